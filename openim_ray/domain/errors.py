@@ -1,0 +1,156 @@
+"""
+One table of errors: what a caller is told, and whether trying again makes sense.
+
+Every argument goes positionally to `Exception.__init__`, so that errors survive pickling between actors.
+"""
+
+from __future__ import annotations
+
+
+class OpenIMError(Exception):
+    """
+    An error with a code of the OpenIM protocol (OpenIM wire, §6.2).
+
+    Args:
+        detail: what exactly was wrong, for the caller; never holds content or tokens.
+    """
+
+    code = 500
+    name = "ServerInternalError"
+    temporary = False
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}: {self.detail}" if self.detail else f"{self.code} {self.name}"
+
+
+class ArgsError(OpenIMError):
+    """A parameter is missing or has a value that is not allowed."""
+
+    code, name = 1001, "ArgsError"
+
+
+class NoPermission(OpenIMError):
+    """The caller may not do this."""
+
+    code, name = 1002, "NoPermission"
+
+
+class RecordNotFound(OpenIMError):
+    """The named thing does not exist."""
+
+    code, name = 1004, "RecordNotFound"
+
+
+class NotImplementedRoute(OpenIMError):
+    """The route or request is known to clients but not built in this server yet."""
+
+    code, name = 1099, "NotImplemented"
+
+
+class UserIDNotFound(OpenIMError):
+    """No such user."""
+
+    code, name = 1101, "UserIDNotFound"
+
+
+class RegisteredAlready(OpenIMError):
+    """The user id is taken."""
+
+    code, name = 1102, "RegisteredAlready"
+
+
+class BlockedByPeer(OpenIMError):
+    """The receiver has the sender on the black list."""
+
+    code, name = 1302, "BlockedByPeer"
+
+
+class TokenExpired(OpenIMError):
+    """The token's lifetime is over."""
+
+    code, name = 1501, "TokenExpiredError"
+
+
+class TokenInvalid(OpenIMError):
+    """The token belongs to another user or platform."""
+
+    code, name = 1502, "TokenInvalidError"
+
+
+class TokenMalformed(OpenIMError):
+    """The token is not a JWT."""
+
+    code, name = 1503, "TokenMalformedError"
+
+
+class TokenNotValidYet(OpenIMError):
+    """The token's time has not come."""
+
+    code, name = 1504, "TokenNotValidYetError"
+
+
+class TokenUnknown(OpenIMError):
+    """The token's signature is wrong."""
+
+    code, name = 1505, "TokenUnknownError"
+
+
+class TokenKicked(OpenIMError):
+    """A newer login or an administrator ended this token."""
+
+    code, name = 1506, "TokenKickedError"
+
+
+class TokenNotExist(OpenIMError):
+    """The token is well formed but was never issued, or is gone."""
+
+    code, name = 1507, "TokenNotExistError"
+
+
+class ConnectionLimit(OpenIMError):
+    """The server holds as many connections as it may."""
+
+    code, name = 1601, "ConnOverMaxNumLimit"
+
+
+class ConnectionArguments(OpenIMError):
+    """A handshake parameter is missing or wrong."""
+
+    code, name = 1602, "ConnArgsErr"
+
+
+class Unavailable(OpenIMError):
+    """A store or an actor can't answer now; the same call may be made again."""
+
+    code, name, temporary = 90002, "DatabaseError", True
+
+
+class Overloaded(OpenIMError):
+    """A limit is reached; the same call may be made again later."""
+
+    code, name, temporary = 90004, "NetworkError", True
+
+
+class Superseded(Exception):
+    """
+    Another owner has taken the partition; whoever hears this must answer nothing for it.
+    """
+
+    def __init__(self, partition: str, epoch: int) -> None:
+        super().__init__(partition, epoch)
+        self.partition = partition
+        self.epoch = epoch
+
+
+def error_from_code(code: int, detail: str = "") -> OpenIMError:
+    """
+    Return the error of a code, for results that crossed a process boundary as (code, detail).
+    """
+    return _BY_CODE.get(code, OpenIMError)(detail)
+
+
+_BY_CODE: dict[int, type[OpenIMError]] = {cls.code: cls for cls in OpenIMError.__subclasses__()}

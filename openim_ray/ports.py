@@ -1,0 +1,254 @@
+"""
+The ports: what the server needs of the world, as protocols that backends fulfil.
+
+Every method may raise `errors.Unavailable` (the store can't answer now; the outcome of a write is then unknown, and the
+same write may be repeated). A driver's own exceptions never pass. The memory backend is the reference; one contract suite
+(`tests/contract/`) holds for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openim_ray.domain.conversation import Conversation
+    from openim_ray.domain.ids import ConversationID, UserID
+    from openim_ray.domain.message import (
+        LogState,
+        LogWrite,
+        MessageRef,
+        ReadPosition,
+        StoredMessage,
+        StreamHead,
+        WriteResult,
+    )
+    from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
+
+
+class MessageReader(Protocol):
+    """
+    Reads conversation logs; any process may hold one. What was answered as durable is seen by every later read.
+    """
+
+    async def load_log(self, home_key: str, tail: int) -> LogState | None:
+        """Return heads, marks and the newest `tail` rows of each stream of a log; None if it was never written."""
+        ...
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """Return the heads of those streams that hold messages."""
+        ...
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> list[StoredMessage]:
+        """Return rows of begin..end (inclusive), ascending, at most the `newest` highest ones."""
+        ...
+
+    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """Return the rows that exist among `seqs`, ascending."""
+        ...
+
+    async def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
+        """Return the place of a message by its de-duplication key."""
+        ...
+
+    async def read_marks(self, home_key: str) -> dict[str, int]:
+        """Return each reader's mark of a log (see `LogState.read`)."""
+        ...
+
+
+class MessageStore(MessageReader, Protocol):
+    """
+    Writes conversation logs; held by persistence actors.
+
+    Guarantee: when `write` returns STORED, rows and marks are durable. (conversation, seq) and (conversation, sender,
+    clientMsgID) are unique for ever; repeating a write is harmless.
+    """
+
+    async def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
+        """Raise the epochs of `partitions` durably and return them: from now on writes with older ones are SUPERSEDED."""
+        ...
+
+    async def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
+        """
+        Write a batch in one commit and say for each write what became of it.
+
+        Each LogWrite is atomic by itself: one that is refused leaves its neighbours alone.
+        """
+        ...
+
+
+class TokenRecord(NamedTuple):
+    """
+    State of one issued token: 0 normal, 2 kicked (OpenIM wire, §1.5). The token itself is kept as a SHA-256 digest only.
+    """
+
+    digest: str
+    user_id: str
+    platform_id: int
+    state: int
+    expires_at: int
+    """Unix seconds; later than this the record may be forgotten."""
+
+
+class TokenReader(Protocol):
+    """
+    Looks tokens up; any process may hold one.
+    """
+
+    async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
+        """Return the state of an issued token, None if it was never issued."""
+        ...
+
+    async def tokens(self, user_id: str, platform_id: int) -> list[TokenRecord]:
+        """Return the user's tokens of a platform, oldest first."""
+        ...
+
+
+class PositionReader(Protocol):
+    """
+    Looks read positions up; any process may hold one.
+    """
+
+    async def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
+        """Return all positions that the user has set."""
+        ...
+
+
+class StateStore(TokenReader, PositionReader, Protocol):
+    """
+    Writes token states and read positions; held by persistence actors.
+    """
+
+    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+        """Insert or replace token records (key: digest); a kicked token never becomes normal again."""
+        ...
+
+    async def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
+        """Replace the user's positions of these conversations."""
+        ...
+
+
+class VersionDelta(NamedTuple):
+    """
+    What changed in a versioned list after a client's version (OpenIM wire, §6.6); ids only.
+
+    `full` means: the client must fetch the whole list; then the three lists are empty.
+    """
+
+    version: int
+    version_id: str
+    full: bool
+    deleted: list[str]
+    inserted: list[str]
+    updated: list[str]
+    sort_version: int
+
+
+class Page(NamedTuple):
+    """
+    A page to be read: `number` from 1, `size` rows.
+    """
+
+    number: int
+    size: int
+
+
+class UserStore(Protocol):
+    """
+    Accounts.
+    """
+
+    async def register(self, users: Sequence[User]) -> None:
+        """Create accounts, all or none; RegisteredAlready names the first id that is taken."""
+        ...
+
+    async def users(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Return the accounts that exist among these ids."""
+        ...
+
+    async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
+        """
+        Change fields of an account (keys: nickname, face_url, ex, global_recv_msg_opt), bumping friends' lists.
+
+        UserIDNotFound if there is none.
+        """
+        ...
+
+    async def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
+        """Return total and one page of accounts; non-empty `user_id` or `nickname` filter by substring."""
+        ...
+
+
+class RelationStore(Protocol):
+    """
+    Friends, black lists and joined groups, as far as login reads them.
+    """
+
+    async def friends(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Friend]]:
+        """Return total and one page, pinned first, then by time."""
+        ...
+
+    async def designated_friends(self, owner_user_id: UserID, friend_user_ids: Sequence[str]) -> list[Friend]:
+        """Return those that are friends."""
+        ...
+
+    async def friends_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in the friend list."""
+        ...
+
+    async def friend_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
+        """Return version, version id and all ids in list order."""
+        ...
+
+    async def blocked(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Blocked]]:
+        """Return total and one page of the black list."""
+        ...
+
+    async def joined_groups_delta(self, user_id: UserID, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in the list of joined groups."""
+        ...
+
+    async def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
+        """Return version, version id and all ids in list order."""
+        ...
+
+    async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
+        """Return what admission of a single-chat message needs."""
+        ...
+
+
+class ConversationStore(Protocol):
+    """
+    Conversation rows with their version lists.
+    """
+
+    async def ensure_conversations(self, rows: Sequence[Conversation]) -> None:
+        """Create the rows that don't exist yet, each a step of its owner's version list; existing ones stay as they are."""
+        ...
+
+    async def conversations(
+        self, owner_user_id: UserID, conversation_ids: Sequence[str] | None = None
+    ) -> list[Conversation]:
+        """Return the owner's rows (those asked for, or all), in order of creation."""
+        ...
+
+    async def page_conversations(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Conversation]]:
+        """Return total and one page, in order of creation."""
+        ...
+
+    async def conversations_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in the owner's rows."""
+        ...
+
+    async def conversation_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
+        """Return version, version id and all ids in list order."""
+        ...
+
+
+class DirectoryStore(UserStore, RelationStore, ConversationStore, Protocol):
+    """
+    Everything about people: short transactions, from services, a log's owner and inboxes.
+    """
