@@ -252,3 +252,59 @@ class DirectoryStore(UserStore, RelationStore, ConversationStore, Protocol):
     """
     Everything about people: short transactions, from services, a log's owner and inboxes.
     """
+
+
+class ConversationState(NamedTuple):
+    """
+    What a user's inbox knows of one of her conversations; the authority for everything she may read.
+
+    `min_seq`..`max_seq` is what she may see (min 1 when nothing was cleared; max 0 when empty), `read_seq` her
+    read position, `max_time` the sendTime of the newest message.
+    """
+
+    min_seq: int
+    max_seq: int
+    read_seq: int
+    max_time: int
+
+
+class Broker(Protocol):
+    """
+    The actors, as services see them: inboxes and logs, addressed by id, wherever they live.
+
+    Every call has a deadline and then raises `errors.Unavailable`; it may have had its effect, and may be repeated.
+    """
+
+    async def conversation_states(
+        self, user_id: str, conversation_ids: Sequence[str] | None = None
+    ) -> dict[str, ConversationState]:
+        """
+        Ask the user's inbox for the state of some or (None) all of her conversations.
+
+        Notification streams (`n_…`) of her conversations and her self stream are included; what she has no part in is left out.
+        """
+        ...
+
+    async def mark_read(
+        self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
+    ) -> None:
+        """
+        Mark a conversation as read (OpenIM wire, §7.7): marks and 2200 in the log, then the read position, both durable.
+
+        ArgsError if `has_read_seq` is above the newest message; RecordNotFound if she has no such conversation.
+        """
+        ...
+
+    async def set_read_position(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool
+    ) -> None:
+        """Set the read position to exactly this seq, higher or lower; ArgsError above the newest message."""
+        ...
+
+    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+        """Make token records durable."""
+        ...
+
+    async def force_logout(self, user_id: str, platform_id: int) -> None:
+        """Kick the user's connections on a platform (2002); the tokens are marked by the caller."""
+        ...
