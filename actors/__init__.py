@@ -1,0 +1,7 @@
+"""Ray actors and everything that calls them; the only package that imports ray."""
+
+from __future__ import annotations
+
+if __name__ != "openim_ray.actors":  # under a second name every class would exist twice
+    msg = f"import openim_ray.actors, not {__name__}"
+    raise ImportError(msg)

@@ -1,0 +1,1 @@
+"""OpenIM-compatible instant messaging, an actor-model message broker on Ray."""

@@ -1,0 +1,1 @@
+"""HTTP shell: routes, envelopes and limits of the REST API."""

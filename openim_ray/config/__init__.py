@@ -1,0 +1,1 @@
+"""Configuration: settings with their meaning, and where their values come from."""

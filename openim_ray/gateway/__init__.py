@@ -1,0 +1,1 @@
+"""WebSocket shell: listeners, connections and their send queues."""

@@ -1,0 +1,1 @@
+"""OpenIM wire format, sans-I/O: bytes in, values and bytes out."""

@@ -1,0 +1,1 @@
+"""Use cases: what a request may do and what it changes."""
