@@ -28,7 +28,7 @@ def generate(into: Path) -> None:
     Raises:
         RuntimeError: the compiler refused a file (it says why on stderr).
     """
-    from grpc_tools import protoc  # noqa: PLC0415 - only generating needs it, importing this module does not
+    from grpc_tools import protoc
 
     sources = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / FOLDER).glob("*.proto"))
     includes = [f"-I{ROOT}", f"-I{resources.files('grpc_tools') / '_proto'}"]

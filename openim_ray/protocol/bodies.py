@@ -2,14 +2,14 @@
 Protobuf messages as JSON in the official server's style (OpenIM wire, §6.1): HTTP bodies and notification details.
 
 Not protobuf's own JSON form: keys are the names in the `.proto` files, all fields are present, 64-bit integers are
-numbers, empty lists and absent messages null; only empty maps are left out.
+numbers, empty lists and absent messages null. Empty maps are left out, and one absent message (`SendMsgResp.modify`).
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -22,6 +22,9 @@ Json = Any
 """What a JSON parser yields: dict, list, str, int, float, bool or None."""
 
 _Message = TypeVar("_Message", bound=Message)
+
+_OMITTED_WHEN_ABSENT: Final = frozenset({"openim.msg.SendMsgResp.modify"})
+"""Seen in recorded traffic; every other absent message is null there."""
 
 _WRAPPERS_PACKAGE: Final = "google.protobuf"
 
@@ -45,7 +48,8 @@ def to_json_dict(message: Message) -> dict[str, Json]:
             if value:
                 body[writer.name] = writer.convert(value)
         elif writer.has_presence and not message.HasField(writer.name):
-            body[writer.name] = None
+            if not writer.is_omitted:
+                body[writer.name] = None
         else:
             body[writer.name] = writer.convert(value)
     return body
@@ -72,19 +76,29 @@ class _Writer(NamedTuple):
     name: str
     is_map: bool
     has_presence: bool
+    is_omitted: bool
+    """Left out when absent, where the official server was seen to do so."""
+
     convert: Callable[[Any], Json]
 
 
 @lru_cache(maxsize=1024)
 def _writers(descriptor: Descriptor) -> tuple[_Writer, ...]:
     return tuple(
-        _Writer(field.name, _is_map(field), field.has_presence, _field_writer(field)) for field in descriptor.fields
+        _Writer(
+            field.name,
+            _is_map(field),
+            field.has_presence,
+            field.full_name in _OMITTED_WHEN_ABSENT,
+            _field_writer(field),
+        )
+        for field in descriptor.fields
     )
 
 
 def _field_writer(field: FieldDescriptor) -> Callable[[Any], Json]:
     if _is_map(field):
-        write = _value_writer(field.message_type.fields_by_name["value"])
+        write = _value_writer(_message_type(field).fields_by_name["value"])
         return lambda entries: {key: write(entries[key]) for key in entries}
     if field.is_repeated:
         write = _value_writer(field)
@@ -144,7 +158,7 @@ def _field_reader(field: FieldDescriptor) -> Callable[[Message, Json, str], None
 def _message_reader(field: FieldDescriptor) -> Callable[[Message, Json, str], None]:
     name = field.name
     if _is_wrapper(field):
-        check = _scalar_reader(field.message_type.fields_by_name["value"])
+        check = _scalar_reader(_message_type(field).fields_by_name["value"])
 
         def read_wrapper(message: Message, value: Json, path: str) -> None:
             wrapper = getattr(message, name)
@@ -183,21 +197,22 @@ def _list_reader(field: FieldDescriptor) -> Callable[[Message, Json, str], None]
 
 def _map_reader(field: FieldDescriptor) -> Callable[[Message, Json, str], None]:
     name = field.name
-    value_field = field.message_type.fields_by_name["value"]
+    value_field = _message_type(field).fields_by_name["value"]
     is_message = value_field.type == FieldDescriptor.TYPE_MESSAGE
     check = None if is_message else _scalar_reader(value_field)
-    check_key = _scalar_reader(field.message_type.fields_by_name["key"])
+    check_key = _scalar_reader(_message_type(field).fields_by_name["key"])
 
     def read_map(message: Message, value: Json, path: str) -> None:
         if not isinstance(value, dict):
             raise ProtocolError(f"{path}: not an object")
         target = getattr(message, name)
         for key, item in value.items():
-            key = check_key(key, path)
+            checked_key = check_key(key, path)
+            place = f"{path}[{checked_key}]"
             if check is not None:
-                target[key] = check(item, f"{path}[{key}]")
+                target[checked_key] = check(item, place)
             else:
-                _read_into(target[key], item, f"{path}[{key}]")
+                _read_into(target[checked_key], item, place)
 
     return read_map
 
@@ -250,13 +265,19 @@ def _bytes(value: Json, path: str) -> bytes:
 
 
 def _is_map(field: FieldDescriptor) -> bool:
-    return (
-        field.is_repeated and field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.GetOptions().map_entry
-    )
+    is_message = field.type == FieldDescriptor.TYPE_MESSAGE
+    return field.is_repeated and is_message and bool(_message_type(field).GetOptions().map_entry)
 
 
 def _is_wrapper(field: FieldDescriptor) -> bool:
     """
     A message that only makes a scalar optional, such as `google.protobuf.StringValue`.
     """
-    return field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.file.package == _WRAPPERS_PACKAGE
+    return field.type == FieldDescriptor.TYPE_MESSAGE and _message_type(field).file.package == _WRAPPERS_PACKAGE
+
+
+def _message_type(field: FieldDescriptor) -> Descriptor:
+    descriptor = field.message_type
+    if descriptor is None:
+        raise TypeError(f"{field.full_name} is no message")
+    return descriptor
