@@ -146,6 +146,21 @@ class Superseded(Exception):
         self.epoch = epoch
 
 
+class SchemaTooNew(Exception):
+    """
+    A stored file was written by a newer server; this one must not touch it.
+    """
+
+    def __init__(self, file: str, found: str, known: str) -> None:
+        super().__init__(file, found, known)
+        self.file = file
+        self.found = found
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"{self.file} has schema {self.found}, this server knows schemas up to {self.known}: run a newer server"
+
+
 def error_from_code(code: int, detail: str = "") -> OpenIMError:
     """
     Return the error of a code, for results that crossed a process boundary as (code, detail).

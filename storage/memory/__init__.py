@@ -1,0 +1,21 @@
+"""
+The reference of every store: plain dictionaries, for tests and for the simulation.
+
+Each store is an asynchronous face over a synchronous core (`…Tables`). The core is what "durable" means here: it outlives the
+face, so a simulation crashes a process by dropping the face and keeps the tables. No method ever suspends.
+"""
+
+from __future__ import annotations
+
+from openim_ray.storage.memory.messages import MemoryMessageStore, MessageTables
+
+__all__ = ["MemoryMessageStore", "MemoryTables", "MessageTables"]
+
+
+class MemoryTables:
+    """
+    Everything a server of kind "memory" knows.
+    """
+
+    def __init__(self) -> None:
+        self.messages = MessageTables()

@@ -1,0 +1,228 @@
+"""
+Conversation logs in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.domain.conversation import home_key
+from openim_ray.domain.message import (
+    LogState,
+    LogWrite,
+    MessageRef,
+    Outcome,
+    StoredMessage,
+    StreamHead,
+    WriteResult,
+)
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.storage.log_rules import check_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from openim_ray.domain.ids import ConversationID
+
+
+class _Stream:
+    __slots__ = ("by_key", "max_time", "rows", "sent")
+
+    def __init__(self) -> None:
+        self.rows: list[StoredMessage] = []
+        """The row of seq n stands at n - 1."""
+        self.by_key: dict[tuple[str, str], StoredMessage] = {}
+        self.sent: dict[str, int] = {}
+        self.max_time = 0
+
+    def row(self, seq: int) -> StoredMessage | None:
+        return self.rows[seq - 1] if 0 < seq <= len(self.rows) else None
+
+    def append(self, row: StoredMessage) -> None:
+        self.rows.append(row)
+        self.by_key[row.sender_id, row.client_id] = row
+        self.sent[row.sender_id] = row.seq
+        self.max_time = row.send_time
+
+
+class _Log:
+    __slots__ = ("participants", "read", "streams")
+
+    def __init__(self) -> None:
+        self.participants: tuple[str, ...] = ()
+        self.read: dict[str, int] = {}
+        self.streams: dict[ConversationID, _Stream] = {}
+
+    def belongs_to_others(self, participants: tuple[str, ...]) -> bool:
+        return bool(self.participants and participants) and self.participants != participants
+
+
+_EMPTY = _Stream()
+"""Stands for a stream that was never written; nobody appends to it."""
+
+
+class MessageTables:
+    """
+    The synchronous core of `MemoryMessageStore`; see `ports.MessageStore` for the meaning of each method.
+    """
+
+    def __init__(self) -> None:
+        self._logs: dict[str, _Log] = {}
+        self._epochs: dict[str, tuple[int, str]] = {}
+
+    def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
+        """Raise epochs and return them."""
+        for partition in dict.fromkeys(partitions):
+            epoch, _ = self._epochs.get(partition, (0, ""))
+            self._epochs[partition] = (epoch + 1, owner)
+        return {partition: self._epochs[partition][0] for partition in partitions}
+
+    def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
+        """Write each LogWrite or say why not; ValueError before anything is written if one contradicts itself."""
+        for write in writes:
+            check_write(write)
+        return [self._write(write) for write in writes]
+
+    def load_log(self, key: str, tail: int) -> LogState | None:
+        """Return what an owner needs to go on."""
+        log = self._logs.get(key)
+        if log is None:
+            return None
+        streams = sorted(log.streams.items())
+        rows = [row for _, stream in streams for row in stream.rows[max(0, len(stream.rows) - tail) :]]
+        return LogState(
+            log.participants,
+            {conversation_id: _head(conversation_id, stream) for conversation_id, stream in streams},
+            dict(log.read),
+            tuple(rows),
+        )
+
+    def heads(self, conversation_ids: Iterable[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """Return the heads of those streams that hold messages."""
+        found = {conversation_id: self._stream(conversation_id) for conversation_id in conversation_ids}
+        return {
+            conversation_id: _head(conversation_id, stream) for conversation_id, stream in found.items() if stream.rows
+        }
+
+    def read_range(self, conversation_id: ConversationID, begin: int, end: int, newest: int) -> list[StoredMessage]:
+        """Return at most the `newest` highest rows of begin..end, ascending."""
+        rows = self._stream(conversation_id).rows[max(0, begin - 1) : max(0, end)]
+        return rows[-newest:] if newest > 0 else []
+
+    def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """Return the rows among `seqs`, ascending."""
+        stream = self._stream(conversation_id)
+        rows = (stream.row(seq) for seq in sorted(set(seqs)))
+        return [row for row in rows if row is not None]
+
+    def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
+        """Return the place of a message by its de-duplication key."""
+        row = self._stream(conversation_id).by_key.get((sender_id, client_id))
+        return None if row is None else _reference(row)
+
+    def read_marks(self, key: str) -> dict[str, int]:
+        """Return each reader's mark."""
+        log = self._logs.get(key)
+        return dict(log.read) if log else {}
+
+    def _stream(self, conversation_id: ConversationID) -> _Stream:
+        log = self._logs.get(home_key(conversation_id))
+        return log.streams.get(conversation_id, _EMPTY) if log else _EMPTY
+
+    def _write(self, write: LogWrite) -> WriteResult:
+        epoch, _ = self._epochs.get(write.partition, (0, ""))
+        if epoch > write.epoch:
+            return WriteResult(Outcome.SUPERSEDED, {})
+        log = self._logs.get(write.home_key)
+        if log is not None and log.belongs_to_others(write.participants):
+            return WriteResult(Outcome.CONFLICT, {})
+        if not self._continues(write):
+            return WriteResult(Outcome.CONFLICT, {})
+        existing = self._existing(write)
+        if any(reference.seq != write.rows[index].seq for index, reference in existing.items()):
+            return WriteResult(Outcome.DUPLICATE, existing)
+        self._append(write)
+        return WriteResult(Outcome.STORED, {})
+
+    def _continues(self, write: LogWrite) -> bool:
+        """Tell whether the rows that are known stand as they are said to, and the others continue the head."""
+        first = {row.conversation_id: row.seq for row in reversed(write.rows)}
+        for row in write.rows:
+            stream = self._stream(row.conversation_id)
+            there = stream.row(row.seq)
+            if there is None and first[row.conversation_id] > len(stream.rows) + 1:
+                return False
+            if there is not None and there.server_id != row.server_id:
+                return False
+        return True
+
+    def _existing(self, write: LogWrite) -> dict[int, MessageRef]:
+        found = {
+            index: self._stream(row.conversation_id).by_key.get((row.sender_id, row.client_id))
+            for index, row in enumerate(write.rows)
+        }
+        return {index: _reference(row) for index, row in found.items() if row is not None}
+
+    def _append(self, write: LogWrite) -> None:
+        log = self._logs.setdefault(write.home_key, _Log())
+        log.participants = log.participants or write.participants
+        for row in write.rows:
+            stream = log.streams.setdefault(row.conversation_id, _Stream())
+            if row.seq > len(stream.rows):
+                stream.append(row)
+        for reader, mark in write.read.items():
+            log.read[reader] = max(log.read.get(reader, 0), mark)
+
+
+class MemoryMessageStore:
+    """
+    `ports.MessageStore` over `MessageTables`.
+    """
+
+    def __init__(self, tables: MessageTables | None = None) -> None:
+        self.tables = tables if tables is not None else MessageTables()
+
+    async def aclose(self) -> None:
+        """Do nothing: the tables live as long as somebody holds them."""
+
+    async def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
+        """See `ports.MessageStore`."""
+        return self.tables.claim(partitions, owner)
+
+    async def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
+        """See `ports.MessageStore`."""
+        return self.tables.write(writes)
+
+    async def load_log(self, home_key: str, tail: int) -> LogState | None:
+        """See `ports.MessageReader`."""
+        return self.tables.load_log(home_key, tail)
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """See `ports.MessageReader`."""
+        return self.tables.heads(conversation_ids)
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return self.tables.read_range(conversation_id, begin, end, newest)
+
+    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return self.tables.read_seqs(conversation_id, seqs)
+
+    async def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
+        """See `ports.MessageReader`."""
+        return self.tables.find(conversation_id, sender_id, client_id)
+
+    async def read_marks(self, home_key: str) -> dict[str, int]:
+        """See `ports.MessageReader`."""
+        return self.tables.read_marks(home_key)
+
+
+def _head(conversation_id: ConversationID, stream: _Stream) -> StreamHead:
+    return StreamHead(conversation_id, ConversationSeq(len(stream.rows)), stream.max_time, dict(stream.sent))
+
+
+def _reference(row: StoredMessage) -> MessageRef:
+    return MessageRef(row.seq, row.server_id, row.send_time)

@@ -1,0 +1,96 @@
+"""
+The one door to the stores.
+
+Kind "sqlite" keeps files in the data directory. Kind "memory" is for tests: stores and readers of one process that name the same
+data directory share their tables, and nothing survives the process.
+
+Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew` or `Unavailable`. Whoever opens closes: `aclose()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from openim_ray.ports import MessageReader, MessageStore
+from openim_ray.storage.memory import MemoryMessageStore, MemoryTables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS = ("sqlite", "memory")
+DATABASES = ("messages", "state", "directory")
+
+
+class Closing(Protocol):
+    """
+    What every opened store has besides its port.
+    """
+
+    async def aclose(self) -> None:
+        """Finish what runs, then give connections and threads back."""
+        ...
+
+
+class OpenMessageReader(MessageReader, Closing, Protocol):
+    """
+    A reader of conversation logs.
+    """
+
+
+class OpenMessageStore(MessageStore, Closing, Protocol):
+    """
+    A writer of conversation logs.
+    """
+
+
+async def prepare(data_dir: Path, kind: str = "sqlite") -> None:
+    """
+    Make or migrate every file of the data directory, before anybody opens one.
+    """
+    for database in DATABASES:
+        await _ensure(data_dir, database, kind)
+
+
+async def open_message_store(data_dir: Path, kind: str = "sqlite") -> OpenMessageStore:
+    """
+    Open the conversation logs for writing.
+    """
+    if kind == "memory":
+        return MemoryMessageStore(_memory(data_dir).messages)
+    await _ensure(data_dir, "messages", kind)
+    from openim_ray.storage.sqlite.messages import SqliteMessageStore
+
+    return SqliteMessageStore(data_dir / "messages.db")
+
+
+async def open_message_reader(data_dir: Path, kind: str = "sqlite") -> OpenMessageReader:
+    """
+    Open the conversation logs for reading.
+    """
+    if kind == "memory":
+        return MemoryMessageStore(_memory(data_dir).messages)
+    await _ensure(data_dir, "messages", kind)
+    from openim_ray.storage.sqlite.messages import SqliteMessageReader
+
+    return SqliteMessageReader(data_dir / "messages.db")
+
+
+_tables: dict[Path, MemoryTables] = {}
+
+
+def _memory(data_dir: Path) -> MemoryTables:
+    return _tables.setdefault(data_dir.absolute(), MemoryTables())
+
+
+async def _ensure(data_dir: Path, database: str, kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"storage kind {kind!r}: one of {', '.join(KINDS)}")
+    if kind == "memory":
+        return
+    from openim_ray.storage.schema import ensure_schema
+
+    with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
+        path = data_dir / f"{database}.db"
+        await asyncio.get_running_loop().run_in_executor(executor, ensure_schema, path, database)

@@ -1,0 +1,96 @@
+"""
+Schemas of the SQLite files: made, raised and judged here.
+
+The revisions stand in `storage/migrations/<database>/NNNN_name.py`, one straight line each; Alembic runs them. Opening a
+file that is up to date doesn't import Alembic.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openim_ray.domain.errors import SchemaTooNew
+from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
+from openim_ray.storage.sqlite.writer_lock import WriterLock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+MIGRATE_SECONDS = 60.0
+"""How long a process waits for another one that migrates the same file."""
+
+
+def revisions(database: str) -> Sequence[str]:
+    """
+    Return the known revisions of a database (`messages`, `state`, `directory`), oldest first.
+    """
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / database).glob("[0-9]*_*.py"))
+
+
+def ensure_schema(path: Path, database: str) -> None:
+    """
+    Bring a file to the newest revision; make it if there is none. Blocks; safe in several processes at once.
+
+    Raises:
+        SchemaTooNew: a newer server wrote the file.
+        Unavailable: it can't be read or written.
+    """
+    with driver_errors(path):
+        if _is_current(path, database):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(path, MIGRATE_SECONDS)
+        with closing(lock), lock.held():
+            if not _is_current(path, database):
+                _migrate(path, database)
+
+
+def _is_current(path: Path, database: str) -> bool:
+    found, known = _revision(path), revisions(database)
+    if found is not None and found not in known:
+        raise SchemaTooNew(path.name, found, known[-1])
+    return found == known[-1]
+
+
+def _revision(path: Path) -> str | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def _migrate(path: Path, database: str) -> None:
+    # Imported only when there is something to do: Alembic takes a third of a second.
+    from openim_ray.storage.migrations.run import upgrade  # noqa: PLC0415
+
+    with closing(_connect(path)) as connection:
+        upgrade(connection, database)
+    _fsync_folder(path.parent)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make the file's name durable; SQLite syncs a folder for journals only."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

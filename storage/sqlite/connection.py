@@ -1,0 +1,87 @@
+"""
+Connections to SQLite files: how they are opened, what of SQLite's errors callers see.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from openim_ray.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_SECONDS = 5.0
+"""How long a transaction waits for another process's before the caller is told to come again."""
+
+PAGE_BYTES = 4096
+CACHE_KIB = 65_536
+"""Page cache of a writer, at most."""
+
+READER_CACHE_KIB = 8_192
+STATEMENTS_MAX = 256
+"""Prepared statements a connection keeps."""
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """
+    Open a file for reading and writing; it must exist.
+
+    A commit returns after fsync (`synchronous=FULL`). SQLite never checkpoints by itself: see `writer_lock`.
+    """
+    connection = _connect(path, "rw", CACHE_KIB)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """
+    Open a file for reading, beside whoever writes it.
+    """
+    connection = _connect(path, "ro", READER_CACHE_KIB)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """
+    Let several queries see one state of the file.
+    """
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def driver_errors(path: Path) -> Iterator[None]:
+    """
+    Turn the driver's errors (locked, disk full, I/O, malformed) into Unavailable, the cause kept.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise Unavailable(f"{path.name}: {name}") from error
+
+
+def _connect(path: Path, mode: str, cache_kib: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        cached_statements=STATEMENTS_MAX,
+        check_same_thread=False,  # a store's threads use it one at a time; the last call of them closes it
+    )
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection

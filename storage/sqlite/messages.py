@@ -1,0 +1,171 @@
+"""
+Conversation logs in `messages.db`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from openim_ray.storage.log_rules import check_write
+from openim_ray.storage.sqlite import message_queries as queries
+from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
+from openim_ray.storage.sqlite.envelope import Damaged, unseal
+from openim_ray.storage.sqlite.message_writer import Batch, claim
+from openim_ray.storage.sqlite.threads import Threads
+from openim_ray.storage.sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.message import LogState, LogWrite, MessageRef, StoredMessage, StreamHead, WriteResult
+    from openim_ray.storage.sqlite.envelope import Columns
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+READER_THREADS = 2
+DAMAGED_MAX = 1000
+"""So many damaged rows are remembered as reported; beyond it, the oldest would be reported again."""
+
+
+class SqliteMessageReader:
+    """
+    Reads logs from any process, while another writes.
+
+    A damaged row is never served: it is left out of every answer, reported once in the log of this process
+    (conversation, seq, no content) and counted in `damaged`. Its seq stays taken and its key stays known to `find`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reported: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self.damaged = 0
+        self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(_connect_reader, path))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._readers.aclose()
+
+    async def load_log(self, home_key: str, tail: int) -> LogState | None:
+        """See `ports.MessageReader`."""
+        return await self._read(lambda connection: self._load_log(connection, home_key, tail))
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """See `ports.MessageReader`."""
+        return await self._read(lambda connection: queries.heads(connection, conversation_ids))
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return await self._read(
+            lambda connection: self._unsealed(
+                conversation_id, queries.read_range(connection, conversation_id, begin, end, newest)
+            )
+        )
+
+    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return await self._read(
+            lambda connection: self._unsealed(conversation_id, queries.read_seqs(connection, conversation_id, seqs))
+        )
+
+    async def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
+        """See `ports.MessageReader`."""
+        return await self._read(lambda connection: queries.find(connection, conversation_id, sender_id, client_id))
+
+    async def read_marks(self, home_key: str) -> dict[str, int]:
+        """See `ports.MessageReader`."""
+        return await self._read(lambda connection: queries.read_marks(connection, home_key))
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        def run(connection: sqlite3.Connection) -> T:
+            with driver_errors(self._path):
+                return query(connection)
+
+        return await self._readers.run(run)
+
+    def _load_log(self, connection: sqlite3.Connection, home_key: str, tail: int) -> LogState | None:
+        found = queries.load_log(connection, home_key, tail)
+        if found is None:
+            return None
+        state, rows = found
+        messages = [
+            message for conversation_id, columns in rows.items() for message in self._unsealed(conversation_id, columns)
+        ]
+        return state._replace(tail=tuple(messages))
+
+    def _unsealed(self, conversation_id: ConversationID, rows: Iterable[Columns]) -> list[StoredMessage]:
+        messages = []
+        for columns in rows:
+            try:
+                messages.append(unseal(conversation_id, columns))
+            except Damaged as damage:
+                self._report(conversation_id, columns[0], damage)
+        return messages
+
+    def _report(self, conversation_id: str, seq: int, damage: Damaged) -> None:
+        place = (conversation_id, seq)
+        if place in self._reported:
+            return
+        self._reported[place] = None
+        if len(self._reported) > DAMAGED_MAX:
+            self._reported.popitem(last=False)
+        self.damaged += 1
+        log.error("stored message is damaged", conversation_id=conversation_id, seq=seq, fault=str(damage))
+
+
+class SqliteMessageStore(SqliteMessageReader):
+    """
+    Writes logs: one thread, one transaction per call of `write`, fsync before it returns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._writer = Threads(f"{path.stem}-writer", 1, partial(Writer, path))
+
+    async def aclose(self) -> None:
+        """Finish what runs and close the connections."""
+        await super().aclose()
+        await self._writer.aclose()
+
+    async def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
+        """See `ports.MessageStore`."""
+
+        def run(writer: Writer) -> dict[str, int]:
+            with writer.transaction() as connection:
+                return claim(connection, partitions, owner)
+
+        return await self._writer.run(run)
+
+    async def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
+        """
+        See `ports.MessageStore`.
+
+        ValueError, and nothing is written, if one of the writes contradicts itself (`log_rules.check_write`).
+        """
+        for one in writes:
+            check_write(one)
+        return await self._writer.run(partial(_write, writes))
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    with driver_errors(path):
+        return connect_reader(path)
+
+
+def _write(writes: Sequence[LogWrite], writer: Writer) -> list[WriteResult]:
+    pages = 2 + 3 * sum(len(write.rows) for write in writes)
+    with writer.transaction(pages) as connection:
+        batch = Batch(connection)
+        results = [batch.add(write) for write in writes]
+        batch.flush()
+    return results
