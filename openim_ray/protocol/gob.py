@@ -40,6 +40,10 @@ class _Definition(NamedTuple):
     fields: tuple[tuple[int, int], ...] | None
 
 
+_Types = dict[int, tuple[tuple[int, int], ...] | None]
+"""Type id -> `_Definition.fields`."""
+
+
 class _Schema(NamedTuple):
     """
     What we look for: field name -> (slot, kind), and the values of absent fields by slot.
@@ -152,8 +156,8 @@ class _Reader:
         try:
             definition = self._known.get(data[: data[0] + 1])
             if definition is None:
-                return self._read_stream(data)
-            return self._read_value(data, data[0] + 1, {definition.type_id: definition.fields})
+                return self._read_chunks(data, 0, {})
+            return self._read_chunks(data, data[0] + 1, {definition.type_id: definition.fields})
         except IndexError:
             raise ProtocolError("gob: truncated") from None
         except UnicodeDecodeError:
@@ -166,36 +170,35 @@ class _Reader:
         if len(self._known) < _REMEMBERED_MAX and chunk[0] <= 127:
             self._known[chunk] = definition
 
-    def _read_stream(self, data: bytes) -> list[int | str | bytes]:
-        known: dict[int, tuple[tuple[int, int], ...] | None] = {}
-        start = 0
+    def _read_chunks(self, data: bytes, start: int, types: _Types) -> list[int | str | bytes]:
+        """
+        Read definitions into `types`, then the value, from `start` to the end.
+        """
         while True:
             length, body = _unsigned(data, start)
-            type_id, _ = _signed(data, body)
-            if type_id > 0:
-                return self._read_value(data, start, known)
-            if length > _DEFINITION_BYTES_MAX or len(known) >= _DEFINITIONS_MAX:
-                raise ProtocolError("gob: too many or too long type definitions")
             end = body + length
-            definition = _parse_definition(data[body:end], self._schema)
-            if definition.type_id in known:
-                raise ProtocolError("gob: type defined twice")
-            known[definition.type_id] = definition.fields
+            type_id, position = _signed(data, body)
+            if type_id > 0:
+                break
+            definition = self._define(data[body:end], types)
             if start == 0:
                 self.remember(data[:end], definition)
             start = end
-
-    def _read_value(
-        self, data: bytes, start: int, known: dict[int, tuple[tuple[int, int], ...] | None]
-    ) -> list[int | str | bytes]:
-        length, body = _unsigned(data, start)
-        if body + length != len(data):
+        if end != len(data):
             raise ProtocolError("gob: truncated, or bytes after the value")
-        type_id, position = _signed(data, body)
-        fields = known.get(type_id)
+        fields = types.get(type_id)
         if fields is None:
             raise ProtocolError("gob: value of an unknown type")
         return _read_fields(data, position, fields, list(self._schema.defaults))
+
+    def _define(self, body: bytes, types: _Types) -> _Definition:
+        if len(body) > _DEFINITION_BYTES_MAX or len(types) >= _DEFINITIONS_MAX:
+            raise ProtocolError("gob: too many or too long type definitions")
+        definition = _parse_definition(body, self._schema)
+        if definition.type_id in types:
+            raise ProtocolError("gob: type defined twice")
+        types[definition.type_id] = definition.fields
+        return definition
 
 
 def _read_fields(
