@@ -1,1 +1,32 @@
-"""Configuration: settings with their meaning, and where their values come from."""
+"""
+Configuration: every setting (`settings`), where its value comes from (`loading`), and how it is shown (`report`).
+"""
+
+from __future__ import annotations
+
+from openim_ray.config.loading import load_config
+from openim_ray.config.report import (
+    Row,
+    default_toml,
+    describe,
+    from_payload,
+    reloadable_changes,
+    static_changes,
+    to_payload,
+)
+from openim_ray.config.settings import Config
+from openim_ray.config.values import ConfigError, Secret
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Row",
+    "Secret",
+    "default_toml",
+    "describe",
+    "from_payload",
+    "load_config",
+    "reloadable_changes",
+    "static_changes",
+    "to_payload",
+]
