@@ -1,1 +1,3 @@
-"""WebSocket shell: listeners, connections and their send queues."""
+"""
+The WebSocket side of a gateway: sockets, frames, and the process in which the hub (`core/hub.py`) lives.
+"""

@@ -1,0 +1,240 @@
+"""
+GatewayActor: WebSocket connections and the HTTP API of one process; its composition root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from prometheus_client import CollectorRegistry
+
+from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.metrics import render_metrics
+from openim_ray.actors.refs import Links, call
+from openim_ray.actors.settings import (
+    SUPERVISOR,
+    first_placement,
+    link_settings,
+    load_actor_config,
+    persistence_names,
+)
+from openim_ray.api.app import build_api
+from openim_ray.core import items
+from openim_ray.core.hub import Hub
+from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.gateway.addresses import AddressLimits
+from openim_ray.gateway.broker import HubBroker
+from openim_ray.gateway.listeners import Listeners
+from openim_ray.gateway.process import GatewayProcess, Times
+from openim_ray.gateway.requests import Requests
+from openim_ray.gateway.server import Limits, WebSocketServer
+from openim_ray.services import build_services
+from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.core.placement import Placement
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.05
+READY_PROBE_USER = "openim-readiness-probe"
+
+
+class GatewayActor:
+    """
+    Shell around `gateway.process.GatewayProcess` and the two servers.
+
+    Killed, it takes its connections with it: clients come back to its next incarnation, or to another gateway.
+    """
+
+    def __init__(self, name: str, config_payload: bytes) -> None:
+        self._name = name
+        self._config = load_actor_config(config_payload, name)
+        self._incarnation = uuid.uuid4().hex
+        self._loop = asyncio.get_running_loop()
+        self._namespace = self._config.cluster.namespace
+        self._links = Links(name, self._incarnation, self._namespace, link_settings(self._config), self)
+        self._registry = CollectorRegistry()
+        self._hub = Hub(first_placement(self._config), persistence_names(self._config))
+        self._process: GatewayProcess | None = None
+        self._server: WebSocketServer | None = None
+        self._listeners: Listeners | None = None
+        self._broker: HubBroker | None = None
+        self._asking_placement = False
+        self._started = self._loop.create_task(self._start())
+
+    async def _start(self) -> None:
+        self._process = await self._compose()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._links.tick()
+            self._process.tick()
+            if self._hub.placement_wanted > self._hub.placement.epoch and not self._asking_placement:
+                self._asking_placement = True
+                self._process.spawn(self._ask_placement())
+
+    async def _compose(self) -> GatewayProcess:
+        config = self._config
+        data_dir = Path(config.server.data_dir)
+        reader = await open_message_reader(data_dir)
+        state = await open_state_reader(data_dir)
+        directory = await open_directory_store(data_dir)
+        self._hub.place(await self._placement(), wall_ms())
+        limits = config.gateway
+        times = Times(limits.read_deadline_seconds, limits.write_deadline_seconds, limits.web_ping_seconds)
+        process = GatewayProcess(self._hub, reader, self._links.send, self._links.flush, wall_ms, times)
+        self._broker = HubBroker(process, config.persistence.append_deadline_seconds)
+        services = build_services(
+            config=config, directory=directory, tokens=state, messages=reader, broker=self._broker, now_ms=wall_ms
+        )
+        requests = Requests(process, services.messages, config.persistence.append_deadline_seconds)
+        addresses = AddressLimits(limits.connections_per_address_max, config.server.trusted_proxies)
+        self._server = WebSocketServer(
+            process, requests, services.tokens, addresses, _limits(config), wall_ms, self._activate
+        )
+        api = build_api(
+            services=services, config=config, registry=self._registry, ready=self._ready, metrics=self._metrics
+        )
+        self._listeners = Listeners(config.server)
+        await self._listeners.start(self._server.application(), api)
+        return process
+
+    async def _placement(self) -> Placement:
+        while True:
+            try:
+                placement: Placement = await call(SUPERVISOR, self._namespace, "placement")
+            except OpenIMError:
+                await asyncio.sleep(0.1)
+            else:
+                return placement
+
+    async def _ask_placement(self) -> None:
+        try:
+            placement = await self._placement()
+            assert self._process is not None
+            if placement.epoch <= self._hub.placement.epoch:
+                await asyncio.sleep(0.1)
+            self._hub.place(placement, wall_ms())
+            self._process.perform()
+        finally:
+            self._asking_placement = False
+
+    async def _activate(self, user_id: str) -> None:
+        inboxes = self._config.inboxes
+        if inboxes.placement == "shared" and user_id not in inboxes.dedicated_users:
+            return
+        try:
+            placement = await call(SUPERVISOR, self._namespace, "activate", user_id, seconds=8.0)
+        except Unavailable:
+            return
+        self._hub.place(placement, wall_ms())
+
+    # --- what peers call
+
+    async def incarnation(self) -> str:
+        """Return who this process is; empty until it can work."""
+        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
+            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
+        return self._incarnation if self._process is not None else ""
+
+    async def receive(self, data: bytes) -> str:
+        """Take a batch of items."""
+        return self._links.receive(data)
+
+    async def place(self, placement: Placement) -> None:
+        """Take over a newer placement."""
+        if self._process is not None:
+            self._hub.place(placement, wall_ms())
+            self._process.perform()
+
+    async def ready(self) -> tuple[bool, dict[str, object]]:
+        """Tell whether a client can log in and be answered now."""
+        return await self._ready()
+
+    async def health(self) -> dict[str, object]:
+        """Return counters for metrics."""
+        process = self._process
+        return {
+            "name": self._name,
+            "incarnation": self._incarnation,
+            "connections": len(process.connections) if process else 0,
+            "pushes": process.pushes if process else 0,
+            "slow_clients": process.slow_clients if process else 0,
+            "link_resets": self._links.resets,
+        }
+
+    async def drain(self) -> None:
+        """Admit nobody, let what is under way be answered, close sockets so that clients come back."""
+        if self._server is not None:
+            self._server.admitting = False
+        if self._listeners is not None:
+            await self._listeners.stop_accepting()
+        deadline = self._loop.time() + self._config.server.drain_seconds / 2
+        while self._hub.busy and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        if self._server is not None:
+            await self._server.drain()
+        self._started.cancel()
+        if self._listeners is not None:
+            await self._listeners.close()
+
+    # --- what links tell
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Let the hub handle items, and do what it wants done."""
+        if self._process is not None:
+            self._process.receive(peer, batch)
+
+    def on_link_reset(self, peer: str) -> None:
+        """Tell the hub."""
+        if self._process is not None:
+            self._process.link_reset(peer)
+
+    # --- health
+
+    async def _ready(self) -> tuple[bool, dict[str, object]]:
+        """Ask an inbox and a persistence actor, as a login and a send would."""
+        if self._broker is None or self._server is None or not self._server.admitting:
+            return False, {"gateway": "starting or stopping"}
+        detail: dict[str, object] = {}
+        checks = {
+            "inbox": self._broker.ask_inbox(
+                READY_PROBE_USER, lambda number: items.AskStates(number, READY_PROBE_USER, [])
+            ),
+            "persistence": self._broker.save_tokens([]),
+        }
+        for what, check in checks.items():
+            try:
+                async with asyncio.timeout(2.0):
+                    await check
+                detail[what] = "ok"
+            except (OpenIMError, TimeoutError) as error:
+                detail[what] = str(error) or "no answer in 2 s"
+        return all(one == "ok" for one in detail.values()), detail
+
+    async def _metrics(self) -> str:
+        actors: Any
+        try:
+            actors = await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
+        except Unavailable:
+            actors = [await self.health()]
+        return render_metrics(self._registry, actors)
+
+
+def _limits(config: Any) -> Limits:
+    gateway = config.gateway
+    return Limits(
+        connections_max=gateway.connections_max,
+        send_queue_frames_max=gateway.send_queue_frames_max,
+        send_queue_bytes_max=gateway.send_queue_bytes_max,
+        frames_per_second_max=gateway.frames_per_second_max,
+        frames_burst=gateway.frames_burst_max,
+        handshake_seconds=gateway.handshake_seconds,
+    )

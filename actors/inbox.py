@@ -1,0 +1,286 @@
+"""
+InboxActor: one shard, the home of many user inboxes and of the conversation logs placed on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.refs import Links, call
+from openim_ray.actors.settings import (
+    SUPERVISOR,
+    link_settings,
+    load_actor_config,
+    persistence_names,
+    shard_settings,
+)
+from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog
+from openim_ray.core.placement import Placement
+from openim_ray.core.shard import Shard
+from openim_ray.domain.conversation import (
+    Conversation,
+    SessionType,
+    notification_stream_id,
+    self_stream_id,
+    single_chat_id,
+)
+from openim_ray.domain.errors import OpenIMError, RecordNotFound, Unavailable
+from openim_ray.domain.ids import UserID
+from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from openim_ray.core.items import AnyItem
+    from openim_ray.ports import DirectoryStore, MessageReader, PositionReader
+
+log = structlog.get_logger(__name__)
+
+LOG_TAIL = 64
+TICK_SECONDS = 0.1
+DESCRIBE_SECONDS = 5.0
+
+
+class InboxActor:
+    """
+    Shell around `core.shard.Shard`: carries its items, performs its loads, tells it the time.
+
+    Guarantee: it serves only after the epochs of its partitions were raised durably, so that whatever an earlier incarnation had under way
+    is either in the store already or refused by it.
+    """
+
+    def __init__(self, name: str, config_payload: bytes, dedicated_user: str = "") -> None:
+        self._name = name
+        self._dedicated_user = dedicated_user
+        self._config = load_actor_config(config_payload, name)
+        self._incarnation = uuid.uuid4().hex
+        self._loop = asyncio.get_running_loop()
+        namespace = self._config.cluster.namespace
+        self._links = Links(name, self._incarnation, namespace, link_settings(self._config), self)
+        self._persistence = persistence_names(self._config)
+        self._shard: Shard | None = None
+        self._messages: MessageReader | None = None
+        self._positions: PositionReader | None = None
+        self._directory: DirectoryStore | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._messages_seen = 0
+        self._started = self._loop.create_task(self._start())
+
+    async def _start(self) -> None:
+        data_dir = Path(self._config.server.data_dir)
+        self._messages = await open_message_reader(data_dir)
+        self._positions = await open_state_reader(data_dir)
+        self._directory = await open_directory_store(data_dir)
+        placement = Placement(epoch=0, shards=())
+        while not placement.partitions_of(self._name):
+            placement = await self._until_there(SUPERVISOR, "placement")
+            if not placement.partitions_of(self._name):
+                await asyncio.sleep(0.1)
+        epochs = await self._claim(placement.partitions_of(self._name))
+        now = self._loop.time()
+        settings = shard_settings(self._config)
+        self._shard = Shard(self._name, placement, epochs, self._persistence, settings, now)
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._links.tick()
+            self._shard.tick(self._loop.time(), wall_ms())
+            self._perform()
+
+    async def _claim(self, partitions: list[str]) -> dict[str, int]:
+        epochs: dict[str, int] = await self._until_there(self._persistence[0], "claim", partitions, self._incarnation)
+        return epochs
+
+    async def _until_there(self, actor: str, method: str, *arguments: object) -> Any:
+        while True:
+            try:
+                return await call(actor, self._config.cluster.namespace, method, *arguments)
+            except OpenIMError:
+                await asyncio.sleep(0.1)
+
+    # --- what peers and scripts call
+
+    async def incarnation(self) -> str:
+        """Return who this process is; empty until it can work."""
+        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
+            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
+        return self._incarnation if self._shard is not None else ""
+
+    async def receive(self, data: bytes) -> str:
+        """Take a batch of items."""
+        return self._links.receive(data)
+
+    async def dedicated_to(self) -> str:
+        """Return the user this actor was started for; empty for a shared one."""
+        return self._dedicated_user
+
+    async def place(self, placement: Placement) -> None:
+        """Take over a newer placement: claim what came, then let go of what left."""
+        shard = self._serving()
+        known = set(shard.placement.partitions_of(self._name))
+        came = [one for one in placement.partitions_of(self._name) if one not in known]
+        epochs = await self._claim(came) if came else {}
+        shard.place(placement, epochs)
+        self._perform()
+        while shard.inboxes.saving:
+            await asyncio.sleep(0.01)
+
+    async def describe(self, user_id: str) -> dict[str, object]:
+        """
+        Return position, buffer, devices and conversations of a user's inbox, from the shard that owns it.
+
+        RecordNotFound if there is no such user.
+        """
+        shard = self._serving()
+        owner = shard.placement.inbox_of(user_id)
+        if owner != self._name:
+            described: dict[str, object] = await call(owner, self._config.cluster.namespace, "describe", user_id)
+            return described
+        assert self._directory is not None
+        if shard.inboxes.find(user_id) is None and not await self._directory.users([user_id]):
+            raise RecordNotFound(f"no user {user_id!r}")
+        inbox = shard.inboxes.activate(user_id, shard.placement.inbox_partition(user_id), self._loop.time())
+        self._perform()
+        async with asyncio.timeout(DESCRIBE_SECONDS):
+            while not inbox.loaded:
+                await asyncio.sleep(0.005)
+        return {**inbox.describe(), "actor": self._name}
+
+    async def health(self) -> dict[str, object]:
+        """Return counters for metrics."""
+        shard = self._shard
+        return {
+            "name": self._name,
+            "incarnation": self._incarnation,
+            "inboxes_active": len(list(shard.inboxes.active())) if shard else 0,
+            "items_received": self._messages_seen,
+            "link_resets": self._links.resets,
+        }
+
+    async def drain(self) -> None:
+        """Stop: nothing of what was answered is only here."""
+        self._started.cancel()
+        await self._links.close()
+
+    # --- what links tell
+
+    def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
+        """Let the shard handle items, and do what it wants done."""
+        self._messages_seen += len(batch)
+        self._serving().receive(peer, batch, self._loop.time(), wall_ms())
+        self._perform()
+
+    def on_link_reset(self, peer: str) -> None:
+        """Tell the shard."""
+        if self._shard is not None:
+            self._shard.link_reset(peer, self._loop.time(), wall_ms())
+            self._perform()
+
+    # --- what the shard wants done
+
+    def _serving(self) -> Shard:
+        if self._shard is None:
+            raise Unavailable(f"{self._name} is starting")
+        return self._shard
+
+    def _perform(self) -> None:
+        shard = self._serving()
+        ensures: list[EnsureRows] = []
+        for load in shard.outbox.take_loads():
+            if isinstance(load, EnsureRows):
+                ensures.append(load)
+            else:
+                self._spawn(self._load(load))
+        if ensures:
+            self._spawn(self._ensure_rows(ensures))
+        for peer, item in shard.outbox.take_items():
+            self._links.send(peer, item)
+        self._links.flush()
+
+    async def _load(self, load: Load) -> None:
+        shard = self._serving()
+        try:
+            if isinstance(load, LoadLog):
+                await self._load_log(shard, load)
+            elif isinstance(load, LoadInbox):
+                await self._load_inbox(shard, load)
+            elif isinstance(load, LoadFacts):
+                await self._load_facts(shard, load)
+        except OpenIMError as error:
+            log.warning("load failed", load=type(load).__name__, error=str(error))
+            self._load_failed(load)
+        shard.logs.flush(self._loop.time(), wall_ms())
+        self._perform()
+
+    def _load_failed(self, load: Load) -> None:
+        shard, now = self._serving(), self._loop.time()
+        if isinstance(load, LoadInbox):
+            shard.inboxes.load_failed(load, now)
+        else:
+            shard.logs.load_failed(load, now)
+
+    async def _load_log(self, shard: Shard, load: LoadLog) -> None:
+        assert self._messages is not None
+        state = await self._messages.load_log(load.home_key, LOG_TAIL)
+        shard.logs.log_loaded(load.home_key, state, self._loop.time(), wall_ms())
+
+    async def _load_inbox(self, shard: Shard, load: LoadInbox) -> None:
+        assert self._messages is not None
+        assert self._positions is not None
+        assert self._directory is not None
+        user_id = UserID(load.user_id)
+        rows = await self._directory.conversations(user_id)
+        positions = await self._positions.read_positions(user_id)
+        ids = [row.conversation_id for row in rows]
+        streams = [notification_stream_id(one) for one in ids]
+        heads = await self._messages.heads([*ids, *streams, self_stream_id(user_id)])
+        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self._loop.time(), wall_ms())
+
+    async def _load_facts(self, shard: Shard, load: LoadFacts) -> None:
+        assert self._directory is not None
+        facts = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+        shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self._loop.time(), wall_ms())
+
+    async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:
+        shard = self._serving()
+        assert self._directory is not None
+        try:
+            await self._directory.ensure_conversations([row for one in ensures for row in _single_chat_rows(one)])
+        except OpenIMError as error:
+            log.warning("rows not ensured", error=str(error))
+            for one in ensures:
+                shard.logs.load_failed(one, self._loop.time())
+        else:
+            for one in ensures:
+                shard.logs.rows_ensured(one.home_key)
+        shard.logs.flush(self._loop.time(), wall_ms())
+        self._perform()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task failed", error=repr(error))
+
+
+def _single_chat_rows(ensure: EnsureRows) -> list[Conversation]:
+    one, other = ensure.participants
+    pairs = {(one, other), (other, one)}
+    return [
+        Conversation(
+            owner_user_id=UserID(owner),
+            conversation_id=single_chat_id(one, other),
+            conversation_type=SessionType.SINGLE,
+            user_id=peer,
+        )
+        for owner, peer in sorted(pairs)
+    ]

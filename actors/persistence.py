@@ -1,0 +1,164 @@
+"""
+PersistenceActor: batched, idempotent writes to the message store and the state store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from openim_ray.actors.refs import Links
+from openim_ray.actors.settings import link_settings, load_actor_config
+from openim_ray.core import items
+from openim_ray.core.writer import LogJob, StateJob, Writer
+from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.message import ReadPosition
+from openim_ray.ports import TokenRecord
+from openim_ray.storage.open import open_message_store, open_state_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.ports import MessageStore, StateStore
+
+log = structlog.get_logger(__name__)
+
+
+class PersistenceActor:
+    """
+    Shell around `core.writer.Writer`: decodes, delegates, commits.
+
+    Guarantee: an answer leaves after the store's commit. Killed at any moment, it loses only answers: owners say unanswered writes
+    again to its next incarnation, and the store takes a repetition as success.
+    """
+
+    def __init__(self, name: str, config_payload: bytes) -> None:
+        self._name = name
+        self._config = load_actor_config(config_payload, name)
+        self._incarnation = uuid.uuid4().hex
+        settings = self._config.persistence
+        self._writer = Writer(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
+        self._links = Links(name, self._incarnation, self._config.cluster.namespace, link_settings(self._config), self)
+        self._messages: MessageStore | None = None
+        self._state: StateStore | None = None
+        self._rows_written = 0
+        self._commits = 0
+        self._committing: set[asyncio.Task[None]] = set()
+        self._started = asyncio.get_running_loop().create_task(self._start())
+
+    async def _start(self) -> None:
+        data_dir = Path(self._config.server.data_dir)
+        self._messages = await open_message_store(data_dir)
+        self._state = await open_state_store(data_dir)
+        while True:
+            await asyncio.sleep(0.1)
+            self._links.tick()
+
+    # --- what peers call
+
+    async def incarnation(self) -> str:
+        """Return who this process is; empty until it can work."""
+        self._fail_if_broken()
+        return self._incarnation if self._state is not None else ""
+
+    async def receive(self, data: bytes) -> str:
+        """Take a batch of items."""
+        return self._links.receive(data)
+
+    async def claim(self, partitions: list[str], owner: str) -> dict[str, int]:
+        """Raise the epochs of partitions durably for a new owner and return them."""
+        if self._messages is None:
+            raise Unavailable("starting")
+        return await self._messages.claim(partitions, owner)
+
+    async def health(self) -> dict[str, object]:
+        """Return counters for metrics."""
+        return {
+            "name": self._name,
+            "incarnation": self._incarnation,
+            "rows_written": self._rows_written,
+            "commits": self._commits,
+            "link_resets": self._links.resets,
+        }
+
+    async def drain(self) -> None:
+        """Wait until nothing is in work, then close the stores."""
+        while self._committing:
+            await asyncio.wait(self._committing)
+        self._started.cancel()
+        for store in (self._messages, self._state):
+            if store is not None:
+                await store.aclose()  # type: ignore[attr-defined]
+
+    # --- what links tell
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Let writes wait for the next commit, and begin one if none is in work."""
+        self._writer.receive(peer, batch)
+        self._work()
+
+    def on_link_reset(self, peer: str) -> None:
+        """Nothing to do: the owner says again what it has no answer for."""
+
+    # --- committing
+
+    def _work(self) -> None:
+        logs = self._writer.take_logs()
+        if logs:
+            self._spawn(self._commit_logs(logs))
+        state = self._writer.take_state()
+        if state:
+            self._spawn(self._save_state(state))
+        for peer, item in self._writer.take_items():
+            self._links.send(peer, item)
+        self._links.flush()
+
+    async def _commit_logs(self, jobs: list[LogJob]) -> None:
+        results = None
+        try:
+            assert self._messages is not None
+            results = await self._messages.write([job.write for job in jobs])
+            self._rows_written += sum(len(job.write.rows) for job in jobs)
+            self._commits += 1
+        except Unavailable as error:
+            log.warning("message store unavailable", error=error.detail)
+        finally:
+            self._writer.logs_written(jobs, results)
+        self._work()
+
+    async def _save_state(self, jobs: list[StateJob]) -> None:
+        try:
+            for job in jobs:
+                await self._save(job.item)
+        except OpenIMError as error:
+            log.warning("state store unavailable", error=error.detail)
+            self._writer.state_failed(jobs, error)
+        else:
+            self._writer.state_saved(jobs)
+        self._work()
+
+    async def _save(self, item: items.SavePositions | items.SaveTokens) -> None:
+        assert self._state is not None
+        if isinstance(item, items.SaveTokens):
+            await self._state.save_tokens([TokenRecord(*record) for record in item.records])
+            return
+        positions = {key: ReadPosition(*value) for key, value in item.positions.items()}
+        await self._state.save_positions(item.user_id, positions)  # type: ignore[arg-type]
+
+    def _spawn(self, coroutine: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]
+        self._committing.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._committing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("commit failed", error=repr(error))
+
+    def _fail_if_broken(self) -> None:
+        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
+            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")

@@ -1,0 +1,242 @@
+"""
+Every call from one actor to another: the only file, besides the supervisor's start-up, with `.remote(` in it.
+
+`Links` carries the items of the state machines in batches, by Ray calls for now. Ray's async actors run calls out of order and a
+call to a dying actor may or may not have run; `core/channel.py` gives order and at-most-once, and this file turns every way a call can
+fail into one event: the link is reset. Retries live here and in the machines, never in Ray (`max_task_retries=0`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import ray
+import structlog
+from ray.exceptions import RayError
+
+from openim_ray.core import items
+from openim_ray.core.channel import InboundChannel, OutboundChannel, Receipt
+from openim_ray.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CALL_SECONDS_MAX = 10.0
+RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.4)
+
+log = structlog.get_logger(__name__)
+
+
+class LinkUser(Protocol):
+    """
+    The process that a machine lives in, as `Links` sees it.
+    """
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Handle items of a peer, in order."""
+        ...
+
+    def on_link_reset(self, peer: str) -> None:
+        """Go on after the link with a peer began anew: what was on its way, either way, may be lost."""
+        ...
+
+
+class LinkSettings:
+    """
+    Limits of links: see `[links]` in `config.py`.
+    """
+
+    def __init__(self, window_seconds: float, bytes_max: int, queue_max: int, hole_seconds: float) -> None:
+        self.window_seconds = window_seconds
+        self.bytes_max = bytes_max
+        self.queue_max = queue_max
+        self.hole_seconds = hole_seconds
+
+
+async def call(actor: str, namespace: str, method: str, *arguments: object, seconds: float = CALL_SECONDS_MAX) -> Any:
+    """
+    Call a method of a named actor once; Unavailable if it is not there, died, or did not answer in time.
+
+    The call may have run all the same.
+    """
+    try:
+        handle = await asyncio.to_thread(ray.get_actor, actor, namespace)
+        async with asyncio.timeout(seconds):
+            return await getattr(handle, method).remote(*arguments)
+    except (RayError, ValueError, TimeoutError) as error:
+        msg = f"{actor}.{method}: {type(error).__name__}"
+        raise Unavailable(msg) from error
+
+
+class _Peer:
+    """
+    One peer: both channels, and the task that (re)connects.
+    """
+
+    def __init__(self, name: str, settings: LinkSettings) -> None:
+        self.name = name
+        self.handle: Any = None
+        self.outbound = OutboundChannel(
+            window=settings.window_seconds, bytes_max=settings.bytes_max, queue_max=settings.queue_max
+        )
+        self.inbound = InboundChannel(hole_seconds=settings.hole_seconds)
+        self.connecting: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Links:
+    """
+    The links of one actor process to its peers.
+
+    `receive` and `incarnation` are what its actor exposes to them as Ray methods.
+    """
+
+    def __init__(self, name: str, incarnation: str, namespace: str, settings: LinkSettings, user: LinkUser) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.resets = 0
+        self.batches_sent = 0
+        self.items_sent = 0
+        self._namespace = namespace
+        self._settings = settings
+        self._user = user
+        self._peers: dict[str, _Peer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+
+    def send(self, peer_name: str, item: items.AnyItem) -> None:
+        """Let an item go to a peer, after those sent before; `flush` must follow."""
+        peer = self._peer(peer_name)
+        if not peer.outbound.put(item):
+            log.warning("link queue full, reset", peer=peer_name)
+            self._break(peer)
+            peer.outbound.put(item)
+
+    def flush(self) -> None:
+        """Let go what may go now."""
+        for peer in self._peers.values():
+            if peer.outbound.waiting:
+                self._pump(peer)
+
+    def connected(self, peer_name: str) -> bool:
+        """Tell whether the link to a peer stands."""
+        peer = self._peers.get(peer_name)
+        return peer is not None and peer.outbound.connected
+
+    def receive(self, data: bytes) -> str:
+        """Take a batch of a peer; returns a `Receipt` value."""
+        batch = items.decode_batch(data)
+        if batch.receiver_incarnation != self.incarnation or self._closed:
+            return Receipt.STALE.value
+        peer = self._peer(batch.sender)
+        receipt, due = peer.inbound.receive(batch, self._loop.time(), lambda new: self._renewed(peer, new))
+        if due:
+            self._user.on_items(peer.name, due)
+        return receipt.value
+
+    def tick(self) -> None:
+        """End inbound channels whose hole did not close; their senders hear of it with their next batch."""
+        now = self._loop.time()
+        for peer in self._peers.values():
+            if peer.inbound.check_hole(now):
+                log.warning("link hole, reset", peer=peer.name)
+
+    async def close(self) -> None:
+        """Send nothing more; end the tasks."""
+        self._closed = True
+        for peer in self._peers.values():
+            if peer.timer is not None:
+                peer.timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- parts
+
+    def _peer(self, name: str) -> _Peer:
+        peer = self._peers.get(name)
+        if peer is None:
+            peer = self._peers[name] = _Peer(name, self._settings)
+        return peer
+
+    def _renewed(self, peer: _Peer, incarnation: str) -> None:
+        """Note that the peer began a new channel: it is new itself, or lost something."""
+        if peer.outbound.connected and peer.outbound.receiver_incarnation != incarnation:
+            peer.outbound.reset()
+            self._connected(peer, incarnation)
+        self._reset_seen(peer)
+
+    def _break(self, peer: _Peer) -> None:
+        peer.outbound.reset()
+        self._reset_seen(peer)
+        self._pump(peer)
+
+    def _reset_seen(self, peer: _Peer) -> None:
+        self.resets += 1
+        self._user.on_link_reset(peer.name)
+
+    def _pump(self, peer: _Peer) -> None:
+        if self._closed:
+            return
+        if not peer.outbound.connected:
+            if peer.connecting is None or peer.connecting.done():
+                peer.connecting = self._spawn(self._connect(peer))
+            return
+        while (batch := peer.outbound.take(self._loop.time(), self.name, self.incarnation)) is not None:
+            self.batches_sent += 1
+            self.items_sent += len(batch.items)
+            self._spawn(self._carry(peer, batch))
+        ready_at = peer.outbound.ready_at()
+        if ready_at is not None and peer.timer is None:
+            peer.timer = self._loop.call_at(ready_at, self._on_timer, peer)
+
+    def _on_timer(self, peer: _Peer) -> None:
+        peer.timer = None
+        self._pump(peer)
+
+    async def _carry(self, peer: _Peer, batch: items.Batch) -> None:
+        try:
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                receipt = await peer.handle.receive.remote(items.encode_batch(batch))
+        except (RayError, TimeoutError) as error:
+            log.info("link broken", peer=peer.name, error=type(error).__name__)
+            receipt = Receipt.STALE.value
+        if receipt == Receipt.TAKEN.value:
+            peer.outbound.taken(batch)
+            self._pump(peer)
+        elif peer.outbound.concerns(batch):
+            self._break(peer)
+
+    async def _connect(self, peer: _Peer) -> None:
+        attempt = 0
+        while not peer.outbound.connected:
+            try:
+                peer.handle = await asyncio.to_thread(ray.get_actor, peer.name, self._namespace)
+                async with asyncio.timeout(CALL_SECONDS_MAX):
+                    incarnation = await peer.handle.incarnation.remote()
+            except (RayError, ValueError, TimeoutError):
+                incarnation = ""
+            if incarnation and not peer.outbound.connected:
+                self._connected(peer, incarnation)
+                return
+            await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
+            attempt += 1
+
+    def _connected(self, peer: _Peer, incarnation: str) -> None:
+        peer.outbound.connect(incarnation)
+        # The first batch of a channel tells the peer that there is a new one, also when nothing else waits.
+        peer.outbound.put(items.Heartbeat())
+        self._pump(peer)
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("link task failed", error=repr(error))

@@ -1,0 +1,241 @@
+"""
+SupervisorActor: what runs where. It keeps the placement table, starts actors in order, and drains them in reverse.
+
+Killing it takes nobody with it: the other actors are detached, and it learns the dedicated ones from themselves when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import ray
+import structlog
+from ray.util import list_named_actors
+
+from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.gateway import GatewayActor
+from openim_ray.actors.inbox import InboxActor
+from openim_ray.actors.persistence import PersistenceActor
+from openim_ray.actors.refs import call
+from openim_ray.actors.settings import (
+    SUPERVISOR,
+    first_placement,
+    gateway_names,
+    load_actor_config,
+    persistence_names,
+    shard_names,
+)
+from openim_ray.core.placement import DedicatedPolicy, Placement
+from openim_ray.domain.errors import OpenIMError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.config import Config
+
+log = structlog.get_logger(__name__)
+
+DEDICATED_PREFIX = "inbox-user-"
+DEDICATED_MEMORY_BYTES = 80_000_000
+DEDICATED_MEMORY_SHARE = 0.5
+READY_SECONDS = 30.0
+
+
+def ensure_actor(cls: type, name: str, namespace: str, *arguments: object) -> Any:
+    """
+    Return the named actor, starting it if it is not there.
+
+    Detached and restarted by Ray without limit, never retried by it: retries live in `refs.py` and in the machines.
+    """
+    control = ray.remote(concurrency_groups={"control": 16})(cls)
+    return control.options(
+        name=name,
+        namespace=namespace,
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=1000,
+    ).remote(name, *arguments)
+
+
+class SupervisorActor:
+    """
+    Owner of the placement table; everything in it can be found again from the configuration and the actors that live.
+    """
+
+    def __init__(self, name: str, config_payload: bytes) -> None:
+        self._name = name
+        self._payload = config_payload
+        self._config = load_actor_config(config_payload, name)
+        self._namespace = self._config.cluster.namespace
+        self._placement = first_placement(self._config)
+        inboxes = self._config.inboxes
+        self._policy = DedicatedPolicy(_dedicated_max(self._config), tuple(inboxes.dedicated_users))
+        self._moving = asyncio.Lock()
+        self._recovered = asyncio.Event()
+        self._started = asyncio.get_running_loop().create_task(self._recover())
+
+    # --- start and end
+
+    async def ensure_running(self) -> None:
+        """Start every actor that is not there yet, in order: who is asked comes before who asks."""
+        await self._recovered.wait()
+        await asyncio.to_thread(self._ensure_all)
+
+    def _ensure_all(self) -> None:
+        for names, cls in self._base():
+            for name in names:
+                ensure_actor(cls, name, self._namespace, self._payload)
+
+    async def drain(self) -> None:
+        """Stop in reverse order: gateways admit nothing more and close sockets, logs flush, stores close."""
+        for names, _ in reversed(self._base()):
+            calls = [call(name, self._namespace, "drain", seconds=4.0) for name in names]
+            for result in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    log.warning("drain failed", error=str(result))
+
+    def _base(self) -> list[tuple[Sequence[str], type]]:
+        config = self._config
+        return [
+            (persistence_names(config), PersistenceActor),
+            (shard_names(config), InboxActor),
+            (gateway_names(config), GatewayActor),
+        ]
+
+    # --- placement
+
+    async def placement(self) -> Placement:
+        """Return the placement table."""
+        await self._recovered.wait()
+        return self._placement
+
+    async def activate(self, user_id: str) -> Placement:
+        """
+        Note that a user became active; under the per-user policy she is given an actor of her own.
+
+        If that fails, or the limit is reached, she stays on her shared shard.
+        """
+        await self._recovered.wait()
+        if not self._wants_dedication(user_id):
+            return self._placement
+        async with self._moving:
+            decision = self._policy.touch(user_id, asyncio.get_running_loop().time())
+            if decision is None:
+                return self._placement
+            try:
+                if decision.retired_user_id is not None:
+                    await self._retire(decision.retired_user_id)
+                await self._dedicate(user_id)
+            except OpenIMError as error:
+                log.warning("dedicated inbox not started", error=str(error))
+            return self._placement
+
+    def _wants_dedication(self, user_id: str) -> bool:
+        inboxes = self._config.inboxes
+        return inboxes.placement == "per-user" or user_id in inboxes.dedicated_users
+
+    async def _dedicate(self, user_id: str) -> None:
+        if user_id in self._placement.dedicated:
+            return
+        name = _dedicated_name(user_id)
+        handle = await asyncio.to_thread(ensure_actor, InboxActor, name, self._namespace, self._payload, user_id)
+        old_home = self._placement.inbox_of(user_id)
+        self._place({**self._placement.dedicated, user_id: name})
+        # The old home lets go first: from then on it refuses, and the new one claims a higher epoch.
+        await call(old_home, self._namespace, "place", self._placement)
+        await self._wait_ready(handle)
+        await self._publish(except_for=(old_home,))
+
+    async def _retire(self, user_id: str) -> None:
+        name = self._placement.dedicated.get(user_id)
+        if name is None:
+            return
+        self._place({key: value for key, value in self._placement.dedicated.items() if key != user_id})
+        await call(name, self._namespace, "place", self._placement)
+        await self._publish(except_for=(name,))
+        await asyncio.to_thread(_end, name, self._namespace)
+
+    def _place(self, dedicated: dict[str, str]) -> None:
+        # Time based, so that a supervisor that starts anew continues above its predecessor.
+        epoch = max(wall_ms(), self._placement.epoch + 1)
+        self._placement = Placement(epoch=epoch, shards=self._placement.shards, dedicated=dedicated)
+
+    async def _publish(self, except_for: Sequence[str]) -> None:
+        names = [*gateway_names(self._config), *self._placement.shards, *self._placement.dedicated.values()]
+        calls = [call(name, self._namespace, "place", self._placement) for name in names if name not in except_for]
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.info("placement not told; the actor will ask", error=str(result))
+
+    async def _wait_ready(self, handle: Any) -> None:
+        async with asyncio.timeout(READY_SECONDS):
+            while not await call_handle(handle, "incarnation"):
+                await asyncio.sleep(0.02)
+
+    async def _recover(self) -> None:
+        names = await asyncio.to_thread(_dedicated_names, self._namespace)
+        dedicated: dict[str, str] = {}
+        for name in names:
+            try:
+                user_id = await call(name, self._namespace, "dedicated_to", seconds=READY_SECONDS)
+            except Unavailable:
+                continue
+            dedicated[user_id] = name
+            self._policy.touch(user_id, asyncio.get_running_loop().time())
+        if dedicated:
+            self._place(dedicated)
+        self._recovered.set()
+
+    # --- health
+
+    async def health(self) -> list[dict[str, object]]:
+        """Return the counters of every actor; one that does not answer says so."""
+        names = [name for group, _ in self._base() for name in group] + list(self._placement.dedicated.values())
+        calls = [call(name, self._namespace, "health", seconds=3.0) for name in names]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        return [
+            {"name": name, "error": str(result)} if isinstance(result, BaseException) else result
+            for name, result in zip(names, results, strict=True)
+        ]
+
+
+async def call_handle(handle: Any, method: str) -> Any:
+    """
+    Call a method of an actor handle; Unavailable if it failed.
+    """
+    try:
+        return await getattr(handle, method).remote()
+    except ray.exceptions.RayError as error:
+        raise Unavailable(type(error).__name__) from error
+
+
+def _dedicated_name(user_id: str) -> str:
+    return DEDICATED_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()[:32]
+
+
+def _dedicated_names(namespace: str) -> list[str]:
+    named = list_named_actors(all_namespaces=True)
+    return [one["name"] for one in named if one["namespace"] == namespace and one["name"].startswith(DEDICATED_PREFIX)]
+
+
+def _end(name: str, namespace: str) -> None:
+    try:
+        ray.kill(ray.get_actor(name, namespace), no_restart=True)
+    except ValueError:
+        log.info("dedicated inbox was gone already", actor=name)
+
+
+def _dedicated_max(config: Config) -> int:
+    if config.inboxes.dedicated_actors_max:
+        return config.inboxes.dedicated_actors_max
+    with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
+        available_kb = next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), 1_000_000)
+    return max(1, int(available_kb * 1024 * DEDICATED_MEMORY_SHARE / DEDICATED_MEMORY_BYTES))
+
+
+__all__ = ["SUPERVISOR", "SupervisorActor", "ensure_actor"]

@@ -1,0 +1,55 @@
+"""
+Group commit: one commit at a time, and what arrives meanwhile forms the next one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """
+    A queue that is emptied in batches, one batch in work at a time.
+
+    Limits: a batch holds at most `count_max` entries and `size_max` bytes (an entry larger than that goes alone);
+    `waiting_max` entries may wait, beyond it `add` refuses and the caller says "try again".
+    """
+
+    def __init__(self, *, count_max: int, size_max: int, waiting_max: int) -> None:
+        self._count_max = count_max
+        self._size_max = size_max
+        self._waiting_max = waiting_max
+        self._waiting: deque[tuple[T, int]] = deque()
+        self._busy = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, entry: T, size: int) -> bool:
+        """Let an entry wait; False if the queue is full."""
+        if len(self._waiting) >= self._waiting_max:
+            return False
+        self._waiting.append((entry, size))
+        return True
+
+    def take(self) -> list[T]:
+        """Take the next batch; empty while one is in work or nothing waits. `done` must follow."""
+        if self._busy or not self._waiting:
+            return []
+        batch: list[T] = []
+        total = 0
+        while self._waiting and len(batch) < self._count_max:
+            size = self._waiting[0][1]
+            if batch and total + size > self._size_max:
+                break
+            batch.append(self._waiting.popleft()[0])
+            total += size
+        self._busy = True
+        return batch
+
+    def done(self) -> None:
+        """Note that the batch in work is finished, with or without success."""
+        self._busy = False

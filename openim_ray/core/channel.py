@@ -1,0 +1,209 @@
+"""
+Ordered batches between two processes over a transport that reorders, delays and fails.
+
+Ray's async actors run calls out of order, so order is never taken from the transport: the sender numbers its batches, the
+receiver puts them in order. Guarantee: items of one channel are handled in the order they were put, each at most once.
+When a call failed, or a hole did not close in time, the channel is over: nothing of it is handled any more, and the
+next channel begins with both sides told (`link reset`): requests are repeated by who asked, deliveries repaired.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from openim_ray.core.items import BATCH_VERSION, AnyItem, Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ITEM_OVERHEAD_BYTES = 160
+
+
+class Receipt(Enum):
+    """
+    What a receiver says of a batch.
+    """
+
+    TAKEN = "taken"
+    """In order, or kept until it is; also a repetition of what was handled."""
+
+    STALE = "stale"
+    """Of a channel that is over, or meant for an earlier incarnation: begin a new one."""
+
+
+class OutboundChannel:
+    """
+    The sending end towards one peer.
+
+    Limits: `window` seconds between batches while there is much to send (at once when idle), `bytes_max` per batch,
+    `queue_max` waiting items (beyond it the channel is reset: everything in it is dropped, and repaired afterwards).
+    """
+
+    def __init__(self, *, window: float, bytes_max: int, queue_max: int, in_flight_max: int = 4) -> None:
+        self._window = window
+        self._bytes_max = bytes_max
+        self._queue_max = queue_max
+        self._in_flight_max = in_flight_max
+        self._queue: deque[AnyItem] = deque()
+        self._last_taken = float("-inf")
+        self._numbers_in_flight: set[int] = set()
+        self.channel = 0
+        self.number = 0
+        self.receiver_incarnation = ""
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the peer's incarnation is known and batches may leave."""
+        return bool(self.receiver_incarnation)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many items wait."""
+        return len(self._queue)
+
+    def connect(self, receiver_incarnation: str) -> None:
+        """Begin a new channel to this incarnation of the peer; what waits goes along with it."""
+        self.channel += 1
+        self.number = 0
+        self.receiver_incarnation = receiver_incarnation
+        self._numbers_in_flight.clear()
+
+    def reset(self) -> None:
+        """End the channel: drop what waits, and wait for the next `connect`."""
+        self._queue.clear()
+        self._numbers_in_flight.clear()
+        self.receiver_incarnation = ""
+
+    def put(self, item: AnyItem) -> bool:
+        """Add an item; False (and nothing added) if the queue is full, the caller then resets the link."""
+        if len(self._queue) >= self._queue_max:
+            return False
+        self._queue.append(item)
+        return True
+
+    def ready_at(self) -> float | None:
+        """Return the time from which a batch may be taken; None while there is nothing to take or no room in flight."""
+        if not self._queue or not self.receiver_incarnation or len(self._numbers_in_flight) >= self._in_flight_max:
+            return None
+        return self._last_taken + self._window
+
+    def take(self, now: float, sender: str, incarnation: str) -> Batch | None:
+        """Take the next batch if its time has come."""
+        ready_at = self.ready_at()
+        if ready_at is None or now < ready_at:
+            return None
+        items = self._take_items()
+        # A full batch leaves more behind: it must not wait for the window.
+        self._last_taken = float("-inf") if self._queue else now
+        self.number += 1
+        self._numbers_in_flight.add(self.number)
+        return Batch(BATCH_VERSION, sender, incarnation, self.receiver_incarnation, self.channel, self.number, items)
+
+    def taken(self, batch: Batch) -> None:
+        """Note that the peer has a batch."""
+        if batch.channel == self.channel:
+            self._numbers_in_flight.discard(batch.number)
+
+    def concerns(self, batch: Batch) -> bool:
+        """Tell whether a batch belongs to the living channel (a failure of an older one says nothing)."""
+        return batch.channel == self.channel and bool(self.receiver_incarnation)
+
+    def _take_items(self) -> list[AnyItem]:
+        queue = self._queue
+        items: list[AnyItem] = []
+        size = 0
+        while queue:
+            size += ITEM_OVERHEAD_BYTES + _body_size(queue[0])
+            if items and size > self._bytes_max:
+                break
+            items.append(queue.popleft())
+        return items
+
+
+def _body_size(item: AnyItem) -> int:
+    body = getattr(item, "body", None)
+    if body is not None:
+        return len(body)
+    rows = getattr(item, "rows", None)
+    return sum(len(row.body) + ITEM_OVERHEAD_BYTES for row in rows) if rows else 0
+
+
+class InboundChannel:
+    """
+    The receiving end from one peer: reorders, refuses what is stale, notices holes.
+
+    Limits: at most `reorder_max` batches wait behind a hole, for at most `hole_seconds`; beyond, the channel is over.
+    """
+
+    def __init__(self, *, reorder_max: int = 64, hole_seconds: float = 0.5) -> None:
+        self._reorder_max = reorder_max
+        self._hole_seconds = hole_seconds
+        self._early: dict[int, Batch] = {}
+        self._hole_since: float | None = None
+        self._over = False
+        # Incarnations are not ordered: one that was replaced is dead, its late batches are refused.
+        self._replaced: deque[str] = deque(maxlen=16)
+        self.sender_incarnation = ""
+        self.channel = 0
+        self.next_number = 1
+
+    def receive(self, batch: Batch, now: float, on_reset: Callable[[str], None]) -> tuple[Receipt, list[AnyItem]]:
+        """
+        Take a batch and return the items that are due now, in order.
+
+        `on_reset(sender_incarnation)` is called before the first item of a new channel is returned.
+        """
+        if not self._is_current(batch, on_reset):
+            return Receipt.STALE, []
+        if batch.number < self.next_number:
+            return Receipt.TAKEN, []
+        self._early[batch.number] = batch
+        items = self._due()
+        if not self._early:
+            self._hole_since = None
+        elif self._hole_since is None or items:
+            self._hole_since = now
+        if len(self._early) > self._reorder_max:
+            self._end()
+            return Receipt.STALE, items
+        return Receipt.TAKEN, items
+
+    def check_hole(self, now: float) -> bool:
+        """End the channel if a hole did not close in time; True if it did so now."""
+        if self._hole_since is None or now - self._hole_since < self._hole_seconds:
+            return False
+        self._end()
+        return True
+
+    def _is_current(self, batch: Batch, on_reset: Callable[[str], None]) -> bool:
+        known = batch.sender_incarnation == self.sender_incarnation
+        if known and batch.channel < self.channel:
+            return False
+        if known and batch.channel == self.channel:
+            return not self._over
+        if batch.sender_incarnation in self._replaced:
+            return False
+        if self.sender_incarnation and not known:
+            self._replaced.append(self.sender_incarnation)
+        self.sender_incarnation = batch.sender_incarnation
+        self.channel = batch.channel
+        self.next_number = 1
+        self._early.clear()
+        self._hole_since = None
+        self._over = False
+        on_reset(batch.sender_incarnation)
+        return True
+
+    def _due(self) -> list[AnyItem]:
+        items: list[AnyItem] = []
+        while (batch := self._early.pop(self.next_number, None)) is not None:
+            self.next_number += 1
+            items.extend(batch.items)
+        return items
+
+    def _end(self) -> None:
+        self._over = True
+        self._early.clear()
+        self._hole_since = None

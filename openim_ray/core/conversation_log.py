@@ -1,0 +1,294 @@
+"""
+The conversation log: single writer of a chat and its notification stream.
+
+A log is everything with one home key (`domain.conversation.home_key`): the chat `si_…` and the stream `n_…`, each with
+its own dense seqs. Promises:
+
+- A message is reported as committed only when the store said it is durable; before that nobody hears of its seq.
+- Seqs are dense from 1 and never given twice: a batch whose outcome is unknown is written again, the same rows with the same seqs,
+  until the store says what became of it.
+- One (stream, sender, clientMsgID) is stored once. A repetition of what is queued or in flight shares its outcome.
+- At most one write is in flight; what arrives meanwhile forms the next batch.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
+from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.protocol.messages import with_position
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+DuplicateKey = tuple[str, str, str]
+"""(stream, sender, clientMsgID)."""
+
+
+class Draft(NamedTuple):
+    """
+    A message on its way into the log; `body` is the encoded MsgData without seq and sendTime.
+    """
+
+    conversation_id: ConversationID
+    sender_id: UserID
+    client_id: ClientMessageID
+    server_id: ServerMessageID
+    content_type: int
+    sender_sync: bool
+    operation_id: str
+    body: bytes
+    read: tuple[str, int] | None = None
+    """A read mark (reader, seq) that becomes durable with the message."""
+
+
+class Committed(NamedTuple):
+    """
+    A message that is durable now, and who waits for that.
+    """
+
+    message: StoredMessage
+    waiters: list[Hashable]
+
+
+class Repeated(NamedTuple):
+    """
+    A draft that turned out to be in the log already, and who waits for it.
+    """
+
+    reference: MessageRef
+    waiters: list[Hashable]
+
+
+class _Staged:
+    __slots__ = ("draft", "waiters")
+
+    def __init__(self, draft: Draft, waiters: list[Hashable]) -> None:
+        self.draft = draft
+        self.waiters = waiters
+
+    @property
+    def key(self) -> DuplicateKey:
+        return (self.draft.conversation_id, self.draft.sender_id, self.draft.client_id)
+
+
+class _Stream:
+    __slots__ = ("max_seq", "max_time")
+
+    def __init__(self, max_seq: int = 0, max_time: int = 0) -> None:
+        self.max_seq = max_seq
+        self.max_time = max_time
+
+
+class ConversationLog:
+    """
+    State of one log at its owner. Every public method is total: it never raises on what a caller may send.
+
+    Limits: `queue_max` drafts wait (then `stage` refuses), `recent_max` keys are remembered for de-duplication in
+    memory (older repetitions are found by the store's unique index), a write holds at most `batch_rows` rows and `batch_bytes` of bodies.
+    """
+
+    def __init__(
+        self,
+        home_key: str,
+        partition: str,
+        *,
+        queue_max: int = 4096,
+        recent_max: int = 256,
+        batch_rows: int = 512,
+        batch_bytes: int = 90_000,
+    ) -> None:
+        self.home_key = home_key
+        self.partition = partition
+        self.participants: tuple[str, ...] = ()
+        self.loaded = False
+        self.last_used = 0.0
+        self.rows_ensured = False
+        self._queue_max = queue_max
+        self._recent_max = recent_max
+        self._batch_rows = batch_rows
+        self._batch_bytes = batch_bytes
+        self._streams: dict[str, _Stream] = {}
+        self._recent: OrderedDict[DuplicateKey, MessageRef] = OrderedDict()
+        self._pending: dict[DuplicateKey, _Staged] = {}
+        self._queue: deque[_Staged] = deque()
+        self._in_flight: tuple[LogWrite, list[_Staged]] | None = None
+        self.read: dict[str, int] = {}
+
+    # --- loading
+
+    def load(self, state: LogState | None) -> None:
+        """Take over what the store knows; drafts that wait stay, and are numbered after it."""
+        self._streams.clear()
+        self._recent.clear()
+        self.read = {}
+        if state is not None:
+            self.participants = state.participants
+            self.read = dict(state.read)
+            self.rows_ensured = True
+            for head in state.heads.values():
+                self._streams[head.conversation_id] = _Stream(head.max_seq, head.max_time)
+            for message in state.tail:
+                self._remember(message)
+        self.loaded = True
+
+    def unload(self) -> None:
+        """Go back to not loaded, after a conflict: what was in flight waits again, before what came later."""
+        self.loaded = False
+        if self._in_flight is None:
+            return
+        _, staged = self._in_flight
+        self._in_flight = None
+        self._queue.extendleft(reversed(staged))
+
+    # --- staging
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether nothing waits and nothing is in flight."""
+        return self._in_flight is None and not self._queue
+
+    @property
+    def needs_rows(self) -> bool:
+        """Tell whether the participants' conversation rows must be ensured before the first append."""
+        return bool(self.participants) and not self.rows_ensured
+
+    def claim_participants(self, participants: tuple[str, ...]) -> bool:
+        """Record who this log belongs to, once; False if it belongs to others (ids are never split: `a`+`b_c`, `a_b`+`c`)."""
+        if not self.participants:
+            self.participants = participants
+        return self.participants == participants
+
+    def known(self, draft: Draft) -> MessageRef | None:
+        """Return the place of a message that is known to be durable already."""
+        return self._recent.get((draft.conversation_id, draft.sender_id, draft.client_id))
+
+    def stage(self, draft: Draft, waiter: Hashable) -> bool:
+        """Queue a draft; a repetition joins the first one's waiters. False if the queue is full."""
+        key = (draft.conversation_id, draft.sender_id, draft.client_id)
+        staged = self._pending.get(key)
+        if staged is not None:
+            if waiter not in staged.waiters:
+                staged.waiters.append(waiter)
+            return True
+        if len(self._queue) >= self._queue_max:
+            return False
+        staged = _Staged(draft, [waiter])
+        self._pending[key] = staged
+        self._queue.append(staged)
+        return True
+
+    def max_seq(self, conversation_id: str) -> int:
+        """Return the highest seq that is durable."""
+        stream = self._streams.get(conversation_id)
+        return stream.max_seq if stream else 0
+
+    # --- writing
+
+    def take_write(self, epoch: int, wall_ms: int) -> LogWrite | None:
+        """Form the next write out of what waits; None while one is in flight, nothing waits, or it isn't loaded."""
+        if self._in_flight is not None or not self._queue or not self.loaded or self.needs_rows:
+            return None
+        staged = self._take_staged()
+        write = self._number(staged, epoch, wall_ms)
+        self._in_flight = (write, staged)
+        return write
+
+    def in_flight_write(self) -> LogWrite | None:
+        """Return the write whose outcome isn't known yet, to be said again."""
+        return self._in_flight[0] if self._in_flight else None
+
+    def written(self, result: WriteResult) -> list[Committed | Repeated]:
+        """
+        Take the store's answer to the write in flight; return what is certain now, in order.
+
+        STORED: everything is committed. DUPLICATE: the repeated ones are answered, the others wait again and are numbered anew.
+        CONFLICT: call `unload` and load again. SUPERSEDED: drop the log.
+        """
+        if self._in_flight is None:
+            return []
+        write, staged = self._in_flight
+        if result.outcome is Outcome.STORED:
+            self._in_flight = None
+            return self._commit(write, staged)
+        if result.outcome is Outcome.DUPLICATE:
+            self._in_flight = None
+            return self._split(staged, result.existing)
+        return []
+
+    def _take_staged(self) -> list[_Staged]:
+        taken: list[_Staged] = []
+        size = 0
+        while self._queue and len(taken) < self._batch_rows:
+            size += len(self._queue[0].draft.body)
+            if taken and size > self._batch_bytes:
+                break
+            taken.append(self._queue.popleft())
+        return taken
+
+    def _number(self, staged: list[_Staged], epoch: int, wall_ms: int) -> LogWrite:
+        last: dict[str, tuple[int, int]] = {}
+        rows: list[StoredMessage] = []
+        read: dict[str, int] = {}
+        for one in staged:
+            draft = one.draft
+            stream = self._streams.get(draft.conversation_id)
+            seq, time = last.get(draft.conversation_id) or ((stream.max_seq, stream.max_time) if stream else (0, 0))
+            # sendTime never falls below that of an earlier seq: clients sort by it (OpenIM wire, §7.5).
+            seq, time = seq + 1, max(wall_ms, time)
+            last[draft.conversation_id] = (seq, time)
+            rows.append(_numbered(draft, seq, time))
+            if draft.read is not None:
+                reader, mark = draft.read
+                read[reader] = max(read.get(reader, 0), mark)
+        return LogWrite(self.partition, epoch, self.home_key, self.participants, tuple(rows), read)
+
+    def _commit(self, write: LogWrite, staged: list[_Staged]) -> list[Committed | Repeated]:
+        done: list[Committed | Repeated] = []
+        for message, one in zip(write.rows, staged, strict=True):
+            stream = self._streams.setdefault(message.conversation_id, _Stream())
+            stream.max_seq, stream.max_time = message.seq, message.send_time
+            self._remember(message)
+            self._pending.pop(one.key, None)
+            done.append(Committed(message, one.waiters))
+        for reader, mark in write.read.items():
+            self.read[reader] = max(self.read.get(reader, 0), mark)
+        return done
+
+    def _split(self, staged: list[_Staged], existing: dict[int, MessageRef]) -> list[Committed | Repeated]:
+        done: list[Committed | Repeated] = []
+        fresh: list[_Staged] = []
+        for index, one in enumerate(staged):
+            reference = existing.get(index)
+            if reference is None:
+                fresh.append(one)
+                continue
+            self._pending.pop(one.key, None)
+            self._recent[one.key] = reference
+            done.append(Repeated(reference, one.waiters))
+        self._queue.extendleft(reversed(fresh))
+        return done
+
+    def _remember(self, message: StoredMessage) -> None:
+        key = (message.conversation_id, message.sender_id, message.client_id)
+        self._recent[key] = MessageRef(message.seq, message.server_id, message.send_time)
+        if len(self._recent) > self._recent_max:
+            self._recent.popitem(last=False)
+
+
+def _numbered(draft: Draft, seq: int, send_time: int) -> StoredMessage:
+    return StoredMessage(
+        draft.conversation_id,
+        ConversationSeq(seq),
+        draft.sender_id,
+        draft.client_id,
+        draft.server_id,
+        send_time,
+        draft.content_type,
+        draft.sender_sync,
+        draft.operation_id,
+        with_position(draft.body, seq, send_time),
+    )

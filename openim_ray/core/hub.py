@@ -1,0 +1,352 @@
+"""
+The hub: a gateway's sessions, its requests under way, and what to do when an actor behind it dies.
+
+Promises: a request is repeated until it is answered or its deadline is over, also across restarts of the actor that
+answers it; after every break of a link all sessions behind it register again and are repaired, so that an idle client of a restarted shard
+does not stay silent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.core import items
+from openim_ray.core.session import Run, Session, Verdict
+from openim_ray.domain import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from openim_ray.core.placement import Placement
+    from openim_ray.domain.message import StoredMessage
+
+HEARTBEAT_SECONDS = 1.0
+CLOCK_MARGIN_MS = 5_000
+
+Request = (
+    items.Submit
+    | items.MarkRead
+    | items.SetPosition
+    | items.Register
+    | items.AskStates
+    | items.ForceLogout
+    | items.SaveTokens
+)
+
+
+class Push(NamedTuple):
+    """
+    Write a message to these connections as a 2001.
+    """
+
+    conversation_id: str
+    operation_id: str
+    body: bytes
+    connections: list[int]
+
+
+class KickOut(NamedTuple):
+    """
+    Write a 2002 and drop the connection.
+    """
+
+    connection: int
+
+
+class Close(NamedTuple):
+    """
+    Close a connection so that its client comes back and syncs.
+    """
+
+    connection: int
+    reason: str
+
+
+class ReadRun(NamedTuple):
+    """
+    Read a run from the log; answered by `Hub.run_read` or `Hub.run_failed`.
+    """
+
+    run: Run
+
+
+class Completed(NamedTuple):
+    """
+    A request is over: its reply, or the error it ended with.
+    """
+
+    context: object
+    reply: items.Accepted | items.Reply | None
+    error: errors.OpenIMError | None
+
+
+Effect = Push | KickOut | Close | ReadRun | Completed
+
+
+class Device(NamedTuple):
+    """
+    What a hub must know of a connection to register it.
+    """
+
+    platform_id: int
+    token_digest: str
+    token_expires_at: int
+    accepted_ms: int
+
+
+class _Pending:
+    __slots__ = ("context", "deadline", "item", "peer")
+
+    def __init__(self, item: Request, peer: str, context: object, deadline: float) -> None:
+        self.item = item
+        self.peer = peer
+        self.context = context
+        self.deadline = deadline
+
+
+class Hub:
+    """
+    State of one gateway.
+
+    Limit: `pending_max` requests under way; a further one ends at once as temporary.
+    """
+
+    def __init__(self, placement: Placement, persistence: Sequence[str], *, pending_max: int = 50_000) -> None:
+        self.placement = placement
+        self.sessions: dict[int, Session] = {}
+        self.placement_wanted = 0
+        self._devices: dict[int, Device] = {}
+        self._persistence = tuple(persistence)
+        self._pending_max = pending_max
+        self._pending: dict[int, _Pending] = {}
+        self._call = 0
+        self._orders: dict[int, int] = {}
+        self._order = 0
+        self._items: list[tuple[str, items.AnyItem]] = []
+        self._effects: list[Effect] = []
+        self._runs: dict[Run, list[int]] = {}
+        self._heard_ms: dict[str, int] = {}
+        self._next_heartbeat = 0.0
+        self._next_expiry_check = 0.0
+
+    # --- what is to be done
+
+    def take_items(self) -> list[tuple[str, items.AnyItem]]:
+        """Return and forget what is to be sent, in order."""
+        taken, self._items = self._items, []
+        return taken
+
+    def take_effects(self) -> list[Effect]:
+        """Return and forget what is to be done, in order."""
+        taken, self._effects = self._effects, []
+        return taken
+
+    # --- requests
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether requests are under way."""
+        return bool(self._pending)
+
+    def ask_inbox(self, user_id: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
+        """Send a request to a user's inbox; ends in a Completed with this context."""
+        self._ask(self.placement.inbox_of(user_id), make, context, deadline)
+
+    def ask_log(self, home_key: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
+        """Send a request to a log; ends in a Completed with this context."""
+        self._ask(self.placement.log_of(home_key), make, context, deadline)
+
+    def ask_persistence(self, number: int, make: Callable[[int], Request], context: object, deadline: float) -> None:
+        """Send a request to a persistence actor (chosen by `number`); ends in a Completed with this context."""
+        self._ask(self._persistence[number % len(self._persistence)], make, context, deadline)
+
+    def _ask(self, peer: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
+        if len(self._pending) >= self._pending_max:
+            self._effects.append(Completed(context, None, errors.Overloaded("too many requests under way")))
+            return
+        self._call += 1
+        item = make(self._call)
+        self._pending[self._call] = _Pending(item, peer, context, deadline)
+        self._items.append((peer, item))
+
+    # --- sessions
+
+    def open(self, session: Session, device: Device, context: object, deadline: float) -> None:
+        """Take a new connection and register it with its user's inbox; ends in a Completed."""
+        self.sessions[session.connection] = session
+        self._devices[session.connection] = device
+        self._order += 1
+        self._orders[session.connection] = self._order
+        self.ask_inbox(session.user_id, lambda call: self._register(call, session), context, deadline)
+
+    def close(self, connection: int) -> None:
+        """Forget a connection."""
+        session = self.sessions.pop(connection, None)
+        if session is None:
+            return
+        del self._devices[connection]
+        del self._orders[connection]
+        self._items.append((self.placement.inbox_of(session.user_id), items.Unregister(session.user_id, connection)))
+
+    def answer_written(self, connection: int, client_id: str) -> None:
+        """Note that the answer to a send was written to its connection: its echo may follow."""
+        session = self.sessions.get(connection)
+        if session is not None and (run := session.answered(client_id)) is not None:
+            self._read(session, run)
+
+    # --- what happens to a gateway
+
+    def receive(self, peer: str, batch: Sequence[items.AnyItem], wall_ms: int) -> None:
+        """Handle items of a peer, in order."""
+        self._heard_ms[peer] = wall_ms
+        for item in batch:
+            if isinstance(item, items.Delivery):
+                self._deliver(item)
+            elif isinstance(item, items.Accepted | items.Reply):
+                self._complete(item)
+            elif isinstance(item, items.Kick):
+                self._effects.extend(KickOut(connection) for connection in item.connections)
+            elif isinstance(item, items.Repair):
+                self._repair(item)
+            elif isinstance(item, items.Moved):
+                self.placement_wanted = max(self.placement_wanted, item.placement_epoch, self.placement.epoch + 1)
+
+    def link_reset(self, peer: str, wall_ms: int) -> None:
+        """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
+        since_ms = self._heard_ms.get(peer, wall_ms) - CLOCK_MARGIN_MS
+        self._heard_ms[peer] = wall_ms
+        for session in self.sessions.values():
+            if self.placement.inbox_of(session.user_id) == peer:
+                self._items.append((peer, self._register(0, session, again=True, since_ms=since_ms)))
+        for pending in [one for one in self._pending.values() if one.peer == peer]:
+            self._repeat(pending)
+
+    def place(self, placement: Placement, wall_ms: int) -> None:
+        """Take over a newer placement: what moved is registered and asked again at its new home."""
+        if placement.epoch <= self.placement.epoch:
+            return
+        old, self.placement = self.placement, placement
+        since_ms = min(self._heard_ms.values(), default=wall_ms) - CLOCK_MARGIN_MS
+        for session in self.sessions.values():
+            home = placement.inbox_of(session.user_id)
+            if home != old.inbox_of(session.user_id):
+                self._items.append((home, self._register(0, session, again=True, since_ms=since_ms)))
+        for pending in list(self._pending.values()):
+            peer = self._home_of(pending.item)
+            if peer not in (None, pending.peer):
+                pending.peer = peer or pending.peer
+                self._repeat(pending)
+
+    def tick(self, now: float) -> None:
+        """Do what is due: deadlines, heartbeats, the ends of first syncs."""
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+            beat = items.Heartbeat()
+            self._items.extend((peer, beat) for peer in self._shards())
+        if now < self._next_expiry_check:
+            return
+        self._next_expiry_check = now + 0.2
+        for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
+            pending = self._pending.pop(call)
+            self._effects.append(Completed(pending.context, None, errors.Unavailable("no answer in time")))
+        for session in self.sessions.values():
+            if session.holding:
+                for run in session.release(now):
+                    self._read(session, run)
+            elif session.must_sync and session.sync_overdue(now):
+                session.must_sync = False
+                self._effects.append(Close(session.connection, "must sync"))
+
+    def run_read(self, run: Run, rows: list[StoredMessage]) -> None:
+        """Write a run to the sessions that lack it."""
+        for connection in self._runs.pop(run, ()):
+            session = self.sessions.get(connection)
+            if session is None:
+                continue
+            for row in session.fill(run, rows):
+                self._effects.append(Push(row.conversation_id, row.operation_id, row.body, [connection]))
+            if (rest := session.next_run(run.conversation_id)) is not None:
+                self._read(session, rest)
+
+    def run_failed(self, run: Run) -> None:
+        """Close the sessions whose missing run can't be read: their clients' own syncs repair them."""
+        for connection in self._runs.pop(run, ()):
+            if connection in self.sessions:
+                self._effects.append(Close(connection, "history not readable"))
+
+    # --- parts
+
+    def _deliver(self, item: items.Delivery) -> None:
+        ready: list[int] = []
+        for connection in item.connections:
+            session = self.sessions.get(connection)
+            if session is None:
+                continue
+            verdict = session.deliver(item.conversation_id, item.seq, item.sender_id, item.client_id)
+            if verdict is Verdict.WRITE:
+                ready.append(connection)
+            elif verdict is Verdict.READ and (run := session.next_run(item.conversation_id)) is not None:
+                self._read(session, run)
+        if ready:
+            self._effects.append(Push(item.conversation_id, item.operation_id, item.body, ready))
+
+    def _complete(self, item: items.Accepted | items.Reply) -> None:
+        pending = self._pending.pop(item.call, None)
+        if pending is None:
+            return
+        error = None
+        if isinstance(item, items.Reply) and item.code:
+            error = errors.error_from_code(item.code, item.detail)
+        self._effects.append(Completed(pending.context, item, error))
+
+    def _repair(self, item: items.Repair) -> None:
+        session = self.sessions.get(item.connection)
+        if session is not None:
+            for run in session.repair(item.maxima):
+                self._read(session, run)
+
+    def _read(self, session: Session, run: Run) -> None:
+        if run.too_long:
+            self._effects.append(Close(session.connection, "too far behind"))
+            return
+        waiting = self._runs.get(run)
+        if waiting is None:
+            self._runs[run] = [session.connection]
+            self._effects.append(ReadRun(run))
+        else:
+            waiting.append(session.connection)
+
+    def _repeat(self, pending: _Pending) -> None:
+        if isinstance(pending.item, items.Submit) and not pending.item.stored:
+            # Not remembered by the log, so a repetition could be seen twice: the sender decides.
+            del self._pending[pending.item.call]
+            error = errors.Unavailable("interrupted; whether it was delivered is unknown")
+            self._effects.append(Completed(pending.context, None, error))
+            return
+        self._items.append((pending.peer, pending.item))
+
+    def _register(self, call: int, session: Session, *, again: bool = False, since_ms: int = 0) -> items.Register:
+        device = self._devices[session.connection]
+        return items.Register(
+            call,
+            session.user_id,
+            session.connection,
+            device.platform_id,
+            device.token_digest,
+            device.token_expires_at,
+            session.kind.value,
+            device.accepted_ms,
+            self._orders[session.connection],
+            again,
+            since_ms,
+        )
+
+    def _home_of(self, item: Request) -> str | None:
+        if isinstance(item, items.Submit | items.MarkRead):
+            return self.placement.log_of(item.conversation_id.partition("_")[2])
+        if isinstance(item, items.SaveTokens):
+            return None
+        return self.placement.inbox_of(item.user_id)
+
+    def _shards(self) -> set[str]:
+        return {*self.placement.shards, *self.placement.dedicated.values()}

@@ -1,0 +1,251 @@
+"""
+The inbox: one user's own view, the unit that the actor model addresses by user id.
+
+It owns the inbox's seq counter and a bounded buffer of recent deliveries, the max seq of each of the user's conversations,
+her read positions, and her live device sessions. Promises:
+
+- The position (partition epoch, seq) never goes backwards, whatever crashes: a new owner has a higher epoch.
+- What was delivered while the inbox was being loaded is not lost: both are merged by maximum.
+- Own messages never count as unread: the read position is at least the seq of the user's own newest message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from openim_ray.domain.conversation import is_notification_stream
+from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.sequence import InboxPosition, InboxSeq
+from openim_ray.ports import ConversationState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from openim_ray.core.items import Address
+    from openim_ray.domain.message import StreamHead
+
+SYNC_PAUSE_MS = 5_000
+"""A Go SDK that syncs starts no other sync for this long (OpenIM wire, §8.1)."""
+
+
+@dataclass(slots=True)
+class DeviceSession:
+    """
+    A live connection of the user.
+    """
+
+    gateway: str
+    connection: int
+    platform_id: int
+    token_digest: str
+    token_expires_at: int
+    client: str
+    accepted_ms: int
+    order: int
+    background: bool = False
+
+    @property
+    def address(self) -> Address:
+        """Return where the connection is."""
+        return (self.gateway, self.connection)
+
+
+@dataclass(slots=True)
+class _Entry:
+    max_seq: int = 0
+    max_time: int = 0
+    sent_seq: int = 0
+    row_max_seq: int = 0
+    position: ReadPosition = ReadPosition()
+    staged: ReadPosition | None = None
+
+    def merge(self, max_seq: int, max_time: int, sent_seq: int) -> None:
+        if max_seq > self.max_seq:
+            self.max_seq, self.max_time = max_seq, max_time
+        self.sent_seq = max(self.sent_seq, sent_seq)
+
+    def state(self) -> ConversationState:
+        max_seq = self.row_max_seq or self.max_seq
+        read_seq = min(self.position.effective(self.sent_seq), max_seq)
+        return ConversationState(max(self.position.min_seq, 1), max_seq, read_seq, self.max_time)
+
+
+class Inbox:
+    """
+    State of one inbox at its owner.
+
+    Limit: `buffer_max` recent deliveries are kept; a reader whose position is older aligns by conversation seqs.
+    """
+
+    def __init__(self, user_id: str, epoch: int, first_seq: int, *, buffer_max: int = 256) -> None:
+        self.user_id = user_id
+        self.loaded = False
+        self.last_used = 0.0
+        self.sessions: dict[Address, DeviceSession] = {}
+        self.last_sync_ms: dict[int, int] = {}
+        self._epoch = epoch
+        self._seq = first_seq
+        self._entries: dict[str, _Entry] = {}
+        self._buffer: deque[tuple[InboxSeq, str, int]] = deque(maxlen=buffer_max)
+
+    # --- loading
+
+    def load(
+        self,
+        conversation_ids: Iterable[str],
+        positions: Mapping[str, ReadPosition],
+        heads: Mapping[str, StreamHead],
+    ) -> None:
+        """Merge what the stores know into what was delivered meanwhile."""
+        for conversation_id in conversation_ids:
+            entry = self._entries.setdefault(conversation_id, _Entry())
+            if entry.staged is None:
+                entry.position = positions.get(conversation_id, entry.position)
+        for conversation_id, head in heads.items():
+            entry = self._entries.setdefault(conversation_id, _Entry())
+            entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0))
+        self.loaded = True
+
+    # --- deliveries
+
+    @property
+    def position(self) -> InboxPosition:
+        """Return the position after the newest delivery."""
+        return InboxPosition(self._epoch, InboxSeq(self._seq))
+
+    def deliver(self, conversation_id: str, seq: int, send_time: int, sender_id: str) -> InboxSeq:
+        """Count a stored message in; returns its inbox seq."""
+        entry = self._entries.setdefault(conversation_id, _Entry())
+        entry.merge(seq, send_time, seq if sender_id == self.user_id else 0)
+        self._seq += 1
+        inbox_seq = InboxSeq(self._seq)
+        self._buffer.append((inbox_seq, conversation_id, seq))
+        return inbox_seq
+
+    def deliveries_since(self, position: InboxPosition) -> list[tuple[InboxSeq, str, int]] | None:
+        """Return (inbox seq, conversation, seq) after a position, or None if the buffer no longer reaches back so far."""
+        if position.epoch != self._epoch or position.seq > self._seq:
+            return None
+        oldest = self._buffer[0][0] if self._buffer else self._seq + 1
+        if position.seq + 1 < oldest and position.seq != self._seq:
+            return None
+        return [delivery for delivery in self._buffer if delivery[0] > position.seq]
+
+    # --- questions
+
+    def states(self, conversation_ids: Sequence[str] | None = None) -> dict[str, ConversationState]:
+        """Return the state of those of her conversations that are asked for, or of all."""
+        if conversation_ids is None:
+            return {conversation_id: entry.state() for conversation_id, entry in self._entries.items()}
+        entries = self._entries
+        return {
+            conversation_id: entries[conversation_id].state()
+            for conversation_id in conversation_ids
+            if conversation_id in entries
+        }
+
+    def maxima_since(self, since_ms: int) -> dict[str, int]:
+        """Return the max seqs of conversations whose newest message is not older than `since_ms`."""
+        return {
+            conversation_id: entry.max_seq
+            for conversation_id, entry in self._entries.items()
+            if entry.max_seq and entry.max_time >= since_ms
+        }
+
+    def describe(self) -> dict[str, object]:
+        """Return what a script is shown: position, buffer, devices, conversations."""
+        return {
+            "user_id": self.user_id,
+            "position": {"epoch": self._epoch, "seq": self._seq},
+            "buffer": {"deliveries": len(self._buffer), "limit": self._buffer.maxlen},
+            "devices": [
+                {
+                    "gateway": session.gateway,
+                    "connection": session.connection,
+                    "platform": session.platform_id,
+                    "client": session.client,
+                    "background": session.background,
+                    "connected_at_ms": session.accepted_ms,
+                }
+                for session in sorted(self.sessions.values(), key=lambda one: (one.accepted_ms, one.order))
+            ],
+            "conversations": [
+                _describe_entry(conversation_id, entry.state())
+                for conversation_id, entry in sorted(self._entries.items())
+                if entry.max_seq or not is_notification_stream(conversation_id)
+            ],
+        }
+
+    # --- positions
+
+    def has(self, conversation_id: str) -> bool:
+        """Tell whether she has this conversation."""
+        return conversation_id in self._entries
+
+    def max_seq(self, conversation_id: str) -> int:
+        """Return the newest seq of a conversation she has."""
+        return self._entries[conversation_id].max_seq
+
+    def stage_position(self, conversation_id: str, has_read_seq: int, *, exact: bool) -> ReadPosition | None:
+        """
+        Work out the position after a read mark, on top of what is on its way to the store; None if nothing changes.
+
+        `exact` sets it, higher or lower: then own messages sent so far no longer raise it. It counts from `position_stored` on.
+        """
+        entry = self._entries[conversation_id]
+        old = entry.staged or entry.position
+        if exact:
+            new = ReadPosition(has_read_seq, entry.sent_seq, old.min_seq)
+        else:
+            new = ReadPosition(max(old.has_read_seq, has_read_seq), old.sent_seen, old.min_seq)
+        if new == old and entry.staged is None:
+            return None
+        entry.staged = new
+        return new
+
+    def position_stored(self, conversation_id: str, position: ReadPosition) -> None:
+        """Take over a position that is durable."""
+        entry = self._entries[conversation_id]
+        entry.position = position
+        if entry.staged == position:
+            entry.staged = None
+
+    # --- sessions
+
+    def register(self, session: DeviceSession, policy: int) -> list[DeviceSession]:
+        """
+        Add a session (again) and return those that the multi-terminal policy ends (OpenIM wire, §1.6).
+
+        Registrations may arrive in another order than logins after a restart: the later login wins.
+        """
+        self.sessions[session.address] = session
+        rivals = [one for one in self.sessions.values() if _are_rivals(one, session, policy)]
+        newest = max([session, *rivals], key=lambda one: (one.accepted_ms, one.order))
+        kicked = [one for one in [session, *rivals] if one is not newest and one.token_digest != newest.token_digest]
+        for one in kicked:
+            del self.sessions[one.address]
+        return kicked
+
+    def unregister(self, address: Address) -> None:
+        """Forget a session."""
+        self.sessions.pop(address, None)
+
+    def synced_lately(self, platform_id: int, now_ms: int) -> bool:
+        """Tell whether a sync of this platform began less than five seconds ago."""
+        return now_ms - self.last_sync_ms.get(platform_id, -SYNC_PAUSE_MS) < SYNC_PAUSE_MS
+
+
+def _are_rivals(one: DeviceSession, other: DeviceSession, policy: int) -> bool:
+    return policy == 1 and one is not other and one.platform_id == other.platform_id
+
+
+def _describe_entry(conversation_id: str, state: ConversationState) -> dict[str, object]:
+    return {
+        "conversation_id": conversation_id,
+        "max_seq": state.max_seq,
+        "read_seq": state.read_seq,
+        "unread": max(state.max_seq - state.read_seq, 0) if not is_notification_stream(conversation_id) else 0,
+        "newest_at_ms": state.max_time,
+    }

@@ -1,0 +1,404 @@
+"""
+The inboxes of a shard: activation, registrations, deliveries to devices, read positions.
+
+Promises: a set position is answered when it is durable; a session that registers again is told the max seqs it may have missed; what is
+delivered while an inbox is loaded is counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from openim_ray.core import items
+from openim_ray.core.inbox import DeviceSession, Inbox
+from openim_ray.core.loads import LoadInbox
+from openim_ray.core.receipts import receipt_draft
+from openim_ray.domain import errors
+from openim_ray.domain.conversation import self_stream_id
+from openim_ray.domain.ids import partition_of
+from openim_ray.domain.message import ReadPosition
+from openim_ray.protocol.messages import with_position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from openim_ray.core.shard import Outbox, ShardSettings
+    from openim_ray.domain.message import StreamHead
+
+TOKEN_KICKED = 2
+
+Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Save:
+    """
+    A write to the state store that isn't confirmed yet; it is repeated until it is.
+    """
+
+    __slots__ = ("item", "on_saved", "persistence")
+
+    def __init__(
+        self, persistence: str, item: items.SavePositions | items.SaveTokens, on_saved: Callable[[], None]
+    ) -> None:
+        self.persistence = persistence
+        self.item = item
+        self.on_saved = on_saved
+
+
+class InboxShard:
+    """
+    Owner of the inboxes of some partitions.
+
+    Limits: `waiting_max` requests wait for inboxes to be loaded (beyond it they are refused as temporary); an inbox without sessions is
+    given back after `idle_seconds`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        outbox: Outbox,
+        epochs: Mapping[str, int],
+        persistence: Sequence[str],
+        settings: ShardSettings,
+        now: float,
+    ) -> None:
+        self._name = name
+        self._outbox = outbox
+        self._epochs = dict(epochs)
+        self._persistence = tuple(persistence)
+        self._settings = settings
+        self._started = now
+        self._inboxes: dict[str, Inbox] = {}
+        self._partition_of: dict[str, str] = {}
+        self._given_out: dict[str, int] = {}
+        self._waiting: dict[str, deque[tuple[str, Request]]] = {}
+        self._waiting_count = 0
+        self._repairs: dict[str, int] = {}
+        self._saves: dict[int, _Save] = {}
+        self._retries: dict[int, float] = {}
+        self._reloads: list[tuple[float, LoadInbox]] = []
+        self._loading: set[str] = set()
+
+    def add_epochs(self, epochs: Mapping[str, int]) -> None:
+        """Learn epochs of partitions that were given to this shard."""
+        self._epochs.update(epochs)
+
+    @property
+    def saving(self) -> bool:
+        """Tell whether saves are under way."""
+        return bool(self._saves)
+
+    def active(self) -> Iterable[Inbox]:
+        """Return the inboxes in memory."""
+        return self._inboxes.values()
+
+    def find(self, user_id: str) -> Inbox | None:
+        """Return an inbox if it is active."""
+        return self._inboxes.get(user_id)
+
+    def activate(self, user_id: str, partition: str, now: float) -> Inbox:
+        """Return a user's inbox; on first use it is made and its load asked for."""
+        inbox = self._inboxes.get(user_id)
+        if inbox is None:
+            first = self._given_out.get(partition, 0)
+            epoch = self._epochs.get(partition, 0)
+            inbox = Inbox(user_id, epoch, first, buffer_max=self._settings.buffer_deliveries)
+            self._inboxes[user_id] = inbox
+            self._partition_of[user_id] = partition
+            self._load(user_id)
+        inbox.last_used = now
+        return inbox
+
+    # --- requests
+
+    def request(self, peer: str, item: Request, partition: str, now: float, wall_ms: int) -> None:
+        """Handle a request to an inbox, as soon as it is loaded."""
+        inbox = self.activate(item.user_id, partition, now)
+        if inbox.loaded:
+            self._handle(inbox, peer, item, now, wall_ms)
+            return
+        if isinstance(item, items.Register):
+            # Known before the load, so that what is delivered meanwhile reaches the device.
+            inbox.sessions.setdefault((peer, item.connection), _session(peer, item))
+        if self._waiting_count >= self._settings.waiting_max:
+            refusal = errors.Overloaded("too many requests wait for the stores")
+            self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
+            return
+        self._waiting_count += 1
+        self._waiting.setdefault(item.user_id, deque()).append((peer, item))
+
+    def unregister(self, user_id: str, address: items.Address, now: float) -> None:
+        """Forget a session; also a registration that still waits."""
+        inbox = self._inboxes.get(user_id)
+        if inbox is None:
+            return
+        inbox.last_used = now
+        inbox.unregister(address)
+        waiting = self._waiting.get(user_id)
+        if waiting:
+            kept = [one for one in waiting if not _registers(one, address)]
+            self._waiting_count -= len(waiting) - len(kept)
+            self._waiting[user_id] = deque(kept)
+
+    def inbox_loaded(
+        self,
+        user_id: str,
+        conversation_ids: Iterable[str],
+        positions: Mapping[str, ReadPosition],
+        heads: Mapping[str, StreamHead],
+        now: float,
+        wall_ms: int,
+    ) -> None:
+        """Take what the stores know and go on with the requests that waited."""
+        self._loading.discard(user_id)
+        inbox = self._inboxes.get(user_id)
+        if inbox is None:
+            return
+        inbox.load(conversation_ids, positions, heads)
+        waiting = self._waiting.pop(user_id, deque())
+        self._waiting_count -= len(waiting)
+        for peer, item in waiting:
+            self._handle(inbox, peer, item, now, wall_ms)
+        since_ms = self._repairs.pop(user_id, None)
+        if since_ms is not None:
+            for session in inbox.sessions.values():
+                self._repair(inbox, session, since_ms)
+
+    def load_failed(self, load: LoadInbox, now: float) -> None:
+        """Ask again a little later."""
+        self._reloads.append((now + self._settings.retry_seconds, load))
+
+    def _handle(self, inbox: Inbox, peer: str, item: Request, now: float, wall_ms: int) -> None:
+        if isinstance(item, items.Register):
+            self._register(inbox, peer, item, now, wall_ms)
+        elif isinstance(item, items.AskStates):
+            self._tell_states(inbox, peer, item, wall_ms)
+        elif isinstance(item, items.SetPosition):
+            self._set_position(inbox, peer, item, wall_ms)
+        else:
+            kicked = [one for one in inbox.sessions.values() if one.platform_id == item.platform_id]
+            for one in kicked:
+                inbox.unregister(one.address)
+            self._kick(kicked)
+            self._outbox.send(peer, items.Reply(item.call))
+
+    # --- sessions
+
+    def _register(self, inbox: Inbox, peer: str, item: items.Register, now: float, wall_ms: int) -> None:
+        session = _session(peer, item)
+        kicked = inbox.register(session, self._settings.multi_login_policy)
+        self._kick(kicked)
+        self._save_kicked(inbox.user_id, kicked)
+        young = now - self._started < 5.0
+        sync_due = not item.again and (young or inbox.synced_lately(item.platform_id, wall_ms))
+        value = _encode(items.Registered(sync_due, [one.address for one in kicked]))
+        self._outbox.send(peer, items.Reply(item.call, value=value))
+        if item.again and session.address in inbox.sessions:
+            self._repair(inbox, session, item.since_ms)
+
+    def _kick(self, kicked: Iterable[DeviceSession]) -> None:
+        by_gateway: dict[str, list[int]] = {}
+        for one in kicked:
+            by_gateway.setdefault(one.gateway, []).append(one.connection)
+        for gateway, connections in by_gateway.items():
+            self._outbox.send(gateway, items.Kick(connections))
+
+    def _save_kicked(self, user_id: str, kicked: Sequence[DeviceSession]) -> None:
+        if not kicked:
+            return
+        records = [(one.token_digest, user_id, one.platform_id, TOKEN_KICKED, one.token_expires_at) for one in kicked]
+        call = self._outbox.next_call()
+        self._save(user_id, items.SaveTokens(call, records), lambda: None)
+
+    def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
+        maxima = inbox.maxima_since(since_ms)
+        if maxima:
+            self._outbox.send(session.gateway, items.Repair(session.connection, maxima))
+
+    def drop_sessions_of(self, gateway: str) -> None:
+        """Forget the sessions of a gateway process that is gone."""
+        for inbox in self._inboxes.values():
+            for address in [one for one in inbox.sessions if one[0] == gateway]:
+                inbox.unregister(address)
+
+    def gateways(self) -> set[str]:
+        """Return the gateways that hold sessions."""
+        return {address[0] for inbox in self._inboxes.values() for address in inbox.sessions}
+
+    def refresh_all(self, since_ms: int) -> None:
+        """Look at the stores again for every inbox and repair its sessions: deliveries from other shards may be lost."""
+        for user_id, inbox in self._inboxes.items():
+            if inbox.sessions:
+                self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
+            self._load(user_id)
+
+    # --- deliveries
+
+    def deliver(self, fanout: items.Fanout, user_ids: Iterable[str], now: float) -> None:
+        """Count a message into those inboxes that are active, and send it to their devices: one frame per gateway."""
+        by_gateway: dict[str, list[int]] = {}
+        for user_id in user_ids:
+            inbox = self._inboxes.get(user_id)
+            if inbox is None:
+                continue
+            inbox.last_used = now
+            if fanout.seq:
+                inbox.deliver(fanout.conversation_id, fanout.seq, fanout.send_time, fanout.sender_id)
+            if user_id == fanout.sender_id and not fanout.sender_sync:
+                continue
+            for gateway, connection in inbox.sessions:
+                by_gateway.setdefault(gateway, []).append(connection)
+        for gateway, connections in by_gateway.items():
+            self._outbox.send(gateway, _delivery(fanout, connections))
+
+    # --- states and positions
+
+    def _tell_states(self, inbox: Inbox, peer: str, item: items.AskStates, wall_ms: int) -> None:
+        if item.sync_platform:
+            inbox.last_sync_ms[item.sync_platform] = wall_ms
+        self._outbox.send(peer, items.Reply(item.call, value=_encode(inbox.states(item.conversation_ids))))
+
+    def _set_position(self, inbox: Inbox, peer: str, item: items.SetPosition, wall_ms: int) -> None:
+        refusal = _position_refusal(inbox, item)
+        if refusal is not None:
+            self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
+            return
+        position = inbox.stage_position(item.conversation_id, item.has_read_seq, exact=item.exact)
+        if position is None:
+            self._outbox.send(peer, items.Reply(item.call))
+            return
+
+        def on_saved() -> None:
+            inbox.position_stored(item.conversation_id, position)
+            self._outbox.send(peer, items.Reply(item.call))
+            if item.notify:
+                self._notify_position(inbox, item, wall_ms)
+
+        call = self._outbox.next_call()
+        self._save(inbox.user_id, items.SavePositions(call, inbox.user_id, {item.conversation_id: position}), on_saved)
+
+    def _notify_position(self, inbox: Inbox, item: items.SetPosition, wall_ms: int) -> None:
+        """Tell the user's own devices: an unstored 2200 to herself (OpenIM wire, §7.7)."""
+        command_id = f"{inbox.position.epoch:x}-{item.call:x}-{wall_ms:x}"
+        mark = items.MarkRead(
+            0, item.user_id, item.conversation_id, item.has_read_seq, [], item.operation_id, command_id
+        )
+        draft = receipt_draft(mark, item.user_id, [], wall_ms, stored=False)
+        fanout = items.Fanout(
+            [item.user_id],
+            self_stream_id(item.user_id),
+            0,
+            item.user_id,
+            command_id,
+            item.operation_id,
+            wall_ms,
+            with_position(draft.body, 0, wall_ms),
+        )
+        self.deliver(fanout, [item.user_id], inbox.last_used)
+
+    # --- saving
+
+    def saved(self, item: items.Reply, now: float) -> None:
+        """Take a persistence actor's answer to a save; what it could not take is repeated."""
+        save = self._saves.get(item.call)
+        if save is None:
+            return
+        if item.code:
+            self._retries[item.call] = now + self._settings.retry_seconds
+            return
+        del self._saves[item.call]
+        self._retries.pop(item.call, None)
+        save.on_saved()
+
+    def repeat_saves(self, persistence: str) -> None:
+        """Say again, in order, what a persistence actor hasn't answered."""
+        for call, save in self._saves.items():
+            if save.persistence == persistence:
+                self._retries.pop(call, None)
+                self._outbox.send(persistence, save.item)
+
+    def _save(self, user_id: str, item: items.SavePositions | items.SaveTokens, on_saved: Callable[[], None]) -> None:
+        persistence = self._persistence[partition_of(user_id) % len(self._persistence)]
+        self._saves[item.call] = _Save(persistence, item, on_saved)
+        self._outbox.send(persistence, item)
+
+    # --- time
+
+    def tick(self, now: float) -> None:
+        """Repeat what a store could not take or give."""
+        if any(at <= now for at in self._retries.values()):
+            # All of them, in order: a later position must not be overtaken by an earlier one.
+            self._retries.clear()
+            for save in self._saves.values():
+                self._outbox.send(save.persistence, save.item)
+        due = [load for at, load in self._reloads if at <= now]
+        self._reloads = [(at, load) for at, load in self._reloads if at > now]
+        for load in due:
+            self._outbox.load(load)
+
+    def give_back_idle(self, now: float) -> None:
+        """Give back inboxes without sessions that were not used for a while; a later use loads them again."""
+        idle_since = now - self._settings.idle_seconds
+        for inbox in [one for one in self._inboxes.values() if one.last_used <= idle_since]:
+            if inbox.loaded and not inbox.sessions and not self._saves:
+                self._give_back(inbox)
+
+    def drop_foreign(self, owned: Callable[[str], bool]) -> None:
+        """Forget inboxes that are placed elsewhere now; their sessions register again there."""
+        for inbox in [one for one in self._inboxes.values() if not owned(one.user_id)]:
+            self._give_back(inbox)
+            self._waiting_count -= len(self._waiting.pop(inbox.user_id, ()))
+
+    def _give_back(self, inbox: Inbox) -> None:
+        partition = self._partition_of.pop(inbox.user_id)
+        self._given_out[partition] = max(self._given_out.get(partition, 0), inbox.position.seq)
+        del self._inboxes[inbox.user_id]
+        self._loading.discard(inbox.user_id)
+
+    def _load(self, user_id: str) -> None:
+        self._loading.add(user_id)
+        self._outbox.load(LoadInbox(user_id))
+
+
+def _session(peer: str, item: items.Register) -> DeviceSession:
+    return DeviceSession(
+        gateway=peer,
+        connection=item.connection,
+        platform_id=item.platform_id,
+        token_digest=item.token_digest,
+        token_expires_at=item.token_expires_at,
+        client=item.client,
+        accepted_ms=item.accepted_ms,
+        order=item.order,
+    )
+
+
+def _registers(waiting: tuple[str, Request], address: items.Address) -> bool:
+    peer, item = waiting
+    return isinstance(item, items.Register) and (peer, item.connection) == address
+
+
+def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
+    return items.Delivery(
+        fanout.conversation_id,
+        fanout.seq,
+        fanout.sender_id,
+        fanout.client_id,
+        fanout.operation_id,
+        fanout.body,
+        connections,
+        fanout.sender_sync,
+    )
+
+
+def _position_refusal(inbox: Inbox, item: items.SetPosition) -> errors.OpenIMError | None:
+    if not inbox.has(item.conversation_id):
+        return errors.RecordNotFound("conversationID: no such conversation")
+    if item.exact and item.has_read_seq > inbox.max_seq(item.conversation_id):
+        return errors.ArgsError("hasReadSeq is above the newest message")
+    return None

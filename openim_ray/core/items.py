@@ -1,0 +1,357 @@
+"""
+What actors say to each other: items, carried in batches by the channels (`core/channel.py`).
+
+Items are msgpack arrays with a tag; fields are only ever appended, with a default, so that actors of neighbouring versions
+understand each other. `call` numbers pair a request with its `Reply`; they are unique per sending process.
+Every request may arrive twice (its sender repeats it when a channel broke), so each is idempotent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Address = tuple[str, int]
+"""A connection: name of its gateway and the connection's number there."""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Base of all items.
+    """
+
+
+# --- gateway to shard -------------------------------------------------------------------------------------------------
+
+
+class Submit(Item, tag=1, frozen=True, array_like=True, gc=False):
+    """
+    A message that passed what needs no shared state; to the home of its conversation.
+
+    `body` is the encoded MsgData without seq and sendTime. `stored` is false for online-only messages (option
+    `history`), which get no seq. `sender_sync` false: not echoed to the sender.
+    """
+
+    call: int
+    conversation_id: str
+    sender_id: str
+    receiver_id: str
+    client_id: str
+    server_id: str
+    content_type: int
+    operation_id: str
+    body: bytes
+    stored: bool = True
+    sender_sync: bool = True
+
+
+class MarkRead(Item, tag=2, frozen=True, array_like=True, gc=False):
+    """
+    Read receipt of a single chat; to the home of the conversation. Answered when marks and 2200 are durable.
+
+    `command_id` is the clientMsgID of the 2200, so that a repetition finds the first one.
+    """
+
+    call: int
+    user_id: str
+    conversation_id: str
+    has_read_seq: int
+    seqs: list[int]
+    operation_id: str
+    command_id: str
+
+
+class SetPosition(Item, tag=3, frozen=True, array_like=True, gc=False):
+    """
+    Set a user's read position; to her inbox. `exact` false: only ever raises it.
+    """
+
+    call: int
+    user_id: str
+    conversation_id: str
+    has_read_seq: int
+    exact: bool
+    operation_id: str
+    notify: bool
+
+
+class Register(Item, tag=4, frozen=True, array_like=True, gc=False):
+    """
+    A connection of a user is up (or still is, `again`); to her inbox.
+
+    `order` is the login order within the gateway. `since_ms` (wall clock): the session may have missed what is younger.
+    """
+
+    call: int
+    user_id: str
+    connection: int
+    platform_id: int
+    token_digest: str
+    token_expires_at: int
+    client: str
+    accepted_ms: int
+    order: int
+    again: bool = False
+    since_ms: int = 0
+
+
+class Unregister(Item, tag=5, frozen=True, array_like=True, gc=False):
+    """
+    A connection is gone; to the user's inbox. Unanswered: a lost one is made good by the next registration or lease.
+    """
+
+    user_id: str
+    connection: int
+
+
+class AskStates(Item, tag=6, frozen=True, array_like=True, gc=False):
+    """
+    Ask for conversation states; to the user's inbox. `conversation_ids` None = all.
+
+    `sync_platform` non-zero: this is a 1001 of that platform (the inbox remembers when it came).
+    """
+
+    call: int
+    user_id: str
+    conversation_ids: list[str] | None = None
+    sync_platform: int = 0
+
+
+class ForceLogout(Item, tag=7, frozen=True, array_like=True, gc=False):
+    """
+    Kick a user's connections on a platform; to her inbox.
+    """
+
+    call: int
+    user_id: str
+    platform_id: int
+
+
+class Heartbeat(Item, tag=8, frozen=True, array_like=True, gc=False):
+    """
+    Nothing to say but: alive. Renews the lease of the sender's registrations.
+    """
+
+
+# --- shard to gateway -------------------------------------------------------------------------------------------------
+
+
+class Reply(Item, tag=20, frozen=True, array_like=True, gc=False):
+    """
+    Answer to a request: `code` 0, or an error's code and detail. `value` depends on the request.
+    """
+
+    call: int
+    code: int = 0
+    detail: str = ""
+    value: bytes = b""
+
+
+class Accepted(Item, tag=21, frozen=True, array_like=True, gc=False):
+    """
+    Answer to a Submit: the message is durable (or, seq 0, was passed on).
+    """
+
+    call: int
+    seq: int
+    server_id: str
+    send_time: int
+
+
+class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
+    """
+    A message for some connections of one gateway. `body` is the encoded MsgData with seq and sendTime.
+    """
+
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_id: str
+    operation_id: str
+    body: bytes
+    connections: list[int]
+    sender_sync: bool = True
+
+
+class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):
+    """
+    Close these connections with a 2002 (OpenIM wire, §1.6).
+    """
+
+    connections: list[int]
+
+
+class Repair(Item, tag=24, frozen=True, array_like=True, gc=False):
+    """
+    The max seqs a session may have missed pushes of; it fills what it lacks.
+    """
+
+    connection: int
+    maxima: dict[str, int]
+
+
+class Moved(Item, tag=25, frozen=True, array_like=True, gc=False):
+    """
+    Refusal: the receiver does not own the key. Ask the supervisor where it lives and say it again there.
+    """
+
+    call: int
+    placement_epoch: int
+
+
+class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Value of the Reply to a Register.
+
+    `sync_due` true: this user and platform synced less than five seconds before, so a Go SDK may stay silent
+    (OpenIM wire, §8.1); the gateway must make it sync.
+    """
+
+    sync_due: bool = False
+    kicked: list[Address] = []
+
+
+# --- shard to shard ---------------------------------------------------------------------------------------------------
+
+
+class Fanout(Item, tag=30, frozen=True, array_like=True, gc=False):
+    """
+    A message for the inboxes of some users, from the log that stored it.
+    """
+
+    user_ids: list[str]
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_id: str
+    operation_id: str
+    send_time: int
+    body: bytes
+    sender_sync: bool = True
+    forwarded: bool = False
+    """Already forwarded once by a shard that no longer owned an inbox; not forwarded again."""
+
+
+# --- shard to persistence ---------------------------------------------------------------------------------------------
+
+
+class StoreRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    A row of a StoreLog: `domain.message.StoredMessage` without what never varies.
+    """
+
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_id: str
+    server_id: str
+    send_time: int
+    content_type: int
+    sender_sync: bool
+    operation_id: str
+    body: bytes
+
+
+class StoreLog(Item, tag=40, frozen=True, array_like=True, gc=False):
+    """
+    A log write (`domain.message.LogWrite`); answered by StoredLog.
+    """
+
+    call: int
+    partition: str
+    epoch: int
+    home_key: str
+    participants: tuple[str, ...]
+    rows: list[StoreRow]
+    read: dict[str, int]
+
+
+class SavePositions(Item, tag=41, frozen=True, array_like=True, gc=False):
+    """
+    Read positions to be made durable: conversation id -> (has_read_seq, sent_seen, min_seq). Answered by Reply.
+    """
+
+    call: int
+    user_id: str
+    positions: dict[str, tuple[int, int, int]]
+
+
+class SaveTokens(Item, tag=42, frozen=True, array_like=True, gc=False):
+    """
+    Token records to be made durable: (digest, user, platform, state, expires_at). Answered by Reply.
+    """
+
+    call: int
+    records: list[tuple[str, str, int, int, int]]
+
+
+class StoredLog(Item, tag=50, frozen=True, array_like=True, gc=False):
+    """
+    Answer to a StoreLog. `outcome` as `domain.message.Outcome`, or "unavailable": not known, say it again.
+
+    `existing`: index of a duplicate row -> (seq, server_id, send_time) of the first one.
+    """
+
+    call: int
+    outcome: str
+    existing: dict[int, tuple[int, str, int]] = {}
+
+
+AnyItem = (
+    Submit
+    | MarkRead
+    | SetPosition
+    | Register
+    | Unregister
+    | AskStates
+    | ForceLogout
+    | Heartbeat
+    | Reply
+    | Accepted
+    | Delivery
+    | Kick
+    | Repair
+    | Moved
+    | Fanout
+    | StoreLog
+    | SavePositions
+    | SaveTokens
+    | StoredLog
+)
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Items on their way from one process to another, numbered per channel.
+
+    `version` guards the format. A channel is one pair of (sender incarnation, channel number) at one receiver
+    incarnation; `number` counts its batches from 1.
+    """
+
+    version: int
+    sender: str
+    sender_incarnation: str
+    receiver_incarnation: str
+    channel: int
+    number: int
+    items: list[AnyItem]
+
+
+BATCH_VERSION = 1
+
+encode_batch = msgspec.msgpack.Encoder().encode
+_batch_decoder = msgspec.msgpack.Decoder(Batch)
+
+
+def decode_batch(data: bytes) -> Batch:
+    """
+    Decode a batch; ValueError if its version is not ours or it is malformed.
+    """
+    try:
+        batch = _batch_decoder.decode(data)
+    except msgspec.DecodeError as error:
+        msg = f"malformed batch: {error}"
+        raise ValueError(msg) from error
+    if batch.version != BATCH_VERSION:
+        msg = f"batch version {batch.version}, expected {BATCH_VERSION}"
+        raise ValueError(msg)
+    return batch

@@ -1,0 +1,388 @@
+"""
+The conversation logs of a shard: admission, group commit, and what happens when a message is durable.
+
+Promises: an `Accepted` with a seq, and a delivery, leave only after the store confirmed the message; a write is repeated until its outcome is
+known; a superseded owner answers nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+from openim_ray.core import items
+from openim_ray.core.admission import FactsCache, single_chat_refusal
+from openim_ray.core.conversation_log import Committed, ConversationLog, Draft
+from openim_ray.core.loads import EnsureRows, LoadFacts, LoadLog
+from openim_ray.core.placement import log_partition
+from openim_ray.core.receipts import receipt_draft, receipt_seqs
+from openim_ray.domain import errors
+from openim_ray.domain.conversation import home_key
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
+from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, WriteResult
+from openim_ray.protocol.messages import with_position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from openim_ray.core.shard import Outbox, ShardSettings
+    from openim_ray.domain.people import SingleChatFacts
+    from openim_ray.domain.sequence import ConversationSeq
+
+Waiter = tuple[str, int, bool]
+"""(gateway, call, whether it is a Submit): who waits for a message, and which answer she knows."""
+
+Request = items.Submit | items.MarkRead
+
+
+class LogShard:
+    """
+    Owner of the logs of some partitions.
+
+    Limits: `logs_max` logs in memory (the least recently used idle ones are given back), `waiting_max` requests wait for loads
+    (beyond it they are refused as temporary), `log_queue_max` drafts wait per log (likewise).
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        epochs: Mapping[str, int],
+        persistence: Sequence[str],
+        settings: ShardSettings,
+        fan_out: Callable[[items.Fanout], None],
+    ) -> None:
+        self._outbox = outbox
+        self._epochs = dict(epochs)
+        self._persistence = tuple(persistence)
+        self._settings = settings
+        self._fan_out = fan_out
+        self._logs: OrderedDict[str, ConversationLog] = OrderedDict()
+        self._facts = FactsCache(entries_max=settings.facts_max, seconds=settings.facts_seconds)
+        self._for_log: dict[str, deque[tuple[str, Request]]] = {}
+        self._for_facts: dict[tuple[str, str], deque[tuple[str, Request]]] = {}
+        self._waiting = 0
+        self._ensuring: set[str] = set()
+        self._writes: dict[int, ConversationLog] = {}
+        self._retries: dict[int, float] = {}
+        self._reloads: list[tuple[float, LoadLog | LoadFacts | EnsureRows]] = []
+        self._dirty: dict[str, ConversationLog] = {}
+
+    def add_epochs(self, epochs: Mapping[str, int]) -> None:
+        """Learn epochs of partitions that were given to this shard."""
+        self._epochs.update(epochs)
+
+    # --- requests
+
+    def submit(self, peer: str, item: items.Submit, now: float, wall_ms: int) -> None:
+        """Admit, de-duplicate and stage a message; answered by Accepted, or by Reply with an error."""
+        log = self._loaded_log(peer, item, now)
+        if log is None:
+            return
+        if log.participants not in ((), _pair(item.sender_id, item.receiver_id)):
+            self._refuse(peer, item.call, _foreign_id())
+            return
+        draft = _draft(item)
+        if item.stored and (reference := log.known(draft)) is not None:
+            self._accept(peer, item.call, reference)
+            return
+        facts = self._facts.get(item.sender_id, item.receiver_id, now)
+        if facts is None:
+            self._await_facts(peer, item)
+            return
+        self._admit(log, peer, item, draft, facts, wall_ms)
+
+    def _admit(
+        self, log: ConversationLog, peer: str, item: items.Submit, draft: Draft, facts: SingleChatFacts, wall_ms: int
+    ) -> None:
+        refusal = single_chat_refusal(facts)
+        if refusal is not None:
+            self._refuse(peer, item.call, refusal)
+        elif not item.stored:
+            self._pass_on(peer, item, wall_ms)
+        elif not log.claim_participants(_pair(item.sender_id, item.receiver_id)):
+            self._refuse(peer, item.call, _foreign_id())
+        elif log.stage(draft, (peer, item.call, True)):
+            self._dirty[log.home_key] = log
+        else:
+            self._refuse(peer, item.call, errors.Overloaded("too many messages wait in this conversation"))
+
+    def mark_read(self, peer: str, item: items.MarkRead, now: float, wall_ms: int) -> None:
+        """Record a read receipt in the log; answered by Reply when marks and 2200 are durable."""
+        log = self._loaded_log(peer, item, now)
+        if log is None:
+            return
+        refusal = _mark_refusal(log, item)
+        if refusal is not None:
+            self._refuse(peer, item.call, refusal)
+            return
+        seqs = receipt_seqs(item, log.read.get(item.user_id, 0))
+        draft = receipt_draft(item, _peer_of(log.participants, item.user_id), seqs, wall_ms)
+        if log.known(draft) is not None or not seqs:
+            # A receipt without seqs says nothing, and the JS SDK throws on one (OpenIM wire, §12 #13).
+            self._outbox.send(peer, items.Reply(item.call))
+        elif log.stage(draft, (peer, item.call, False)):
+            self._dirty[log.home_key] = log
+        else:
+            self._refuse(peer, item.call, errors.Overloaded("too many messages wait in this conversation"))
+
+    # --- answers of the stores
+
+    def log_loaded(self, key: str, state: LogState | None, now: float, wall_ms: int) -> None:
+        """Take a log's state and go on with the requests that waited for it."""
+        log = self._logs.get(key)
+        if log is None or log.loaded:
+            return
+        log.load(state)
+        self._dirty[key] = log
+        self._resume(self._for_log.pop(key, deque()), now, wall_ms)
+
+    def facts_loaded(self, sender_id: str, receiver_id: str, facts: SingleChatFacts, now: float, wall_ms: int) -> None:
+        """Take admission facts and decide on the messages that waited for them."""
+        self._facts.put(sender_id, receiver_id, facts, now)
+        for peer, item in self._for_facts.pop((sender_id, receiver_id), deque()):
+            self._waiting -= 1
+            log = self._loaded_log(peer, item, now)
+            if log is not None and isinstance(item, items.Submit):
+                self._admit(log, peer, item, _draft(item), facts, wall_ms)
+
+    def rows_ensured(self, key: str) -> None:
+        """Note that the participants own their rows now."""
+        self._ensuring.discard(key)
+        log = self._logs.get(key)
+        if log is not None:
+            log.rows_ensured = True
+            self._dirty[key] = log
+
+    def load_failed(self, load: LoadLog | LoadFacts | EnsureRows, now: float) -> None:
+        """Ask again a little later; who waits is told by her own deadline."""
+        self._reloads.append((now + self._settings.retry_seconds, load))
+
+    def stored(self, item: items.StoredLog, now: float) -> None:
+        """Take the store's answer to a write."""
+        log = self._writes.get(item.call)
+        if log is None:
+            return
+        if item.outcome == "unavailable":
+            self._retries[item.call] = now + self._settings.retry_seconds
+            return
+        del self._writes[item.call]
+        self._retries.pop(item.call, None)
+        outcome = Outcome(item.outcome)
+        if outcome is Outcome.SUPERSEDED:
+            self._drop(log)
+            return
+        if outcome is Outcome.CONFLICT:
+            log.unload()
+            self._outbox.load(LoadLog(log.home_key))
+            return
+        existing = {index: _reference(place) for index, place in item.existing.items()}
+        for done in log.written(WriteResult(outcome, existing)):
+            if isinstance(done, Committed):
+                self._announce(log, done)
+            else:
+                self._answer(done.waiters, done.reference)
+        self._dirty[log.home_key] = log
+
+    # --- writing
+
+    def flush(self, now: float, wall_ms: int) -> None:
+        """Form the writes that are due and let them go."""
+        if not self._dirty:
+            return
+        dirty, self._dirty = self._dirty, {}
+        for key, log in dirty.items():
+            log.last_used = now
+            if log.needs_rows and log.loaded and not log.idle:
+                self._ensure_rows(key, log)
+                continue
+            write = log.take_write(self._epochs.get(log.partition, 0), wall_ms)
+            if write is not None:
+                self._send_write(log, write)
+
+    def repeat_writes(self, persistence: str) -> None:
+        """Say again to a persistence actor what it hasn't answered."""
+        for call, log in list(self._writes.items()):
+            write = log.in_flight_write()
+            if write is not None and self._writer_of(log.home_key) == persistence:
+                self._retries.pop(call, None)
+                self._outbox.send(persistence, _store_log(call, write))
+
+    def tick(self, now: float) -> None:
+        """Repeat what a store could not take or give; forget idle logs beyond the limit."""
+        for call in [call for call, at in self._retries.items() if at <= now]:
+            del self._retries[call]
+            write = self._writes[call].in_flight_write()
+            if write is not None:
+                self._outbox.send(self._writer_of(write.home_key), _store_log(call, write))
+        due = [load for at, load in self._reloads if at <= now]
+        self._reloads = [(at, load) for at, load in self._reloads if at > now]
+        for load in due:
+            self._outbox.load(load)
+        self._give_back()
+
+    def _ensure_rows(self, key: str, log: ConversationLog) -> None:
+        if key not in self._ensuring:
+            self._ensuring.add(key)
+            self._outbox.load(EnsureRows(key, log.participants))
+
+    def _send_write(self, log: ConversationLog, write: LogWrite) -> None:
+        call = self._outbox.next_call()
+        self._writes[call] = log
+        self._outbox.send(self._writer_of(log.home_key), _store_log(call, write))
+
+    def _writer_of(self, key: str) -> str:
+        return self._persistence[partition_of(key) % len(self._persistence)]
+
+    # --- what is certain goes out
+
+    def _announce(self, log: ConversationLog, done: Committed) -> None:
+        message = done.message
+        self._answer(done.waiters, MessageRef(message.seq, message.server_id, message.send_time))
+        self._fan_out(
+            items.Fanout(
+                list(dict.fromkeys(log.participants)),
+                message.conversation_id,
+                message.seq,
+                message.sender_id,
+                message.client_id,
+                message.operation_id,
+                message.send_time,
+                message.body,
+                message.sender_sync,
+            )
+        )
+
+    def _pass_on(self, peer: str, item: items.Submit, wall_ms: int) -> None:
+        self._accept(peer, item.call, MessageRef(_NOT_STORED, ServerMessageID(item.server_id), wall_ms))
+        users = [item.receiver_id, item.sender_id] if item.sender_sync else [item.receiver_id]
+        self._fan_out(
+            items.Fanout(
+                list(dict.fromkeys(users)),
+                item.conversation_id,
+                0,
+                item.sender_id,
+                item.client_id,
+                item.operation_id,
+                wall_ms,
+                with_position(item.body, 0, wall_ms),
+                item.sender_sync,
+            )
+        )
+
+    def _answer(self, waiters: Sequence[object], reference: MessageRef) -> None:
+        for waiter in waiters:
+            peer, call, is_submit = waiter  # type: ignore[misc]
+            if is_submit:
+                self._accept(peer, call, reference)
+            else:
+                self._outbox.send(peer, items.Reply(call))
+
+    def _accept(self, peer: str, call: int, reference: MessageRef) -> None:
+        accepted = items.Accepted(call, reference.seq, reference.server_id, reference.send_time)
+        self._outbox.send(peer, accepted)
+
+    def _refuse(self, peer: str, call: int, error: errors.OpenIMError) -> None:
+        self._outbox.send(peer, items.Reply(call, error.code, error.detail))
+
+    # --- waiting
+
+    def _loaded_log(self, peer: str, item: Request, now: float) -> ConversationLog | None:
+        key = home_key(item.conversation_id)
+        log = self._logs.get(key)
+        if log is None:
+            partition = log_partition(key)
+            log = ConversationLog(key, partition, queue_max=self._settings.log_queue_max)
+            self._logs[key] = log
+            self._outbox.load(LoadLog(key))
+        if log.loaded:
+            log.last_used = now
+            return log
+        self._await(self._for_log.setdefault(key, deque()), peer, item)
+        return None
+
+    def _await_facts(self, peer: str, item: items.Submit) -> None:
+        pair = (item.sender_id, item.receiver_id)
+        waiting = self._for_facts.get(pair)
+        if waiting is None:
+            waiting = self._for_facts[pair] = deque()
+            self._outbox.load(LoadFacts(*pair))
+        self._await(waiting, peer, item)
+
+    def _await(self, waiting: deque[tuple[str, Request]], peer: str, item: Request) -> None:
+        if self._waiting >= self._settings.waiting_max:
+            self._refuse(peer, item.call, errors.Overloaded("too many requests wait for the stores"))
+            return
+        self._waiting += 1
+        waiting.append((peer, item))
+
+    def _resume(self, waiting: deque[tuple[str, Request]], now: float, wall_ms: int) -> None:
+        for peer, item in waiting:
+            self._waiting -= 1
+            if isinstance(item, items.Submit):
+                self.submit(peer, item, now, wall_ms)
+            else:
+                self.mark_read(peer, item, now, wall_ms)
+
+    # --- forgetting
+
+    def _drop(self, log: ConversationLog) -> None:
+        self._logs.pop(log.home_key, None)
+        self._dirty.pop(log.home_key, None)
+        self._waiting -= len(self._for_log.pop(log.home_key, ()))
+
+    def _give_back(self) -> None:
+        excess = len(self._logs) - self._settings.logs_max
+        if excess <= 0:
+            return
+        idle = [log for log in self._logs.values() if log.idle and log.loaded and log.home_key not in self._ensuring]
+        idle.sort(key=lambda log: log.last_used)
+        for log in idle[:excess]:
+            del self._logs[log.home_key]
+
+
+_NOT_STORED: ConversationSeq = 0  # type: ignore[assignment]
+
+
+def _pair(one: str, other: str) -> tuple[str, ...]:
+    return (one, other) if one <= other else (other, one)
+
+
+def _peer_of(participants: tuple[str, ...], user_id: str) -> str:
+    return participants[1] if participants[0] == user_id else participants[0]
+
+
+def _mark_refusal(log: ConversationLog, item: items.MarkRead) -> errors.OpenIMError | None:
+    if not log.participants or not log.max_seq(item.conversation_id):
+        return errors.RecordNotFound("conversationID: no such conversation")
+    if item.user_id not in log.participants:
+        return errors.NoPermission("conversationID: not a conversation of this user")
+    if item.has_read_seq > log.max_seq(item.conversation_id):
+        return errors.ArgsError("hasReadSeq is above the newest message")
+    return None
+
+
+def _foreign_id() -> errors.ArgsError:
+    return errors.ArgsError("conversation id belongs to another pair of users")
+
+
+def _draft(item: items.Submit) -> Draft:
+    return Draft(
+        ConversationID(item.conversation_id),
+        UserID(item.sender_id),
+        ClientMessageID(item.client_id),
+        ServerMessageID(item.server_id),
+        item.content_type,
+        item.sender_sync,
+        item.operation_id,
+        item.body,
+    )
+
+
+def _reference(place: tuple[int, str, int]) -> MessageRef:
+    seq, server_id, send_time = place
+    return MessageRef(seq, ServerMessageID(server_id), send_time)  # type: ignore[arg-type]
+
+
+def _store_log(call: int, write: LogWrite) -> items.StoreLog:
+    rows = [items.StoreRow(*row[:10]) for row in write.rows]
+    return items.StoreLog(call, write.partition, write.epoch, write.home_key, write.participants, rows, write.read)

@@ -1,0 +1,250 @@
+"""
+The session: what one connection was written, and therefore what may be written to it next.
+
+Promise: on one connection each stored seq of a conversation is written once, ascending, without a gap. No official client
+repairs all of it by itself: Go pulls at most ten messages on a gap, JS counts a repeat as unread twice and never learns of a gap,
+PyPI takes the newest pushed seq as its position (OpenIM wire, §7.3, §11). So a push that does not continue its conversation is held, as a
+maximum, while the missing run is read from the log.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.domain.conversation import is_notification_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openim_ray.domain.message import StoredMessage
+
+RUN_MAX = 500
+"""A longer missing run closes the connection: the client's own sync is cheaper then."""
+
+SYNC_ASKED_WITHIN_SECONDS = 2.0
+PULLS_QUIET_SECONDS = 1.0
+SYNC_PAUSE_SECONDS = 5.0
+
+
+class ClientKind(Enum):
+    """
+    The families of clients, by how they sync (OpenIM wire, §8, §10, §11).
+    """
+
+    GO = "go"
+    JS = "js"
+    PYPI = "pypi"
+
+    @property
+    def syncs_first(self) -> bool:
+        """Tell whether its position comes from an answer it asks for after connecting."""
+        return self is not ClientKind.GO
+
+
+class Verdict(Enum):
+    """
+    What is to be done with a push.
+    """
+
+    WRITE = "write"
+    SKIP = "skip"
+    HOLD = "hold"
+    READ = "read"
+    """Hold it, and read the missing run (`Session.next_run`)."""
+
+
+class Run(NamedTuple):
+    """
+    Seqs begin..end (inclusive) of a conversation that a session lacks.
+    """
+
+    conversation_id: str
+    begin: int
+    end: int
+
+    @property
+    def too_long(self) -> bool:
+        """Tell whether the connection is closed instead."""
+        return self.end - self.begin >= RUN_MAX
+
+
+class Session:
+    """
+    State of one connection. Its owner performs what it says in the order it was said.
+    """
+
+    def __init__(self, connection: int, user_id: str, kind: ClientKind, accepted_at: float) -> None:
+        self.connection = connection
+        self.user_id = user_id
+        self.kind = kind
+        self.accepted_at = accepted_at
+        self.asked_newest = False
+        self.must_sync = False
+        self._written: dict[str, int] = {}
+        self._held: dict[str, int] = {}
+        self._first_seen: dict[str, int] = {}
+        self._reading: set[str] = set()
+        self._unanswered: dict[str, str] = {}
+        self._holding = kind.syncs_first
+        self._sync_asked = False
+        self._starts: Mapping[str, int] | None = None
+        self._pulls = 0
+        self._quiet_since = accepted_at
+
+    # --- pushes
+
+    def deliver(self, conversation_id: str, seq: int, sender_id: str, client_id: str) -> Verdict:
+        """Decide about a push; WRITE means it counts as written now."""
+        if seq == 0:
+            return Verdict.WRITE
+        if self._holding:
+            self._first_seen.setdefault(conversation_id, seq)
+            self._hold(conversation_id, seq)
+            return Verdict.HOLD
+        last = self._last_written(conversation_id, seq)
+        if seq <= last:
+            return Verdict.SKIP
+        if conversation_id in self._held:
+            self._hold(conversation_id, seq)
+            return Verdict.HOLD
+        if sender_id == self.user_id and client_id in self._unanswered:
+            # The echo must not overtake the answer (OpenIM wire, §7.4); `answered` lets it go.
+            self._hold(conversation_id, seq)
+            return Verdict.HOLD
+        if seq == last + 1:
+            self._written[conversation_id] = seq
+            return Verdict.WRITE
+        self._hold(conversation_id, seq)
+        return Verdict.READ
+
+    def repair(self, maxima: Mapping[str, int]) -> list[Run]:
+        """Learn max seqs of conversations in which pushes may be lost; return what is to be read."""
+        runs: list[Run] = []
+        for conversation_id, max_seq in maxima.items():
+            if self._holding:
+                self._first_seen.setdefault(conversation_id, max_seq)
+                self._hold(conversation_id, max_seq)
+                continue
+            if max_seq <= self._last_written(conversation_id, max_seq):
+                continue
+            self._hold(conversation_id, max_seq)
+            if (run := self.next_run(conversation_id)) is not None:
+                runs.append(run)
+        return runs
+
+    def next_run(self, conversation_id: str) -> Run | None:
+        """Return the run to be read for a held conversation; None if nothing is missing or it is being read already."""
+        held = self._held.get(conversation_id)
+        if held is None or self._holding or conversation_id in self._reading or self._waits_for_answer(conversation_id):
+            return None
+        last = self._written.get(conversation_id, 0)
+        if held <= last:
+            del self._held[conversation_id]
+            return None
+        self._reading.add(conversation_id)
+        return Run(conversation_id, last + 1, held)
+
+    def fill(self, run: Run, rows: list[StoredMessage]) -> list[StoredMessage]:
+        """Take the rows of a run (ascending; what is absent is absent for good) and return those to be written."""
+        conversation_id = run.conversation_id
+        self._reading.discard(conversation_id)
+        last = self._written.get(conversation_id, 0)
+        wanted = [row for row in rows if last < row.seq <= run.end and self._sees(row)]
+        self._written[conversation_id] = max(last, run.end)
+        return wanted
+
+    # --- own sends
+
+    def sending(self, conversation_id: str, client_id: str) -> None:
+        """Note that a message of this connection waits for its answer."""
+        self._unanswered[client_id] = conversation_id
+
+    def answered(self, client_id: str) -> Run | None:
+        """Note that the answer was written; return what is to be read if its echo was held."""
+        conversation_id = self._unanswered.pop(client_id, None)
+        return self.next_run(conversation_id) if conversation_id in self._held else None
+
+    # --- syncs
+
+    def newest_asked(self) -> None:
+        """Note a 1001."""
+        self.asked_newest = True
+        self._sync_asked = self._sync_asked or self.kind is ClientKind.PYPI
+
+    def states_asked(self) -> None:
+        """Note a 1006."""
+        self._sync_asked = self._sync_asked or self.kind is ClientKind.JS
+
+    def synced(self, maxima: Mapping[str, int], now: float) -> None:
+        """Note that the first answer that sets the client's position was written; later ones never move it."""
+        if self._starts is None and self._holding:
+            self._starts = dict(maxima)
+            self._quiet_since = now
+
+    def pull_started(self) -> None:
+        """Note a 1002."""
+        self._pulls += 1
+
+    def pull_finished(self, now: float) -> None:
+        """Note that a 1002 was answered."""
+        self._pulls -= 1
+        self._quiet_since = now
+
+    def release(self, now: float) -> list[Run]:
+        """End the holding of a client that syncs first, once it is over; return what is to be read."""
+        if not self._holding or not self._may_release(now):
+            return []
+        self._holding = False
+        if self._starts is not None:
+            self._written.update(self._starts)
+        runs: list[Run] = []
+        for conversation_id, seq in list(self._held.items()):
+            first = self._first_seen.get(conversation_id, seq)
+            if seq <= self._last_written(conversation_id, first):
+                del self._held[conversation_id]
+            elif (run := self.next_run(conversation_id)) is not None:
+                runs.append(run)
+        self._first_seen.clear()
+        return runs
+
+    @property
+    def holding(self) -> bool:
+        """Tell whether pushes are held until the client has synced."""
+        return self._holding
+
+    def sync_overdue(self, now: float) -> bool:
+        """
+        Tell whether a Go SDK that may have skipped its sync has had its time (OpenIM wire, §8.1).
+
+        It is closed then: the next connect syncs.
+        """
+        return self.must_sync and not self.asked_newest and now >= self.accepted_at + SYNC_PAUSE_SECONDS
+
+    # --- parts
+
+    def _may_release(self, now: float) -> bool:
+        if self._starts is None:
+            return not self._sync_asked and now - self.accepted_at >= SYNC_ASKED_WITHIN_SECONDS
+        return self._pulls <= 0 and now - self._quiet_since >= PULLS_QUIET_SECONDS
+
+    def _last_written(self, conversation_id: str, first_seq: int) -> int:
+        """Return the last seq written; a conversation without one starts so that `first_seq` is its first push."""
+        last = self._written.get(conversation_id)
+        if last is None:
+            last = self._written[conversation_id] = self._start(conversation_id, first_seq)
+        return last
+
+    def _start(self, conversation_id: str, first_seq: int) -> int:
+        plain = self._starts is None
+        pushes_only = self.kind is ClientKind.JS and is_notification_stream(conversation_id)
+        return first_seq - 1 if plain or pushes_only else 0
+
+    def _hold(self, conversation_id: str, seq: int) -> None:
+        self._held[conversation_id] = max(seq, self._held.get(conversation_id, 0))
+
+    def _waits_for_answer(self, conversation_id: str) -> bool:
+        return conversation_id in self._unanswered.values()
+
+    def _sees(self, row: StoredMessage) -> bool:
+        return row.sender_sync or row.sender_id != self.user_id

@@ -1,0 +1,252 @@
+"""
+The shard: everything one inbox actor owns, its conversation logs and its users' inboxes.
+
+Each half is a machine of its own (`core/log_shard.py`, `core/inbox_shard.py`); this file joins them: it routes what arrives, and
+carries deliveries from logs to inboxes, here by a call, elsewhere by an item. Nothing in it waits: what needs a store is
+asked for (`loads`) or sent (`outgoing`), and goes on when the answer comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.core import items
+from openim_ray.core.inbox_shard import InboxShard
+from openim_ray.core.log_shard import LogShard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from openim_ray.core.loads import Load
+    from openim_ray.core.placement import Placement
+
+
+class ShardSettings(NamedTuple):
+    """
+    Limits of a shard; see `config.py` for what each means.
+    """
+
+    multi_login_policy: int = 1
+    idle_seconds: float = 600.0
+    buffer_deliveries: int = 256
+    logs_max: int = 50_000
+    log_queue_max: int = 4_096
+    waiting_max: int = 20_000
+    facts_max: int = 100_000
+    facts_seconds: float = 10.0
+    retry_seconds: float = 0.2
+    lease_seconds: float = 15.0
+    clock_margin_ms: int = 5_000
+
+
+class Outbox:
+    """
+    What a shard wants done: items to peers, and loads.
+
+    `take_*` empties it; the process behind it sends and reads.
+    """
+
+    def __init__(self, first_call: int = 0) -> None:
+        self._call = first_call
+        self._items: list[tuple[str, items.AnyItem]] = []
+        self._loads: list[Load] = []
+
+    def send(self, peer: str, item: items.AnyItem) -> None:
+        """Let an item go to a peer."""
+        self._items.append((peer, item))
+
+    def load(self, load: Load) -> None:
+        """Let something be read."""
+        self._loads.append(load)
+
+    def next_call(self) -> int:
+        """Return a fresh call number."""
+        self._call += 1
+        return self._call
+
+    def take_items(self) -> list[tuple[str, items.AnyItem]]:
+        """Return and forget what is to be sent, in order."""
+        taken, self._items = self._items, []
+        return taken
+
+    def take_loads(self) -> list[Load]:
+        """Return and forget what is to be read."""
+        taken, self._loads = self._loads, []
+        return taken
+
+
+class Shard:
+    """
+    One inbox actor's state. Construct it when the epochs of its partitions have been raised durably.
+
+    Every request may arrive twice and is idempotent. A request for a key that is not placed here is answered `Moved`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        placement: Placement,
+        epochs: Mapping[str, int],
+        persistence: Sequence[str],
+        settings: ShardSettings,
+        now: float,
+    ) -> None:
+        self.name = name
+        self.placement = placement
+        self.outbox = Outbox()
+        self.logs = LogShard(self.outbox, epochs, persistence, settings, self._fan_out)
+        self.inboxes = InboxShard(name, self.outbox, epochs, persistence, settings, now)
+        self._settings = settings
+        self._now = now
+        self._wall_ms = 0
+        self._next_sweep = now
+        self._heard: dict[str, tuple[float, int]] = {}
+        self._handlers: dict[type[items.Item], Callable[[str, items.AnyItem], None]] = {
+            items.Submit: self._on_submit,
+            items.MarkRead: self._on_mark_read,
+            items.Register: self._on_inbox_request,
+            items.SetPosition: self._on_inbox_request,
+            items.AskStates: self._on_inbox_request,
+            items.ForceLogout: self._on_inbox_request,
+            items.Unregister: self._on_unregister,
+            items.Heartbeat: self._on_heartbeat,
+            items.Fanout: self._on_fanout,
+            items.StoredLog: self._on_stored_log,
+            items.Reply: self._on_reply,
+        }
+
+    # --- what happens to a shard
+
+    def receive(self, peer: str, batch: Sequence[items.AnyItem], now: float, wall_ms: int) -> None:
+        """Handle items of a peer, in order."""
+        self._set_time(now, wall_ms)
+        self._heard[peer] = (now, wall_ms)
+        for item in batch:
+            self._handlers[type(item)](peer, item)
+        self.logs.flush(now, wall_ms)
+
+    def link_reset(self, peer: str, now: float, wall_ms: int) -> None:
+        """
+        Go on after the link with a peer began anew: what was on its way in either direction may be lost.
+
+        A persistence actor is told again what is unanswered; a gateway's sessions are dropped (if it lives it registers them again,
+        which repairs them); after a loss between shards, inboxes look at the stores again.
+        """
+        self._set_time(now, wall_ms)
+        _, last_heard_ms = self._heard.get(peer, (now, wall_ms))
+        self._heard[peer] = (now, wall_ms)
+        self.inboxes.drop_sessions_of(peer)
+        self.logs.repeat_writes(peer)
+        self.inboxes.repeat_saves(peer)
+        if peer in self.placement.shards or peer in self.placement.dedicated.values():
+            self.inboxes.refresh_all(last_heard_ms - self._settings.clock_margin_ms)
+        self.logs.flush(now, wall_ms)
+
+    def tick(self, now: float, wall_ms: int) -> None:
+        """Do what is due: repeat what a store could not take, end leases, give idle state back."""
+        self._set_time(now, wall_ms)
+        self.logs.tick(now)
+        self.inboxes.tick(now)
+        if now >= self._next_sweep:
+            self._next_sweep = now + 1.0
+            self._sweep(now)
+        self.logs.flush(now, wall_ms)
+
+    def _sweep(self, now: float) -> None:
+        for peer in self.inboxes.gateways():
+            heard, _ = self._heard.setdefault(peer, (now, self._wall_ms))
+            if now - heard > self._settings.lease_seconds:
+                self.inboxes.drop_sessions_of(peer)
+        self.inboxes.give_back_idle(now)
+
+    def place(self, placement: Placement, epochs: Mapping[str, int]) -> None:
+        """Take over a newer placement, with the epochs of partitions that came along; what left is dropped."""
+        if placement.epoch < self.placement.epoch:
+            return
+        self.placement = placement
+        self.logs.add_epochs(epochs)
+        self.inboxes.add_epochs(epochs)
+        self.inboxes.drop_foreign(lambda user_id: placement.inbox_of(user_id) == self.name)
+
+    # --- requests
+
+    def _on_submit(self, peer: str, item: items.Submit) -> None:
+        if self.placement.log_of(_home_key(item.conversation_id)) != self.name:
+            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
+            return
+        self.logs.submit(peer, item, self._now, self._wall_ms)
+
+    def _on_mark_read(self, peer: str, item: items.MarkRead) -> None:
+        if self.placement.log_of(_home_key(item.conversation_id)) != self.name:
+            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
+            return
+        self.logs.mark_read(peer, item, self._now, self._wall_ms)
+
+    def _on_inbox_request(
+        self, peer: str, item: items.Register | items.SetPosition | items.AskStates | items.ForceLogout
+    ) -> None:
+        if self.placement.inbox_of(item.user_id) != self.name:
+            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
+            return
+        partition = self.placement.inbox_partition(item.user_id)
+        self.inboxes.request(peer, item, partition, self._now, self._wall_ms)
+
+    def _on_unregister(self, peer: str, item: items.Unregister) -> None:
+        self.inboxes.unregister(item.user_id, (peer, item.connection), self._now)
+
+    def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
+        pass
+
+    def _on_fanout(self, peer: str, item: items.Fanout) -> None:
+        self._deliver(item, from_log=False)
+
+    def _on_stored_log(self, _peer: str, item: items.StoredLog) -> None:
+        self.logs.stored(item, self._now)
+
+    def _on_reply(self, _peer: str, item: items.Reply) -> None:
+        self.inboxes.saved(item, self._now)
+
+    # --- from logs to inboxes
+
+    def _fan_out(self, fanout: items.Fanout) -> None:
+        self._deliver(fanout, from_log=True)
+
+    def _deliver(self, fanout: items.Fanout, *, from_log: bool) -> None:
+        here: list[str] = []
+        elsewhere: dict[str, list[str]] = {}
+        for user_id in fanout.user_ids:
+            owner = self.placement.inbox_of(user_id)
+            if owner == self.name:
+                here.append(user_id)
+            else:
+                elsewhere.setdefault(owner, []).append(user_id)
+        if here:
+            self.inboxes.deliver(fanout, here, self._now)
+        if fanout.forwarded:
+            # Two placements disagree: the gateways register again with the newer one, and are repaired then.
+            return
+        for owner, user_ids in elsewhere.items():
+            self.outbox.send(owner, _addressed(fanout, user_ids, forwarded=not from_log))
+
+    def _set_time(self, now: float, wall_ms: int) -> None:
+        self._now = now
+        self._wall_ms = wall_ms
+
+
+def _home_key(conversation_id: str) -> str:
+    return conversation_id.partition("_")[2]
+
+
+def _addressed(fanout: items.Fanout, user_ids: list[str], *, forwarded: bool) -> items.Fanout:
+    return items.Fanout(
+        user_ids,
+        fanout.conversation_id,
+        fanout.seq,
+        fanout.sender_id,
+        fanout.client_id,
+        fanout.operation_id,
+        fanout.send_time,
+        fanout.body,
+        fanout.sender_sync,
+        forwarded,
+    )

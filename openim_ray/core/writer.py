@@ -1,0 +1,126 @@
+"""
+The persistence actor's order of work: log writes in group commits, state saves in a lane of their own.
+
+Promise: answers are given only after the store said what became of a write; a write of unknown outcome is answered "unavailable",
+and its owner says it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.core import items
+from openim_ray.core.batcher import Batcher
+from openim_ray.domain.errors import OpenIMError, Overloaded
+from openim_ray.domain.message import LogWrite, StoredMessage, WriteResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+StateSave = items.SavePositions | items.SaveTokens
+
+UNAVAILABLE = "unavailable"
+
+
+class LogJob(NamedTuple):
+    """
+    A log write and who asked for it.
+    """
+
+    peer: str
+    call: int
+    write: LogWrite
+
+
+class StateJob(NamedTuple):
+    """
+    A state save and who asked for it.
+    """
+
+    peer: str
+    item: StateSave
+
+
+class Writer:
+    """
+    State of one persistence actor.
+
+    Limits: `rows_max` and `bytes_max` bound a commit, `waiting_max` writes wait (beyond it they are answered "unavailable").
+    """
+
+    def __init__(self, *, rows_max: int, bytes_max: int, waiting_max: int = 10_000) -> None:
+        self._logs: Batcher[LogJob] = Batcher(count_max=rows_max, size_max=bytes_max, waiting_max=waiting_max)
+        self._state: Batcher[StateJob] = Batcher(count_max=rows_max, size_max=bytes_max, waiting_max=waiting_max)
+        self._items: list[tuple[str, items.AnyItem]] = []
+
+    def take_items(self) -> list[tuple[str, items.AnyItem]]:
+        """Return and forget the answers that are to be sent, in order."""
+        taken, self._items = self._items, []
+        return taken
+
+    def receive(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Let writes wait for the next commit."""
+        for item in batch:
+            if isinstance(item, items.StoreLog):
+                job = LogJob(peer, item.call, _log_write(item))
+                if not self._logs.add(job, sum(len(row.body) for row in item.rows)):
+                    self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
+            elif isinstance(item, items.SavePositions | items.SaveTokens):
+                if not self._state.add(StateJob(peer, item), 100):
+                    self._refuse(peer, item.call, Overloaded("too many saves wait"))
+
+    # --- the lane of logs
+
+    def take_logs(self) -> list[LogJob]:
+        """Take the next commit's writes; empty while one is in work. `logs_written` must follow."""
+        return self._logs.take()
+
+    def logs_written(self, jobs: Sequence[LogJob], results: Sequence[WriteResult] | None) -> None:
+        """Answer a commit; `results` None: its outcome is unknown."""
+        self._logs.done()
+        if results is None:
+            self._items.extend((job.peer, items.StoredLog(job.call, UNAVAILABLE)) for job in jobs)
+            return
+        for job, result in zip(jobs, results, strict=True):
+            existing = {index: (ref.seq, ref.server_id, ref.send_time) for index, ref in result.existing.items()}
+            self._items.append((job.peer, items.StoredLog(job.call, result.outcome.value, existing)))
+
+    # --- the lane of state
+
+    def take_state(self) -> list[StateJob]:
+        """Take the next saves, to be done in order; empty while some are in work. `state_saved` must follow."""
+        return self._state.take()
+
+    def state_saved(self, jobs: Sequence[StateJob]) -> None:
+        """Answer saves that are durable."""
+        self._state.done()
+        for job in jobs:
+            self._items.append((job.peer, items.Reply(job.item.call)))
+
+    def state_failed(self, jobs: Sequence[StateJob], error: OpenIMError) -> None:
+        """Answer saves whose outcome is unknown."""
+        self._state.done()
+        for job in jobs:
+            self._refuse(job.peer, job.item.call, error)
+
+    def _refuse(self, peer: str, call: int, error: OpenIMError) -> None:
+        self._items.append((peer, items.Reply(call, error.code, error.detail)))
+
+
+def _log_write(item: items.StoreLog) -> LogWrite:
+    rows = tuple(
+        StoredMessage(
+            row.conversation_id,  # type: ignore[arg-type]
+            row.seq,  # type: ignore[arg-type]
+            row.sender_id,  # type: ignore[arg-type]
+            row.client_id,  # type: ignore[arg-type]
+            row.server_id,  # type: ignore[arg-type]
+            row.send_time,
+            row.content_type,
+            row.sender_sync,
+            row.operation_id,
+            row.body,
+        )
+        for row in item.rows
+    )
+    return LogWrite(item.partition, item.epoch, item.home_key, tuple(item.participants), rows, item.read)

@@ -1,0 +1,128 @@
+"""
+The port to inboxes and logs (`ports.Broker`), over a gateway's hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from openim_ray.core import items
+from openim_ray.domain.conversation import home_key
+from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.ids import partition_of
+from openim_ray.ports import ConversationState, TokenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from openim_ray.core.hub import Request
+    from openim_ray.domain.errors import OpenIMError
+    from openim_ray.gateway.process import GatewayProcess
+
+_states_decoder = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int, int]])
+
+
+class FutureContext:
+    """
+    A coroutine that waits for a request.
+    """
+
+    def __init__(self, future: asyncio.Future[items.Reply]) -> None:
+        self._future = future
+
+    def complete(self, reply: items.Accepted | items.Reply | None, error: OpenIMError | None) -> None:
+        """Wake the coroutine."""
+        if self._future.done():
+            return
+        if error is not None:
+            self._future.set_exception(error)
+        elif isinstance(reply, items.Reply):
+            self._future.set_result(reply)
+        else:
+            self._future.set_exception(Unavailable("unexpected answer"))
+
+
+class HubBroker:
+    """
+    Requests to inboxes and logs, each with the same deadline.
+    """
+
+    def __init__(self, process: GatewayProcess, seconds_max: float) -> None:
+        self._process = process
+        self._seconds_max = seconds_max
+        self._loop = asyncio.get_running_loop()
+
+    async def conversation_states(
+        self, user_id: str, conversation_ids: Sequence[str] | None = None
+    ) -> dict[str, ConversationState]:
+        """See `ports.Broker`."""
+        ids = None if conversation_ids is None else list(conversation_ids)
+        reply = await self.ask_inbox(user_id, lambda call: items.AskStates(call, user_id, ids))
+        return {key: ConversationState(*value) for key, value in _states_decoder.decode(reply.value).items()}
+
+    async def mark_read(
+        self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
+    ) -> None:
+        """See `ports.Broker`: the log first, the inbox second."""
+        command_id = uuid.uuid4().hex
+        wanted = list(seqs)
+        await self._ask_log(
+            conversation_id,
+            lambda call: items.MarkRead(call, user_id, conversation_id, has_read_seq, wanted, operation_id, command_id),
+        )
+        await self.ask_inbox(
+            user_id,
+            lambda call: items.SetPosition(
+                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=False
+            ),
+        )
+
+    async def set_read_position(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool
+    ) -> None:
+        """See `ports.Broker`."""
+        await self.ask_inbox(
+            user_id,
+            lambda call: items.SetPosition(
+                call, user_id, conversation_id, has_read_seq, exact=True, operation_id=operation_id, notify=notify
+            ),
+        )
+
+    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+        """See `ports.Broker`."""
+        rows = [tuple(record) for record in records]
+        number = partition_of(records[0].user_id) if records else 0
+        await self._ask(
+            lambda make, context, deadline: self._process.hub.ask_persistence(number, make, context, deadline),
+            lambda call: items.SaveTokens(call, rows),
+        )
+
+    async def force_logout(self, user_id: str, platform_id: int) -> None:
+        """See `ports.Broker`."""
+        await self.ask_inbox(user_id, lambda call: items.ForceLogout(call, user_id, platform_id))
+
+    async def ask_inbox(self, user_id: str, make: Callable[[int], Request]) -> items.Reply:
+        """Send a request to a user's inbox and wait for its reply."""
+        return await self._ask(
+            lambda item, context, deadline: self._process.hub.ask_inbox(user_id, item, context, deadline), make
+        )
+
+    async def _ask_log(self, conversation_id: str, make: Callable[[int], Request]) -> items.Reply:
+        key = home_key(conversation_id)
+        return await self._ask(
+            lambda item, context, deadline: self._process.hub.ask_log(key, item, context, deadline), make
+        )
+
+    async def _ask(
+        self,
+        send: Callable[[Callable[[int], Request], FutureContext, float], None],
+        make: Callable[[int], Request],
+    ) -> items.Reply:
+        future: asyncio.Future[items.Reply] = self._loop.create_future()
+        send(make, FutureContext(future), self._loop.time() + self._seconds_max)
+        self._process.perform()
+        return await future

@@ -1,0 +1,166 @@
+"""
+One WebSocket connection: writing whole frames, bounded; counting what comes in.
+
+Frames are written straight to the transport: a server's frame is a header of two to ten bytes and the payload
+(RFC 6455, §5.2), and everything due for a connection at one moment leaves in one write.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from openim_ray.protocol.encoding import Encoding
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+GOING_AWAY = 1001
+TRY_AGAIN_LATER = 1013
+
+_FINAL = 0x80
+_HEADER_16 = struct.Struct(">BBH")
+_HEADER_64 = struct.Struct(">BBQ")
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """
+    Return one unmasked, final frame.
+    """
+    size = len(payload)
+    if size < 126:
+        return bytes((_FINAL | opcode, size)) + payload
+    if size < 1 << 16:
+        return _HEADER_16.pack(_FINAL | opcode, 126, size) + payload
+    return _HEADER_64.pack(_FINAL | opcode, 127, size) + payload
+
+
+class RateLimit:
+    """
+    A token bucket: `rate` a second on average, `burst` at once.
+    """
+
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._updated = now
+
+    def allows(self, now: float) -> bool:
+        """Take a token; False if there is none."""
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class Connection:
+    """
+    A client's socket after the handshake.
+
+    Limit: `queue_bytes_max` bytes wait in the transport, or `queue_frames_max` frames leave at one moment; a client that reads too slowly for
+    that is cut off, and the others don't notice.
+    """
+
+    __slots__ = (
+        "_queue_bytes_max",
+        "_queue_frames_max",
+        "_stalled_since",
+        "_transport",
+        "_waiting",
+        "address",
+        "encoding",
+        "gone",
+        "last_heard",
+        "last_pinged",
+        "number",
+        "operation_id",
+        "platform_id",
+        "rate",
+        "sends_under_way",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        user_id: str,
+        platform_id: int,
+        encoding: Encoding,
+        transport: asyncio.Transport,
+        *,
+        queue_bytes_max: int,
+        queue_frames_max: int,
+        rate: RateLimit,
+        now: float,
+    ) -> None:
+        self.number = number
+        self.user_id = user_id
+        self.platform_id = platform_id
+        self.encoding = encoding
+        self.rate = rate
+        self.address = ""
+        self.operation_id = ""
+        self.gone = False
+        self.last_heard = now
+        self.last_pinged = now
+        self.sends_under_way = 0
+        self._transport = transport
+        self._queue_bytes_max = queue_bytes_max
+        self._queue_frames_max = queue_frames_max
+        self._waiting: list[bytes] = []
+        self._stalled_since: float | None = None
+
+    def queue(self, framed: bytes) -> bool:
+        """Let a frame (with its header) leave at the next `flush`; True if it is the first one waiting."""
+        if self.gone:
+            return False
+        self._waiting.append(framed)
+        return len(self._waiting) == 1
+
+    def flush(self, now: float) -> bool:
+        """Write what waits; False if the client reads too slowly and was cut off."""
+        if self.gone or not self._waiting:
+            return True
+        frames, self._waiting = self._waiting, []
+        if len(frames) > self._queue_frames_max:
+            self.abort()
+            return False
+        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        buffered = self._transport.get_write_buffer_size()
+        if buffered > self._queue_bytes_max:
+            self.abort()
+            return False
+        self._stalled_since = None if not buffered else self._stalled_since or now
+        return True
+
+    def stalled(self, now: float, seconds: float) -> bool:
+        """Tell whether the socket has not taken everything for so long."""
+        if self._stalled_since is None:
+            return False
+        if not self._transport.get_write_buffer_size():
+            self._stalled_since = None
+            return False
+        return now - self._stalled_since > seconds
+
+    def drop(self, now: float) -> None:
+        """Close the socket after what waits was written, without a close frame, as the official server does."""
+        self.flush(now)
+        self.gone = True
+        self._transport.close()
+
+    def end(self, code: int, now: float) -> None:
+        """Close with a close frame: the client comes back and syncs."""
+        self.queue(frame(CLOSE, struct.pack(">H", code)))
+        self.drop(now)
+
+    def abort(self) -> None:
+        """Cut the socket off at once; what waits is lost."""
+        self.gone = True
+        self._waiting.clear()
+        self._transport.abort()

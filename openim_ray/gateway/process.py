@@ -1,0 +1,237 @@
+"""
+The process of a gateway: performs what its hub wants done, on sockets, links and the message store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from openim_ray.core import items
+from openim_ray.core.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.domain.conversation import is_notification_stream
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, frame
+from openim_ray.protocol.frames import Response
+from openim_ray.protocol.identifiers import Platform, RequestIdentifier
+from openim_ray.protocol.messages import push_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from openim_ray.core.session import Run
+    from openim_ray.ports import MessageReader
+    from openim_ray.protocol.encoding import Encoding
+
+log = structlog.get_logger(__name__)
+
+RUN_READ_SECONDS = 8.0
+SWEEP_SECONDS = 1.0
+
+
+class Context(Protocol):
+    """
+    Who waits for a request.
+    """
+
+    def complete(self, reply: items.Accepted | items.Reply | None, error: OpenIMError | None) -> None:
+        """Hear how it ended; called once."""
+        ...
+
+
+class Times:
+    """
+    Deadlines of connections in seconds; see `[gateway]` in the configuration.
+    """
+
+    def __init__(self, read: float, write: float, web_ping: float) -> None:
+        self.read = read
+        self.write = write
+        self.web_ping = web_ping
+
+
+class GatewayProcess:
+    """
+    Owner of a hub and its connections.
+
+    After anything that told the hub something, `perform` must be called; it never waits.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        reader: MessageReader,
+        send: Callable[[str, items.AnyItem], None],
+        flush: Callable[[], None],
+        wall_ms: Callable[[], int],
+        times: Times,
+    ) -> None:
+        self.hub = hub
+        self.connections: dict[int, Connection] = {}
+        self.pushes = 0
+        self.slow_clients = 0
+        self._reader = reader
+        self._send = send
+        self._flush = flush
+        self._wall_ms = wall_ms
+        self._times = times
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_flush: list[Connection] = []
+        self._next_sweep = 0.0
+        self._on_close: dict[int, Callable[[], None]] = {}
+
+    # --- what happens
+
+    def receive(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Handle items of a peer."""
+        self.hub.receive(peer, batch, self._wall_ms())
+        self.perform()
+
+    def link_reset(self, peer: str) -> None:
+        """Go on after a link began anew."""
+        self.hub.link_reset(peer, self._wall_ms())
+        self.perform()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        now = self._loop.time()
+        self.hub.tick(now)
+        self.perform()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            self._sweep(now)
+
+    def add(self, connection: Connection) -> None:
+        """Take a connection."""
+        self.connections[connection.number] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection whose socket is gone."""
+        connection.gone = True
+        self.connections.pop(connection.number, None)
+        self.hub.close(connection.number)
+        self.perform()
+
+    def write(self, connection: Connection, response: Response) -> None:
+        """Let a response leave with the next flush."""
+        self._queue(connection, frame(BINARY, connection.encoding.encode_response(response)))
+
+    def flush(self) -> None:
+        """Write everything that waits, one write per connection."""
+        now = self._loop.time()
+        waiting, self._to_flush = self._to_flush, []
+        for connection in waiting:
+            if not connection.flush(now):
+                self.slow_clients += 1
+                log.info("slow client cut off", user=connection.user_id)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a task that this process owns."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    # --- what the hub wants done
+
+    def perform(self) -> None:
+        """Do what the hub wants done: effects, then items, then one write per connection."""
+        while effects := self.hub.take_effects():
+            for effect in effects:
+                self._apply(effect)
+        for peer, item in self.hub.take_items():
+            self._send(peer, item)
+        self._flush()
+        if self._to_flush:
+            self.flush()
+
+    def _apply(self, effect: Effect) -> None:
+        if isinstance(effect, Push):
+            self._push(effect)
+        elif isinstance(effect, Completed):
+            effect.context.complete(effect.reply, effect.error)  # type: ignore[attr-defined]
+        elif isinstance(effect, ReadRun):
+            self.spawn(self._read(effect.run))
+        elif isinstance(effect, KickOut):
+            self._kick(effect.connection)
+        elif isinstance(effect, Close):
+            self.close(effect.connection, effect.reason)
+
+    def _push(self, push: Push) -> None:
+        framed: dict[Encoding, bytes] = {}
+        data = b""
+        for number in push.connections:
+            connection = self.connections.get(number)
+            if connection is None:
+                continue
+            one = framed.get(connection.encoding)
+            if one is None:
+                if not data:
+                    notification = is_notification_stream(push.conversation_id)
+                    data = push_messages(push.conversation_id, (push.body,), notification=notification)
+                response = Response(RequestIdentifier.PUSH_MSG, operation_id=push.operation_id, data=data)
+                one = framed[connection.encoding] = frame(BINARY, connection.encoding.encode_response(response))
+            self.pushes += 1
+            self._queue(connection, one)
+
+    def _kick(self, number: int) -> None:
+        connection = self.connections.get(number)
+        if connection is None:
+            return
+        log.info("kicked", user=connection.user_id, platform=connection.platform_id)
+        self.write(connection, Response(RequestIdentifier.KICK_ONLINE))
+        connection.drop(self._loop.time())
+        self.remove(connection)
+
+    def close(self, number: int, reason: str) -> None:
+        """Close a connection so that its client comes back and syncs."""
+        connection = self.connections.get(number)
+        if connection is None:
+            return
+        log.info("closed for a sync", user=connection.user_id, reason=reason)
+        connection.end(GOING_AWAY, self._loop.time())
+
+    async def _read(self, run: Run) -> None:
+        deadline = self._loop.time() + RUN_READ_SECONDS
+        while True:
+            try:
+                count = run.end - run.begin + 1
+                rows = await self._reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
+                break
+            except OpenIMError as error:
+                if self._loop.time() >= deadline:
+                    log.warning("run not readable", error=str(error))
+                    self.hub.run_failed(run)
+                    self.perform()
+                    return
+                await asyncio.sleep(0.2)
+        self.hub.run_read(run, rows)
+        self.perform()
+
+    # --- parts
+
+    def _queue(self, connection: Connection, framed: bytes) -> None:
+        if connection.queue(framed):
+            self._to_flush.append(connection)
+
+    def _sweep(self, now: float) -> None:
+        ping = frame(PING, b"")
+        for connection in list(self.connections.values()):
+            if now - connection.last_heard > self._times.read:
+                connection.abort()
+            elif connection.stalled(now, self._times.write):
+                self.slow_clients += 1
+                connection.abort()
+            elif connection.platform_id == Platform.WEB and now - connection.last_pinged > self._times.web_ping:
+                connection.last_pinged = now
+                self._queue(connection, ping)
+        self.flush()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task failed", error=repr(error))

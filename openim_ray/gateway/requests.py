@@ -1,0 +1,224 @@
+"""
+What a client asks over its WebSocket: one function per request identifier (OpenIM wire, §3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from openim_ray.core import items
+from openim_ray.core.session import ClientKind, Session
+from openim_ray.domain import errors
+from openim_ray.domain.conversation import home_key
+from openim_ray.protocol.frames import Request, Response
+from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp, SendMsgResp
+from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp
+from openim_ray.services.sending import prepare_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from openim_ray.gateway.connection import Connection
+    from openim_ray.gateway.process import GatewayProcess
+    from openim_ray.services.messages import MessageReading
+
+log = structlog.get_logger(__name__)
+
+NOT_BUILT = {
+    RequestIdentifier.SEND_SIGNAL_MSG,
+    RequestIdentifier.SET_BACKGROUND_STATUS,
+    RequestIdentifier.SUB_USER_ONLINE_STATUS,
+}
+
+
+class Client(NamedTuple):
+    """
+    A connection with its session.
+    """
+
+    connection: Connection
+    session: Session
+
+
+class UnknownRequest(Exception):
+    """
+    A request identifier that no client uses: the connection is closed (OpenIM wire, §2.2).
+    """
+
+
+class SendContext:
+    """
+    A client that waits for the answer to its 1003.
+    """
+
+    __slots__ = ("_client", "_client_id", "_process", "_request")
+
+    def __init__(self, process: GatewayProcess, client: Client, request: Request, client_id: str) -> None:
+        self._process = process
+        self._client = client
+        self._request = request
+        self._client_id = client_id
+
+    def complete(self, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None) -> None:
+        """Write the answer; only then may the echo follow."""
+        connection = self._client.connection
+        connection.sends_under_way -= 1
+        if connection.gone:
+            return
+        if error is not None or not isinstance(reply, items.Accepted):
+            self._process.write(connection, failure(self._request, error or errors.Unavailable("no answer")))
+        else:
+            answer = SendMsgResp(serverMsgID=reply.server_id, clientMsgID=self._client_id, sendTime=reply.send_time)
+            self._process.write(connection, success(self._request, answer.SerializeToString()))
+        self._process.hub.answer_written(connection.number, self._client_id)
+
+
+class Requests:
+    """
+    Handler of the requests of all connections of a gateway.
+
+    Limit: `reads_max` requests of one connection are in work at once; further frames of it wait unread.
+    """
+
+    def __init__(self, process: GatewayProcess, reading: MessageReading, send_seconds_max: float) -> None:
+        self._process = process
+        self._reading = reading
+        self._send_seconds_max = send_seconds_max
+        self._loop = asyncio.get_running_loop()
+        self._handlers: dict[int, Callable[[Client, Request], Awaitable[bytes]]] = {
+            RequestIdentifier.GET_NEWEST_SEQ: self._newest_seqs,
+            RequestIdentifier.PULL_MSG_BY_RANGE: self._pull_by_range,
+            RequestIdentifier.PULL_MSG_BY_SEQ_LIST: self._pull_by_seqs,
+            RequestIdentifier.GET_CONV_MAX_READ_SEQ: self._read_and_max_seqs,
+            RequestIdentifier.PULL_CONV_LAST_MESSAGE: self._last_messages,
+        }
+
+    def send(self, client: Client, request: Request) -> None:
+        """Handle a 1003: check, and let it go to its conversation's owner; the answer is written when it is durable."""
+        connection = client.connection
+        try:
+            outgoing = prepare_message(request.data, connection.user_id, connection.platform_id)
+        except errors.OpenIMError as error:
+            self._process.write(connection, failure(request, error))
+            self._process.flush()
+            return
+        connection.sends_under_way += 1
+        client.session.sending(outgoing.conversation_id, outgoing.client_id)
+        self._process.hub.ask_log(
+            home_key(outgoing.conversation_id),
+            lambda call: items.Submit(
+                call,
+                outgoing.conversation_id,
+                connection.user_id,
+                outgoing.receiver_id,
+                outgoing.client_id,
+                outgoing.server_id,
+                outgoing.content_type,
+                request.operation_id,
+                outgoing.body,
+                outgoing.stored,
+                outgoing.sender_sync,
+            ),
+            SendContext(self._process, client, request, outgoing.client_id),
+            self._loop.time() + self._send_seconds_max,
+        )
+        self._process.perform()
+
+    async def answer(self, client: Client, request: Request) -> None:
+        """Handle any other request and write its answer."""
+        handler = self._handlers.get(request.req_identifier)
+        if handler is None:
+            if request.req_identifier not in NOT_BUILT:
+                raise UnknownRequest
+            error = errors.NotImplementedRoute(f"not implemented: {request.req_identifier}")
+            self._write(client, failure(request, error))
+            return
+        try:
+            data = await handler(client, request)
+        except errors.OpenIMError as error:
+            self._refuse(client, request, error)
+            return
+        self._write(client, success(request, data))
+        self._after_answer(client, request, data)
+
+    def _refuse(self, client: Client, request: Request, error: errors.OpenIMError) -> None:
+        if error.temporary and request.req_identifier in _SYNC_REQUESTS:
+            # An error would be the end of that sync for the Go SDK (OpenIM wire, Appendix D, 7.3): a new connection syncs.
+            self._process.close(client.connection.number, "sync not answerable")
+            return
+        self._write(client, failure(request, error))
+
+    def _write(self, client: Client, response: Response) -> None:
+        self._process.write(client.connection, response)
+        self._process.flush()
+
+    # --- one per identifier
+
+    async def _newest_seqs(self, client: Client, request: Request) -> bytes:
+        user_id, platform_id = client.connection.user_id, client.connection.platform_id
+        client.session.newest_asked()
+        self._process.hub.ask_inbox(
+            user_id,
+            lambda call: items.AskStates(call, user_id, [], platform_id),
+            _Ignored(),
+            self._loop.time() + self._send_seconds_max,
+        )
+        return await self._reading.newest_seqs(user_id, request.data)
+
+    async def _read_and_max_seqs(self, client: Client, request: Request) -> bytes:
+        client.session.states_asked()
+        return await self._reading.has_read_and_max_seqs(client.connection.user_id, request.data)
+
+    async def _pull_by_range(self, client: Client, request: Request) -> bytes:
+        session = client.session
+        session.pull_started()
+        try:
+            uncut = session.kind is ClientKind.PYPI
+            return await self._reading.pull_by_ranges(client.connection.user_id, request.data, uncut=uncut)
+        finally:
+            session.pull_finished(self._loop.time())
+
+    async def _pull_by_seqs(self, client: Client, request: Request) -> bytes:
+        return await self._reading.pull_by_seqs(client.connection.user_id, request.data)
+
+    async def _last_messages(self, client: Client, request: Request) -> bytes:
+        return await self._reading.last_messages(client.connection.user_id, request.data)
+
+    def _after_answer(self, client: Client, request: Request, data: bytes) -> None:
+        session, now = client.session, self._loop.time()
+        if session.kind is ClientKind.JS and request.req_identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
+            answer = GetConversationsHasReadAndMaxSeqResp.FromString(data)
+            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()}, now)
+        elif session.kind is ClientKind.PYPI and request.req_identifier == RequestIdentifier.GET_NEWEST_SEQ:
+            session.synced(GetMaxSeqResp.FromString(data).maxSeqs, now)
+
+
+class _Ignored:
+    def complete(self, reply: object, error: object) -> None:
+        """Nobody waits."""
+
+
+_SYNC_REQUESTS = {
+    RequestIdentifier.GET_NEWEST_SEQ,
+    RequestIdentifier.PULL_MSG_BY_RANGE,
+    RequestIdentifier.GET_CONV_MAX_READ_SEQ,
+}
+
+
+def success(request: Request, data: bytes) -> Response:
+    """
+    Return the answer to a request.
+    """
+    return Response(request.req_identifier, request.msg_incr, request.operation_id, data=data)
+
+
+def failure(request: Request, error: errors.OpenIMError) -> Response:
+    """
+    Return the answer to a request that failed.
+    """
+    text = f"{error.name}: {error.detail}" if error.detail else error.name
+    return Response(request.req_identifier, request.msg_incr, request.operation_id, error.code, text)
