@@ -14,14 +14,36 @@ from openim_ray.config.report import (
     static_changes,
     to_payload,
 )
-from openim_ray.config.settings import Config
+from openim_ray.config.settings import (
+    ApiSection,
+    AuthSection,
+    ClusterSection,
+    Config,
+    GatewaySection,
+    InboxesSection,
+    LinksSection,
+    LogSection,
+    PersistenceSection,
+    ServerSection,
+    StorageSection,
+)
 from openim_ray.config.values import ConfigError, Secret
 
 __all__ = [
+    "ApiSection",
+    "AuthSection",
+    "ClusterSection",
     "Config",
     "ConfigError",
+    "GatewaySection",
+    "InboxesSection",
+    "LinksSection",
+    "LogSection",
+    "PersistenceSection",
     "Row",
     "Secret",
+    "ServerSection",
+    "StorageSection",
     "default_toml",
     "describe",
     "from_payload",

@@ -43,6 +43,11 @@ class Setting:
         return f"OPENIM_{self.section}_{self.key}".upper()
 
     @property
+    def variables(self) -> list[str]:
+        """Every environment variable that sets it, the shortest first."""
+        return sorted([self.variable, *(name for name, to in ALIASES.items() if to == self.name)], key=len)
+
+    @property
     def doc(self) -> str:
         """What it means."""
         return self._meta.description or ""

@@ -100,7 +100,8 @@ def _given_by_environment(environ: Mapping[str, str]) -> Iterator[Given]:
         if not variable.startswith(PREFIX) or not environ[variable] or _sets_nothing(variable):
             continue
         if variable not in names:
-            raise ConfigError(f"unknown variable {variable}{_hint(variable, names)}")
+            keys = [known.removeprefix(PREFIX) for known in names]
+            raise ConfigError(f"unknown variable {variable}{_hint(variable.removeprefix(PREFIX), keys, PREFIX)}")
         name = names[variable]
         other = seen.setdefault(name, variable)
         if environ[other] != environ[variable]:

@@ -74,7 +74,7 @@ def default_toml() -> str:
 
 def _explanation(setting: Setting) -> list[str]:
     change = "reloadable" if setting.reloadable else "static"
-    text = f"{setting.doc}\nAllowed: {setting.allowed}. {setting.variable}, {change}."
+    text = f"{setting.doc}\nAllowed: {setting.allowed}. {' or '.join(setting.variables)}, {change}."
     return [
         line
         for paragraph in text.splitlines()

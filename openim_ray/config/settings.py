@@ -57,7 +57,11 @@ class ServerSection(Section, frozen=True):
         static("Proxies whose X-Forwarded-For is believed; nobody else's is.", values.NETWORKS),
     ] = ()
     tls_certificate: Annotated[
-        str, static("PEM file with the certificate chain of both listeners; needs tls_key.", values.FILE)
+        str,
+        static(
+            "PEM file with the certificate chain of both listeners; a new one is taken when the file changes.",
+            values.FILE,
+        ),
     ] = ""
     tls_key: Annotated[str, static("PEM file with the private key of the certificate.", values.FILE)] = ""
     drain_seconds: Annotated[
