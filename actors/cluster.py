@@ -69,13 +69,12 @@ def connected_namespace() -> str:
     return _namespace
 
 
-def start(data_dir: Path, namespace: str, port: int = 0) -> str:
+def start(data_dir: Path, namespace: str) -> str:
     """
     Start a Ray of our own on loopback, whose life ends with this process; returns its address.
     """
     global _namespace  # noqa: PLW0603 - one Ray per process, as Ray itself has it
     _set_environment(data_dir, loopback=True)
-    arguments: dict[str, object] = {"_node_ip_address": "127.0.0.1"} if not port else {}
     context = ray.init(
         address="local",
         namespace=namespace,
@@ -85,10 +84,9 @@ def start(data_dir: Path, namespace: str, port: int = 0) -> str:
         log_to_driver=False,
         configure_logging=False,
         _temp_dir=str(_temporary_directory(data_dir)),
-        **arguments,
     )
     _namespace = namespace
-    return str(context.address_info["gcs_address"])
+    return str(context.address_info["gcs_address"])  # type: ignore[attr-defined]
 
 
 def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = False) -> str:

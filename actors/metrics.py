@@ -46,4 +46,4 @@ def render_metrics(registry: CollectorRegistry, actors: Sequence[Mapping[str, ob
     Return everything in Prometheus' text format.
     """
     text = generate_latest(registry)
-    return (text + generate_latest(ActorCollector(actors))).decode()  # type: ignore[arg-type]
+    return (text + generate_latest(ActorCollector(actors))).decode()

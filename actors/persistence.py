@@ -16,14 +16,13 @@ from openim_ray.actors.settings import link_settings, load_actor_config
 from openim_ray.core import items
 from openim_ray.core.writer import LogJob, StateJob, Writer
 from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.message import ReadPosition
 from openim_ray.ports import TokenRecord
-from openim_ray.storage.open import open_message_store, open_state_store
+from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_message_store, open_state_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from openim_ray.ports import MessageStore, StateStore
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +42,8 @@ class PersistenceActor:
         settings = self._config.persistence
         self._writer = Writer(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
         self._links = Links(name, self._incarnation, self._config.cluster.namespace, link_settings(self._config), self)
-        self._messages: MessageStore | None = None
-        self._state: StateStore | None = None
+        self._messages: OpenMessageStore | None = None
+        self._state: OpenStateStore | None = None
         self._rows_written = 0
         self._commits = 0
         self._committing: set[asyncio.Task[None]] = set()
@@ -90,9 +89,10 @@ class PersistenceActor:
         while self._committing:
             await asyncio.wait(self._committing)
         self._started.cancel()
-        for store in (self._messages, self._state):
-            if store is not None:
-                await store.aclose()  # type: ignore[attr-defined]
+        if self._messages is not None:
+            await self._messages.aclose()
+        if self._state is not None:
+            await self._state.aclose()
 
     # --- what links tell
 
@@ -146,8 +146,8 @@ class PersistenceActor:
         if isinstance(item, items.SaveTokens):
             await self._state.save_tokens([TokenRecord(*record) for record in item.records])
             return
-        positions = {key: ReadPosition(*value) for key, value in item.positions.items()}
-        await self._state.save_positions(item.user_id, positions)  # type: ignore[arg-type]
+        positions = {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}
+        await self._state.save_positions(UserID(item.user_id), positions)
 
     def _spawn(self, coroutine: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]

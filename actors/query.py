@@ -4,15 +4,12 @@ Asking a live inbox from a script: `ray.get(inbox("alice").describe.remote())`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 
 from openim_ray.actors.cluster import connected_namespace
 from openim_ray.actors.settings import SUPERVISOR
-
-if TYPE_CHECKING:
-    from openim_ray.core.placement import Placement
 
 
 class _Method:
@@ -28,7 +25,7 @@ class _Method:
         """Ask the actor that hosts the inbox; returns an object reference."""
         namespace = connected_namespace()
         supervisor = ray.get_actor(SUPERVISOR, namespace)
-        placement: Placement = ray.get(supervisor.placement.remote(), timeout=5)
+        placement: Any = ray.get(supervisor.placement.remote(), timeout=5)
         host = ray.get_actor(placement.inbox_of(self._user_id), namespace)
         return getattr(host, self._name).remote(self._user_id)
 

@@ -49,17 +49,20 @@ def ensure_actor(cls: type, name: str, namespace: str, *arguments: object) -> An
 
     Detached and restarted by Ray without limit, never retried by it: retries live in `refs.py` and in the machines.
     """
-    control = ray.remote(concurrency_groups={"control": 16})(cls)
-    return control.options(
-        name=name,
-        namespace=namespace,
-        lifetime="detached",
-        get_if_exists=True,
-        num_cpus=0,
-        max_restarts=-1,
-        max_task_retries=0,
-        max_concurrency=1000,
-    ).remote(name, *arguments)
+    return (
+        ray.remote(cls)
+        .options(
+            name=name,
+            namespace=namespace,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=1000,
+        )
+        .remote(name, *arguments)
+    )
 
 
 class SupervisorActor:

@@ -64,7 +64,7 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
         cluster.sweep(data_dir)
         config, endpoints = _settle(config, data_dir)
         try:
-            address = cluster.start(data_dir, config.cluster.namespace, config.cluster.port)
+            address = cluster.start(data_dir, config.cluster.namespace)
             _start_actors(config, stopped)
             if not stopped.is_set():
                 _leave_word(config, endpoints, address, detached=False)

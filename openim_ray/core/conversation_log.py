@@ -14,18 +14,25 @@ its own dense seqs. Promises:
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
 DuplicateKey = tuple[str, str, str]
 """(stream, sender, clientMsgID)."""
+
+
+class Waiter(NamedTuple):
+    """
+    Who waits for a message, and which answer she knows: Accepted to a Submit, Reply to anything else.
+    """
+
+    peer: str
+    call: int
+    is_submit: bool
 
 
 class Draft(NamedTuple):
@@ -51,7 +58,7 @@ class Committed(NamedTuple):
     """
 
     message: StoredMessage
-    waiters: list[Hashable]
+    waiters: list[Waiter]
 
 
 class Repeated(NamedTuple):
@@ -60,13 +67,13 @@ class Repeated(NamedTuple):
     """
 
     reference: MessageRef
-    waiters: list[Hashable]
+    waiters: list[Waiter]
 
 
 class _Staged:
     __slots__ = ("draft", "waiters")
 
-    def __init__(self, draft: Draft, waiters: list[Hashable]) -> None:
+    def __init__(self, draft: Draft, waiters: list[Waiter]) -> None:
         self.draft = draft
         self.waiters = waiters
 
@@ -166,7 +173,7 @@ class ConversationLog:
         """Return the place of a message that is known to be durable already."""
         return self._recent.get((draft.conversation_id, draft.sender_id, draft.client_id))
 
-    def stage(self, draft: Draft, waiter: Hashable) -> bool:
+    def stage(self, draft: Draft, waiter: Waiter) -> bool:
         """Queue a draft; a repetition joins the first one's waiters. False if the queue is full."""
         key = (draft.conversation_id, draft.sender_id, draft.client_id)
         staged = self._pending.get(key)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.conversation import is_notification_stream
+from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import ReadPosition
 from openim_ray.domain.sequence import InboxPosition, InboxSeq
 from openim_ray.ports import ConversationState
@@ -95,14 +96,14 @@ class Inbox:
     def load(
         self,
         conversation_ids: Iterable[str],
-        positions: Mapping[str, ReadPosition],
-        heads: Mapping[str, StreamHead],
+        positions: Mapping[ConversationID, ReadPosition],
+        heads: Mapping[ConversationID, StreamHead],
     ) -> None:
         """Merge what the stores know into what was delivered meanwhile."""
         for conversation_id in conversation_ids:
             entry = self._entries.setdefault(conversation_id, _Entry())
             if entry.staged is None:
-                entry.position = positions.get(conversation_id, entry.position)
+                entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
             entry = self._entries.setdefault(conversation_id, _Entry())
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0))

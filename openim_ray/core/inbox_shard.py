@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from openim_ray.core.shard import Outbox, ShardSettings
+    from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StreamHead
 
 TOKEN_KICKED = 2
@@ -149,8 +150,8 @@ class InboxShard:
         self,
         user_id: str,
         conversation_ids: Iterable[str],
-        positions: Mapping[str, ReadPosition],
-        heads: Mapping[str, StreamHead],
+        positions: Mapping[ConversationID, ReadPosition],
+        heads: Mapping[ConversationID, StreamHead],
         now: float,
         wall_ms: int,
     ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.core import items
 from openim_ray.core.admission import FactsCache, single_chat_refusal
-from openim_ray.core.conversation_log import Committed, ConversationLog, Draft
+from openim_ray.core.conversation_log import Committed, ConversationLog, Draft, Waiter
 from openim_ray.core.loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from openim_ray.core.shard import Outbox, ShardSettings
     from openim_ray.domain.people import SingleChatFacts
     from openim_ray.domain.sequence import ConversationSeq
-
-Waiter = tuple[str, int, bool]
-"""(gateway, call, whether it is a Submit): who waits for a message, and which answer she knows."""
 
 Request = items.Submit | items.MarkRead
 
@@ -101,7 +98,7 @@ class LogShard:
             self._pass_on(peer, item, wall_ms)
         elif not log.claim_participants(_pair(item.sender_id, item.receiver_id)):
             self._refuse(peer, item.call, _foreign_id())
-        elif log.stage(draft, (peer, item.call, True)):
+        elif log.stage(draft, Waiter(peer, item.call, is_submit=True)):
             self._dirty[log.home_key] = log
         else:
             self._refuse(peer, item.call, errors.Overloaded("too many messages wait in this conversation"))
@@ -120,7 +117,7 @@ class LogShard:
         if log.known(draft) is not None or not seqs:
             # A receipt without seqs says nothing, and the JS SDK throws on one (OpenIM wire, §12 #13).
             self._outbox.send(peer, items.Reply(item.call))
-        elif log.stage(draft, (peer, item.call, False)):
+        elif log.stage(draft, Waiter(peer, item.call, is_submit=False)):
             self._dirty[log.home_key] = log
         else:
             self._refuse(peer, item.call, errors.Overloaded("too many messages wait in this conversation"))
@@ -269,9 +266,8 @@ class LogShard:
             )
         )
 
-    def _answer(self, waiters: Sequence[object], reference: MessageRef) -> None:
-        for waiter in waiters:
-            peer, call, is_submit = waiter  # type: ignore[misc]
+    def _answer(self, waiters: Sequence[Waiter], reference: MessageRef) -> None:
+        for peer, call, is_submit in waiters:
             if is_submit:
                 self._accept(peer, call, reference)
             else:

@@ -82,15 +82,17 @@ class DedicatedPolicy:
 
     def touch(self, user_id: str, now: float) -> Dedication | None:
         """Note activity of a user; return what is to be done if she has no actor yet and may have one."""
-        known = user_id in self._last_active
-        if not known and len(self._last_active) >= self._actors_max and (idle := self._longest_idle()) is None:
-            return None
         retired = None
-        if not known and len(self._last_active) >= self._actors_max:
-            retired = idle
-            del self._last_active[idle]
+        if user_id in self._last_active:
+            self._last_active[user_id] = now
+            return None
+        if len(self._last_active) >= self._actors_max:
+            retired = self._longest_idle()
+            if retired is None:
+                return None
+            del self._last_active[retired]
         self._last_active[user_id] = now
-        return None if known else Dedication(user_id, retired)
+        return Dedication(user_id, retired)
 
     def _longest_idle(self) -> str | None:
         candidates = [user_id for user_id in self._last_active if user_id not in self._named]

@@ -8,7 +8,7 @@ asked for (`loads`) or sent (`outgoing`), and goes on when the answer comes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.inbox_shard import InboxShard
@@ -101,7 +101,7 @@ class Shard:
         self._wall_ms = 0
         self._next_sweep = now
         self._heard: dict[str, tuple[float, int]] = {}
-        self._handlers: dict[type[items.Item], Callable[[str, items.AnyItem], None]] = {
+        self._handlers: dict[type[items.Item], Callable[[str, Any], None]] = {
             items.Submit: self._on_submit,
             items.MarkRead: self._on_mark_read,
             items.Register: self._on_inbox_request,

@@ -82,7 +82,9 @@ class Writer:
             self._items.extend((job.peer, items.StoredLog(job.call, UNAVAILABLE)) for job in jobs)
             return
         for job, result in zip(jobs, results, strict=True):
-            existing = {index: (ref.seq, ref.server_id, ref.send_time) for index, ref in result.existing.items()}
+            existing: dict[int, tuple[int, str, int]] = {
+                index: (ref.seq, ref.server_id, ref.send_time) for index, ref in result.existing.items()
+            }
             self._items.append((job.peer, items.StoredLog(job.call, result.outcome.value, existing)))
 
     # --- the lane of state

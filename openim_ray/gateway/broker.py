@@ -94,7 +94,7 @@ class HubBroker:
 
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
-        rows = [tuple(record) for record in records]
+        rows = [(one.digest, one.user_id, one.platform_id, one.state, one.expires_at) for one in records]
         number = partition_of(records[0].user_id) if records else 0
         await self._ask(
             lambda make, context, deadline: self._process.hub.ask_persistence(number, make, context, deadline),
