@@ -1,0 +1,96 @@
+// What messages say: the text to show for each kind of content, and the content of what this page sends
+// (OpenIM wire, §4.3 and §4.4).
+
+export const TEXT = 101;
+export const TYPING = 113;
+export const REVOKED = 2101;
+export const READ_RECEIPT = 2200;
+
+const NOTIFICATION_FIRST = 1000;
+
+const WITH_CONTENT = new Set([101, 118]);
+const WITH_TEXT = new Set([106, 114, 117]);
+
+const LABELS = {
+  102: "Picture",
+  103: "Voice message",
+  104: "Video",
+  105: "File",
+  107: "Forwarded messages",
+  108: "Contact card",
+  109: "Location",
+  110: "Custom message",
+  115: "Sticker",
+  119: "Custom message",
+  120: "Custom message",
+};
+
+const SYSTEM_LINES = {
+  1201: "You are friends now.",
+  1501: "The group was created.",
+  1504: "A member left the group.",
+  1508: "A member was removed from the group.",
+  1509: "A member was invited.",
+  1510: "A member joined the group.",
+  1511: "The group was dismissed.",
+  1701: "The setting for private messages was changed.",
+  [REVOKED]: "This message was withdrawn.",
+};
+
+const ALL_OFF = ["history", "persistent", "senderSync", "conversationUpdate", "senderConversationUpdate", "unreadCount", "offlinePush"];
+
+/** {kind, text}: kind is "text", "label" for content that this page can only name, or "system" for a grey line. */
+export function describe(message) {
+  const { contentType } = message;
+  if (contentType >= NOTIFICATION_FIRST) return { kind: "system", text: systemLine(message) };
+  if (WITH_CONTENT.has(contentType)) return { kind: "text", text: string(parse(message.content).content) };
+  if (WITH_TEXT.has(contentType)) return { kind: "text", text: string(parse(message.content).text) };
+  return { kind: "label", text: label(message) };
+}
+
+export function textContent(text) {
+  return new TextEncoder().encode(JSON.stringify({ content: text }));
+}
+
+/** contentType, content and options of a typing signal. */
+export function typingSignal(isTyping) {
+  return {
+    contentType: TYPING,
+    content: new TextEncoder().encode(JSON.stringify({ msgTips: isTyping ? "yes" : "no" })),
+    options: new Map(ALL_OFF.map((name) => [name, false])),
+  };
+}
+
+export function isTyping(message) {
+  return parse(message.content).msgTips === "yes";
+}
+
+/** What a notification tells: its content is JSON in JSON (OpenIM wire, §5.1). */
+export function tips(message) {
+  return parse(parse(message.content).detail);
+}
+
+function systemLine(message) {
+  if (message.contentType === 1400) return string(tips(message).text) || "Announcement";
+  return SYSTEM_LINES[message.contentType] ?? `Notification ${message.contentType}`;
+}
+
+function label({ contentType, content }) {
+  const name = contentType === 105 ? string(parse(content).fileName) : "";
+  const kind = LABELS[contentType] ?? `Message of kind ${contentType}`;
+  return name ? `${kind}: ${name}` : kind;
+}
+
+// Content comes from other people: anything may be in it.
+function parse(json) {
+  try {
+    const value = JSON.parse(typeof json === "string" ? json : new TextDecoder().decode(json));
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function string(value) {
+  return typeof value === "string" ? value : "";
+}
