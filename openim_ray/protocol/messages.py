@@ -8,13 +8,15 @@ the same fields, so already encoded messages are put into them here by hand, wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.identifiers import MessageStatus
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+
+_Message = TypeVar("_Message", bound=Message)
 
 SAFE_INTEGER_MAX: Final = (1 << 53) - 1
 """The largest integer the pure-JavaScript client reads; beyond it, decoding throws there (OpenIM wire, §10.3)."""
@@ -54,14 +56,24 @@ def parse_message(data: bytes) -> MsgData:
     Raises:
         ProtocolError: the bytes are no such message.
     """
-    try:
-        message = MsgData.FromString(data)
-    except DecodeError:
-        raise ProtocolError("MsgData: malformed") from None
+    message = parse_protobuf(MsgData, data)
     if not -SAFE_INTEGER_MAX <= message.createTime <= SAFE_INTEGER_MAX:
         raise ProtocolError("MsgData.createTime: out of range")
     message.DiscardUnknownFields()
     return message
+
+
+def parse_protobuf(message_class: type[_Message], data: bytes) -> _Message:
+    """
+    Read the payload of any other request, unknown fields included.
+
+    Raises:
+        ProtocolError: the bytes are no such message.
+    """
+    try:
+        return message_class.FromString(data)
+    except DecodeError:
+        raise ProtocolError(f"{message_class.DESCRIPTOR.name}: malformed") from None
 
 
 def encode_unplaced(message: MsgData) -> bytes:

@@ -22,8 +22,8 @@ RESPONSE = Response(1003, "ann_1", "operation", 1001, "ArgsError", b"payload" * 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
 def test_frames_round_trip(encoding: Encoding) -> None:
     """All four encodings carry requests and responses."""
-    assert REQUEST == encoding.decode_request(encoding.encode_request(REQUEST))
-    assert RESPONSE == encoding.decode_response(encoding.encode_response(RESPONSE))
+    assert encoding.decode_request(encoding.encode_request(REQUEST)) == REQUEST
+    assert encoding.decode_response(encoding.encode_response(RESPONSE)) == RESPONSE
 
 
 @pytest.mark.parametrize(

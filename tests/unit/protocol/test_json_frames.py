@@ -29,7 +29,7 @@ def test_the_sample_of_the_wire_is_read_and_written() -> None:
     """The recorded JSON form is what we read and what our client writes."""
     text_ = '{"reqIdentifier":1001,"token":"","sendID":"u1","operationID":"op1","msgIncr":"u1_1","data":"CgJ1MQ=="}'
 
-    assert REQUEST == json_frames.decode_request(text_.encode())
+    assert json_frames.decode_request(text_.encode()) == REQUEST
     assert text_.encode() == json_frames.encode_request(REQUEST)
 
 
@@ -52,7 +52,7 @@ def test_data_may_be_empty_null_or_missing(data: str | None) -> None:
 
 def test_unknown_keys_are_ignored() -> None:
     """A newer client may send more than we know."""
-    assert REQUEST == json_frames.decode_request(json.dumps({**SAMPLE, "new": [1, {}]}).encode())
+    assert json_frames.decode_request(json.dumps({**SAMPLE, "new": [1, {}]}).encode()) == REQUEST
 
 
 @pytest.mark.parametrize(
