@@ -25,7 +25,7 @@ _TOKEN_KEYS = re.compile(r"token|jwt", re.IGNORECASE)
 _SECRET_KEYS = re.compile(r"secret|password|authorization|cookie|private_?key", re.IGNORECASE)
 _TOKEN_IN_QUERY = re.compile(r"(?i)\b((?:\w*token|secret|password)=)[^&\s\"'#]+")
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S*@")
 
 
 class LogSettings(Protocol):
