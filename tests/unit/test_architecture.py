@@ -86,15 +86,14 @@ def test_a_call_of_an_actor_is_recognized(tmp_path: Path) -> None:
     assert calls_of_actors(path) == [2, 3]
 
 
-@pytest.mark.parametrize("cls", own_errors(), ids=lambda cls: cls.__qualname__)
-def test_every_error_survives_pickling(cls: type[BaseException]) -> None:
-    """An error that crosses from one actor to another arrives with its type, arguments and attributes."""
-    error = sample_of(cls)
-    copy = pickle.loads(pickle.dumps(error))
-    assert type(copy) is cls
-    assert copy.args == error.args
-    assert vars(copy) == vars(error)
-    assert str(copy) == str(error)
+def test_every_error_survives_pickling() -> None:
+    """An error that crosses from one actor to another arrives with its type, arguments, attributes and text."""
+    errors = [sample_of(cls) for cls in own_errors()]
+    assert errors
+    for error in errors:
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is type(error)
+        assert (copy.args, vars(copy), str(copy)) == (error.args, vars(error), str(error))
 
 
 def test_file_names_say_what_is_inside() -> None:
