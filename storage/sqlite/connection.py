@@ -22,6 +22,10 @@ CACHE_KIB = 65_536
 """Page cache of a writer, at most."""
 
 READER_CACHE_KIB = 8_192
+
+WAL_BYTES = 64 << 20
+"""What a write-ahead log is cut back to at its next restart, if a long reader made it grow."""
+
 STATEMENTS_MAX = 256
 """Prepared statements a connection keeps."""
 
@@ -36,6 +40,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     return connection
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from openim_ray.domain.ids import ConversationID
+
 
 def claim(connection: sqlite3.Connection, partitions: Sequence[str], owner: str) -> dict[str, int]:
     """
@@ -58,25 +60,36 @@ class _Stream:
         """What this batch adds, by (sender, clientMsgID)."""
 
 
+class DuplicateFound(Exception):
+    """
+    The unique index knows a message that a batch took for new.
+    """
+
+
 class Batch:
     """
     The writes of one transaction, begun by the caller: `add` decides on each, `flush` inserts the accepted ones.
+
+    Args:
+        look_up: whether each message is looked for by its key. Nearly all are new, and the index tells at the insert for
+            nothing: so a batch is tried without, and made again with it if `flush` raises DuplicateFound.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, writes: Sequence[LogWrite], *, look_up: bool) -> None:
         self._connection = connection
-        self._epochs: dict[str, int] = {}
-        self._logs: dict[str, _Log] = {}
-        self._streams: dict[str, _Stream] = {}
+        self._look_up = look_up
+        self._epochs = self._load_epochs({write.partition for write in writes})
+        self._logs = self._load_logs({write.home_key for write in writes})
+        self._streams = self._load_streams({row.conversation_id for write in writes for row in write.rows})
         self._rows: list[tuple[object, ...]] = []
         self._sent: dict[tuple[int, str], int] = {}
         self._marks: dict[tuple[int, str], int] = {}
 
     def add(self, write: LogWrite) -> WriteResult:
         """Say what becomes of a write; if STORED, it is durable after `flush` and the commit."""
-        if self._epoch(write.partition) > write.epoch:
+        if self._epochs.get(write.partition, 0) > write.epoch:
             return WriteResult(Outcome.SUPERSEDED, {})
-        log = self._log(write.home_key)
+        log = self._logs.get(write.home_key)
         if log is not None and log.belongs_to_others(write.participants):
             return WriteResult(Outcome.CONFLICT, {})
         if not self._continues(write):
@@ -88,41 +101,45 @@ class Batch:
         return WriteResult(Outcome.STORED, {})
 
     def flush(self) -> None:
-        """Insert what was accepted."""
+        """Insert what was accepted; DuplicateFound if a message isn't new: then the caller rolls back."""
+        self._insert_messages()
         changed = [stream for stream in self._streams.values() if stream.new_seq > stream.max_seq]
-        run = self._connection.executemany
-        run(
-            "INSERT INTO messages (stream, seq, sender_id, client_id, server_id, send_time, rev, envelope)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            self._rows,
-        )
-        run(
+        self._connection.executemany(
             "UPDATE streams SET max_seq = ?, max_time = ? WHERE id = ?",
             [(stream.new_seq, stream.max_time, stream.id) for stream in changed],
         )
-        run(
+        self._connection.executemany(
             "INSERT INTO sent (stream, sender_id, seq) VALUES (?, ?, ?)"
             " ON CONFLICT (stream, sender_id) DO UPDATE SET seq = excluded.seq",
             [(*key, seq) for key, seq in self._sent.items()],
         )
-        run(
+        self._connection.executemany(
             "INSERT INTO marks (log, reader_id, seq) VALUES (?, ?, ?)"
             " ON CONFLICT (log, reader_id) DO UPDATE SET seq = max(seq, excluded.seq)",
             [(*key, seq) for key, seq in self._marks.items()],
         )
+
+    def _insert_messages(self) -> None:
+        cursor = self._connection.executemany(
+            "INSERT INTO messages (stream, seq, sender_id, client_id, server_id, send_time, rev, envelope)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, sender_id, client_id) DO NOTHING",
+            self._rows,
+        )
+        if self._rows and cursor.rowcount != len(self._rows):
+            raise DuplicateFound
 
     # --- checks
 
     def _continues(self, write: LogWrite) -> bool:
         first = {row.conversation_id: row.seq for row in reversed(write.rows)}
         for conversation_id, seq in first.items():
-            stream = self._stream(conversation_id)
+            stream = self._streams.get(conversation_id)
             if seq > (stream.new_seq if stream else 0) + 1:
                 return False
         return all(self._is_as_stored(row) for row in write.rows)
 
     def _is_as_stored(self, row: StoredMessage) -> bool:
-        stream = self._stream(row.conversation_id)
+        stream = self._streams.get(row.conversation_id)
         if stream is None or row.seq > stream.new_seq:
             return True
         if row.seq > stream.max_seq:
@@ -138,11 +155,11 @@ class Batch:
         return {index: reference for index, reference in found.items() if reference is not None}
 
     def _find(self, row: StoredMessage) -> MessageRef | None:
-        stream = self._stream(row.conversation_id)
+        stream = self._streams.get(row.conversation_id)
         if stream is None:
             return None
         fresh = stream.fresh.get((row.sender_id, row.client_id))
-        if fresh is not None or stream.max_seq == 0:
+        if fresh is not None or not self._look_up:
             return fresh
         found = self._connection.execute(
             "SELECT seq, server_id, send_time FROM messages WHERE stream = ? AND sender_id = ? AND client_id = ?",
@@ -152,34 +169,27 @@ class Batch:
 
     # --- what the file knows
 
-    def _epoch(self, partition: str) -> int:
-        epoch = self._epochs.get(partition)
-        if epoch is None:
-            found = self._connection.execute(
-                "SELECT epoch FROM partitions WHERE partition = ?", (partition,)
-            ).fetchone()
-            epoch = self._epochs[partition] = found[0] if found else 0
-        return epoch
+    def _load_epochs(self, partitions: set[str]) -> dict[str, int]:
+        found = self._connection.execute(
+            "SELECT partition, epoch FROM partitions WHERE partition IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(partitions)),),
+        )
+        return dict(found.fetchall())
 
-    def _log(self, home_key: str) -> _Log | None:
-        log = self._logs.get(home_key)
-        if log is None:
-            found = self._connection.execute(
-                "SELECT id, participants FROM logs WHERE home_key = ?", (home_key,)
-            ).fetchone()
-            if found is not None:
-                log = self._logs[home_key] = _Log(found[0], tuple(json.loads(found[1])))
-        return log
+    def _load_logs(self, home_keys: set[str]) -> dict[str, _Log]:
+        found = self._connection.execute(
+            "SELECT home_key, id, participants FROM logs WHERE home_key IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(home_keys)),),
+        )
+        return {home_key: _Log(log_id, tuple(json.loads(names))) for home_key, log_id, names in found.fetchall()}
 
-    def _stream(self, conversation_id: str) -> _Stream | None:
-        stream = self._streams.get(conversation_id)
-        if stream is None:
-            found = self._connection.execute(
-                "SELECT id, max_seq, max_time FROM streams WHERE conversation_id = ?", (conversation_id,)
-            ).fetchone()
-            if found is not None:
-                stream = self._streams[conversation_id] = _Stream(*found)
-        return stream
+    def _load_streams(self, conversation_ids: set[ConversationID]) -> dict[str, _Stream]:
+        found = self._connection.execute(
+            "SELECT conversation_id, id, max_seq, max_time FROM streams"
+            " WHERE conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(conversation_ids)),),
+        )
+        return {conversation_id: _Stream(*columns) for conversation_id, *columns in found.fetchall()}
 
     # --- accepting
 
@@ -189,7 +199,7 @@ class Batch:
         elif write.participants and not log.participants:
             self._name_participants(log, write.participants)
         for row in write.rows:
-            stream = self._stream(row.conversation_id) or self._create_stream(row.conversation_id, log)
+            stream = self._streams.get(row.conversation_id) or self._create_stream(row.conversation_id, log)
             if row.seq > stream.new_seq:
                 self._append(stream, row)
         for reader, mark in write.read.items():

@@ -14,7 +14,7 @@ from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.sqlite import message_queries as queries
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
 from openim_ray.storage.sqlite.envelope import Damaged, unseal
-from openim_ray.storage.sqlite.message_writer import Batch, claim
+from openim_ray.storage.sqlite.message_writer import Batch, DuplicateFound, claim
 from openim_ray.storage.sqlite.threads import Threads
 from openim_ray.storage.sqlite.writer import Writer
 
@@ -164,8 +164,15 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
 
 def _write(writes: Sequence[LogWrite], writer: Writer) -> list[WriteResult]:
     pages = 2 + 3 * sum(len(write.rows) for write in writes)
+    try:
+        return _commit(writer, writes, pages, look_up=False)
+    except DuplicateFound:
+        return _commit(writer, writes, pages, look_up=True)
+
+
+def _commit(writer: Writer, writes: Sequence[LogWrite], pages: int, *, look_up: bool) -> list[WriteResult]:
     with writer.transaction(pages) as connection:
-        batch = Batch(connection)
+        batch = Batch(connection, writes, look_up=look_up)
         results = [batch.add(write) for write in writes]
         batch.flush()
     return results

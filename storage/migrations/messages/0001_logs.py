@@ -50,9 +50,11 @@ STATEMENTS = (
         PRIMARY KEY (log, reader_id)
     ) WITHOUT ROWID
     """,
-    # envelope: see storage/sqlite/envelope.py
+    # envelope: see storage/sqlite/envelope.py. Rows stand in order of arrival and the two indexes are small: measured at
+    # random chats, 2.7 changed pages a message, and 4.7 if the table itself is sorted by (stream, seq).
     """
     CREATE TABLE messages (
+        id INTEGER NOT NULL PRIMARY KEY,
         stream INTEGER NOT NULL REFERENCES streams (id),
         seq INTEGER NOT NULL,
         sender_id TEXT NOT NULL,
@@ -60,10 +62,10 @@ STATEMENTS = (
         server_id TEXT NOT NULL,
         send_time INTEGER NOT NULL,
         rev INTEGER NOT NULL,
-        envelope BLOB NOT NULL,
-        PRIMARY KEY (stream, seq)
-    ) WITHOUT ROWID
+        envelope BLOB NOT NULL
+    )
     """,
+    "CREATE UNIQUE INDEX messages_seq ON messages (stream, seq)",
     "CREATE UNIQUE INDEX messages_client ON messages (stream, sender_id, client_id)",
 )
 
