@@ -19,14 +19,15 @@ import tempfile
 import time
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.util import list_named_actors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OWNER_VARIABLE = "OPENIMRAY_OWNER"
 """Stands in the environment of every process of a server; a later start finds by it what lingers."""
@@ -118,6 +119,41 @@ def connect(data_dir: str | Path | None = None) -> RunFile:
         raise ClusterError(f"no server runs with data directory {folder} (there is no {RUN_FILE})")
     attach(folder, run.address, run.namespace, loopback=run.loopback)
     return run
+
+
+def find_actor(name: str, namespace: str) -> Any:
+    """
+    Return a named actor; ClusterError if it is not there.
+    """
+    try:
+        return ray.get_actor(name, namespace)
+    except ValueError as error:
+        raise ClusterError(f"the server's actor {name} is not there") from error
+
+
+def answer_of(reference: Any, seconds: float) -> Any:
+    """
+    Wait for the answer to an actor call; ClusterError if none comes in time or the actor is gone.
+
+    An error that the actor raised itself passes as it is.
+    """
+    get: Callable[..., Any] = ray.get
+    try:
+        return get(reference, timeout=seconds)
+    except RayTaskError as error:
+        raise error.cause or error from error
+    except (GetTimeoutError, RayError) as error:
+        raise ClusterError(f"no answer from the server: {type(error).__name__}") from error
+
+
+def end_actors(namespace: str) -> None:
+    """
+    End every actor of the server in a Ray that goes on.
+    """
+    for actor in list_named_actors(all_namespaces=True):
+        if actor["namespace"] == namespace:
+            with contextlib.suppress(ValueError):
+                ray.kill(ray.get_actor(actor["name"], namespace), no_restart=True)
 
 
 def stop() -> None:

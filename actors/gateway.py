@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.lifetime import tick_forever
 from openim_ray.actors.metrics import render_metrics
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
@@ -72,13 +73,16 @@ class GatewayActor:
 
     async def _start(self) -> None:
         self._process = await self._compose()
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self._links.tick()
-            self._process.tick()
-            if self._hub.placement_wanted > self._hub.placement.epoch and not self._asking_placement:
-                self._asking_placement = True
-                self._process.spawn(self._ask_placement())
+        await tick_forever(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        process = self._process
+        assert process is not None
+        self._links.tick()
+        process.tick()
+        if self._hub.placement_wanted > self._hub.placement.epoch and not self._asking_placement:
+            self._asking_placement = True
+            process.spawn(self._ask_placement())
 
     async def _compose(self) -> GatewayProcess:
         config = self._config

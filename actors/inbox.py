@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.lifetime import tick_forever
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -86,11 +87,12 @@ class InboxActor:
         now = self._loop.time()
         settings = shard_settings(self._config)
         self._shard = Shard(self._name, placement, epochs, self._persistence, settings, now)
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self._links.tick()
-            self._shard.tick(self._loop.time(), wall_ms())
-            self._perform()
+        await tick_forever(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._links.tick()
+        self._serving().tick(self._loop.time(), wall_ms())
+        self._perform()
 
     async def _claim(self, partitions: list[str]) -> dict[str, int]:
         epochs: dict[str, int] = await self._until_there(self._persistence[0], "claim", partitions, self._incarnation)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from openim_ray.actors.lifetime import tick_forever
 from openim_ray.actors.refs import Links
 from openim_ray.actors.settings import link_settings, load_actor_config
 from openim_ray.core import items
@@ -23,6 +24,8 @@ from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_messa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+TICK_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -53,9 +56,7 @@ class PersistenceActor:
         data_dir = Path(self._config.server.data_dir)
         self._messages = await open_message_store(data_dir)
         self._state = await open_state_store(data_dir)
-        while True:
-            await asyncio.sleep(0.1)
-            self._links.tick()
+        await tick_forever(TICK_SECONDS, self._links.tick)
 
     # --- what peers call
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ray
 
-from openim_ray.actors.cluster import connected_namespace
+from openim_ray.actors.cluster import answer_of, connected_namespace, find_actor
 from openim_ray.actors.settings import SUPERVISOR
+
+
+PLACEMENT_SECONDS = 5.0
 
 
 class _Method:
@@ -24,9 +26,9 @@ class _Method:
     def remote(self) -> Any:
         """Ask the actor that hosts the inbox; returns an object reference."""
         namespace = connected_namespace()
-        supervisor = ray.get_actor(SUPERVISOR, namespace)
-        placement: Any = ray.get(supervisor.placement.remote(), timeout=5)
-        host = ray.get_actor(placement.inbox_of(self._user_id), namespace)
+        supervisor = find_actor(SUPERVISOR, namespace)
+        placement = answer_of(supervisor.placement.remote(), PLACEMENT_SECONDS)
+        host = find_actor(placement.inbox_of(self._user_id), namespace)
         return getattr(host, self._name).remote(self._user_id)
 
 

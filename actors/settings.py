@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from openim_ray.actors.refs import LinkSettings
 from openim_ray.config import Config, from_payload
 from openim_ray.core.placement import Placement
-from openim_ray.core.shard import ShardSettings
+from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.telemetry import configure_logging
 
 if TYPE_CHECKING:

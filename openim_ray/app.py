@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import ray
-from ray.exceptions import GetTimeoutError, RayError
 
 from openim_ray.actors import cluster
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
 from openim_ray.actors.supervisor import SupervisorActor, ensure_actor
 from openim_ray.config import Config, Secret, to_payload
+from openim_ray.domain.errors import OpenIMError
 from openim_ray.storage.open import prepare as prepare_stores
 
 if TYPE_CHECKING:
@@ -100,9 +99,9 @@ def drain(config: Config) -> None:
     """
     Let every actor finish what it has: gateways first, stores last.
     """
-    with contextlib.suppress(RayError, ValueError, GetTimeoutError):
-        supervisor = ray.get_actor(SUPERVISOR, config.cluster.namespace)
-        ray.get(supervisor.drain.remote(), timeout=config.server.drain_seconds)
+    with contextlib.suppress(cluster.ClusterError, OpenIMError, ValueError):
+        supervisor = cluster.find_actor(SUPERVISOR, config.cluster.namespace)
+        cluster.answer_of(supervisor.drain.remote(), config.server.drain_seconds)
 
 
 # --- before anything starts
@@ -205,19 +204,19 @@ def _start_actors(config: Config, stopped: threading.Event) -> None:
     payload = to_payload(config)
     supervisor = ensure_actor(SupervisorActor, SUPERVISOR, config.cluster.namespace, payload)
     try:
-        ray.get(supervisor.ensure_running.remote(), timeout=START_SECONDS)
+        cluster.answer_of(supervisor.ensure_running.remote(), START_SECONDS)
         for name in gateway_names(config):
             _wait_ready(name, config.cluster.namespace, stopped)
-    except (RayError, ValueError) as error:
+    except (OpenIMError, ValueError) as error:
         raise StartError(f"actors did not start: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _wait_ready(name: str, namespace: str, stopped: threading.Event) -> None:
-    gateway = ray.get_actor(name, namespace)
+    gateway = cluster.find_actor(name, namespace)
     detail: object = "no answer"
     for _ in range(int(START_SECONDS / 0.05)):
-        ray.get(gateway.incarnation.remote(), timeout=START_SECONDS)
-        ready, detail = ray.get(gateway.ready.remote(), timeout=START_SECONDS)
+        cluster.answer_of(gateway.incarnation.remote(), START_SECONDS)
+        ready, detail = cluster.answer_of(gateway.ready.remote(), START_SECONDS)
         if ready or stopped.wait(0.05):
             return
     raise StartError(f"{name} did not become ready: {detail}")
@@ -243,14 +242,3 @@ def _stop_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     return stopped
-
-
-def end_actors(config: Config) -> None:
-    """
-    End every actor of the server in a Ray that goes on.
-    """
-    namespace = config.cluster.namespace
-    for actor in ray.util.list_named_actors(all_namespaces=True):
-        if actor["namespace"] == namespace:
-            with contextlib.suppress(ValueError):
-                ray.kill(ray.get_actor(actor["name"], namespace), no_restart=True)

@@ -112,7 +112,7 @@ def _down(options: argparse.Namespace) -> None:
         return
     cluster.connect(data_dir)
     app.drain(config)
-    app.end_actors(config)
+    cluster.end_actors(config.cluster.namespace)
     cluster.stop()
     if run.loopback:
         cluster.sweep(data_dir)
@@ -132,16 +132,14 @@ def _end_process(pid: int) -> None:
 
 def _status(options: argparse.Namespace) -> int:
     config = _config(options)
-    import ray
-
     from openim_ray.actors import cluster
     from openim_ray.actors.settings import SUPERVISOR, gateway_names
 
     run = cluster.connect(config.server.data_dir)
-    supervisor = ray.get_actor(SUPERVISOR, run.namespace)
-    actors: list[dict[str, Any]] = ray.get(supervisor.health.remote(), timeout=CALL_SECONDS)
-    gateway = ray.get_actor(gateway_names(config)[0], run.namespace)
-    ready, detail = ray.get(gateway.ready.remote(), timeout=CALL_SECONDS)
+    supervisor = cluster.find_actor(SUPERVISOR, run.namespace)
+    actors: list[dict[str, Any]] = cluster.answer_of(supervisor.health.remote(), CALL_SECONDS)
+    gateway = cluster.find_actor(gateway_names(config)[0], run.namespace)
+    ready, detail = cluster.answer_of(gateway.ready.remote(), CALL_SECONDS)
     if options.json:
         sys.stdout.write(json.dumps({"ready": ready, "detail": detail, "actors": actors}, indent=2) + "\n")
     else:

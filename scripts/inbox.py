@@ -13,12 +13,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from rich.console import Console
 from rich.table import Table
 
 from openim_ray.actors import ClusterError, connect, inbox
+from openim_ray.actors.cluster import answer_of
+from openim_ray.domain.errors import OpenIMError
 
 ANSWER_SECONDS = 5.0
 
@@ -34,13 +34,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         connect(options.data_dir)
-        described: dict[str, Any] = ray.get(inbox(options.user_id).describe.remote(), timeout=ANSWER_SECONDS)
+        described: dict[str, Any] = answer_of(inbox(options.user_id).describe.remote(), ANSWER_SECONDS)
     except ClusterError as error:
         return _fail(str(error))
-    except RayTaskError as error:
-        return _fail(str(error.cause))
-    except (GetTimeoutError, RayError, ValueError) as error:
-        return _fail(f"the inbox did not answer: {type(error).__name__}")
+    except OpenIMError as error:
+        return _fail(error.detail)
     if options.json:
         sys.stdout.write(json.dumps(described, ensure_ascii=False) + "\n")
     else:

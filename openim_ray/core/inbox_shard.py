@@ -25,7 +25,8 @@ from openim_ray.protocol.messages import with_position
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from openim_ray.core.shard import Outbox, ShardSettings
+    from openim_ray.core.outbox import Outbox
+    from openim_ray.core.shard_settings import ShardSettings
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StreamHead
 

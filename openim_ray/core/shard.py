@@ -8,71 +8,18 @@ asked for (`loads`) or sent (`outgoing`), and goes on when the answer comes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from openim_ray.core import items
 from openim_ray.core.inbox_shard import InboxShard
 from openim_ray.core.log_shard import LogShard
+from openim_ray.core.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from openim_ray.core.loads import Load
     from openim_ray.core.placement import Placement
-
-
-class ShardSettings(NamedTuple):
-    """
-    Limits of a shard; see `config.py` for what each means.
-    """
-
-    multi_login_policy: int = 1
-    idle_seconds: float = 600.0
-    buffer_deliveries: int = 256
-    logs_max: int = 50_000
-    log_queue_max: int = 4_096
-    waiting_max: int = 20_000
-    facts_max: int = 100_000
-    facts_seconds: float = 10.0
-    retry_seconds: float = 0.2
-    lease_seconds: float = 15.0
-    clock_margin_ms: int = 5_000
-
-
-class Outbox:
-    """
-    What a shard wants done: items to peers, and loads.
-
-    `take_*` empties it; the process behind it sends and reads.
-    """
-
-    def __init__(self, first_call: int = 0) -> None:
-        self._call = first_call
-        self._items: list[tuple[str, items.AnyItem]] = []
-        self._loads: list[Load] = []
-
-    def send(self, peer: str, item: items.AnyItem) -> None:
-        """Let an item go to a peer."""
-        self._items.append((peer, item))
-
-    def load(self, load: Load) -> None:
-        """Let something be read."""
-        self._loads.append(load)
-
-    def next_call(self) -> int:
-        """Return a fresh call number."""
-        self._call += 1
-        return self._call
-
-    def take_items(self) -> list[tuple[str, items.AnyItem]]:
-        """Return and forget what is to be sent, in order."""
-        taken, self._items = self._items, []
-        return taken
-
-    def take_loads(self) -> list[Load]:
-        """Return and forget what is to be read."""
-        taken, self._loads = self._loads, []
-        return taken
+    from openim_ray.core.shard_settings import ShardSettings
 
 
 class Shard:

@@ -30,30 +30,13 @@ if TYPE_CHECKING:
     from openim_ray.gateway.addresses import AddressLimits
     from openim_ray.gateway.process import GatewayProcess
     from openim_ray.protocol.frames import Request
+    from openim_ray.services.auth import TokenService
+    from openim_ray.services.authority import Caller
 
 log = structlog.get_logger(__name__)
 
 PYPI_VERSION_PREFIX = "python-ws"
 _registered = msgspec.msgpack.Decoder(items.Registered)
-
-
-class TokenChecker(Protocol):
-    """
-    What the handshake needs of the token service.
-    """
-
-    async def check(self, token: str, user_id: str, platform_id: int) -> TokenOwner:
-        """Return whom a token belongs to; raises 1501 to 1507, or Unavailable."""
-        ...
-
-
-class TokenOwner(Protocol):
-    """
-    Whom a token belongs to.
-    """
-
-    digest: str
-    expires_at: int
 
 
 class Limits(NamedTuple):
@@ -79,7 +62,7 @@ class WebSocketServer:
         self,
         process: GatewayProcess,
         requests: Requests,
-        tokens: TokenChecker,
+        tokens: TokenService,
         addresses: AddressLimits,
         limits: Limits,
         wall_ms: WallClock,
@@ -137,7 +120,7 @@ class WebSocketServer:
             return opened
         return await self._serve(*opened)
 
-    async def _authenticate(self, handshake: Handshake) -> tuple[TokenOwner | None, errors.OpenIMError]:
+    async def _authenticate(self, handshake: Handshake) -> tuple[Caller | None, errors.OpenIMError]:
         try:
             async with asyncio.timeout(self._limits.handshake_seconds):
                 owner = await self._tokens.check(handshake.token, handshake.user_id, handshake.platform)
@@ -160,7 +143,7 @@ class WebSocketServer:
         return socket
 
     async def _open(
-        self, request: web.Request, handshake: Handshake, owner: TokenOwner, address: str
+        self, request: web.Request, handshake: Handshake, owner: Caller, address: str
     ) -> tuple[web.WebSocketResponse, Client] | web.StreamResponse:
         socket = await _upgrade(request)
         client = self._client(request, handshake, address)
@@ -207,7 +190,7 @@ class WebSocketServer:
             connection.queue(frame(TEXT, connect_answer().encode()))
         return Client(connection, session)
 
-    async def _register(self, client: Client, handshake: Handshake, owner: TokenOwner) -> items.Registered:
+    async def _register(self, client: Client, handshake: Handshake, owner: Caller) -> items.Registered:
         await self._activate(handshake.user_id)
         future: asyncio.Future[items.Reply] = self._loop.create_future()
         device = Device(handshake.platform, owner.digest, owner.expires_at, self._wall_ms())

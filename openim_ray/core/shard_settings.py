@@ -1,0 +1,25 @@
+"""
+The limits of a shard.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ShardSettings(NamedTuple):
+    """
+    Limits of a shard; see `config.py` for what each means.
+    """
+
+    multi_login_policy: int = 1
+    idle_seconds: float = 600.0
+    buffer_deliveries: int = 256
+    logs_max: int = 50_000
+    log_queue_max: int = 4_096
+    waiting_max: int = 20_000
+    facts_max: int = 100_000
+    facts_seconds: float = 10.0
+    retry_seconds: float = 0.2
+    lease_seconds: float = 15.0
+    clock_margin_ms: int = 5_000
