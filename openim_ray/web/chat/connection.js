@@ -200,7 +200,9 @@ export class Connection {
 
   #drop() {
     this.#round += 1;
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    clearTimeout(this.#timers.deadline);
+    clearInterval(this.#timers.heartbeat);
+    clearTimeout(this.#timers.retry);
     this.#timers = { deadline: 0, heartbeat: 0, retry: 0 };
     this.#shaken = false;
     this.#pongDue = false;
