@@ -36,13 +36,13 @@ class ArgsError(OpenIMError):
 class NoPermission(OpenIMError):
     """The caller may not do this."""
 
-    code, name = 1002, "NoPermission"
+    code, name = 1002, "NoPermissionError"
 
 
 class RecordNotFound(OpenIMError):
     """The named thing does not exist."""
 
-    code, name = 1004, "RecordNotFound"
+    code, name = 1004, "RecordNotFoundError"
 
 
 class NotImplementedRoute(OpenIMError):
@@ -54,13 +54,13 @@ class NotImplementedRoute(OpenIMError):
 class UserIDNotFound(OpenIMError):
     """No such user."""
 
-    code, name = 1101, "UserIDNotFound"
+    code, name = 1101, "UserIDNotFoundError"
 
 
 class RegisteredAlready(OpenIMError):
     """The user id is taken."""
 
-    code, name = 1102, "RegisteredAlready"
+    code, name = 1102, "RegisteredAlreadyError"
 
 
 class BlockedByPeer(OpenIMError):

@@ -42,7 +42,9 @@ class Listeners:
             self._load_certificate()
             self._watcher = asyncio.create_task(self._watch())
         for app, port in ((websocket, self._server.ws_port), (api, self._server.api_port)):
-            runner = web.AppRunner(app, handle_signals=False, access_log=None, keepalive_timeout=75.0)
+            runner = web.AppRunner(
+                app, handle_signals=False, access_log=None, keepalive_timeout=75.0, auto_decompress=False
+            )
             await runner.setup()
             self._runners.append(runner)
             for host in self._server.hosts:

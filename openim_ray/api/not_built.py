@@ -1,0 +1,118 @@
+"""
+Official routes that this server doesn't have yet (OpenIM wire, §6, §9): each answers so, once the token is found good.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf.empty_pb2 import Empty
+
+from openim_ray.api.routes import Call, Route
+from openim_ray.domain import errors
+from openim_ray.services.authority import Authority
+
+NOT_BUILT: Final = (
+    "/user/get_users_online_status",
+    "/user/get_users_online_token_detail",
+    "/user/subscribe_users_status",
+    "/user/get_users_status",
+    "/user/get_subscribe_users_status",
+    "/user/process_user_command_add",
+    "/user/process_user_command_delete",
+    "/user/process_user_command_update",
+    "/user/process_user_command_get",
+    "/user/process_user_command_get_all",
+    "/user/add_notification_account",
+    "/user/update_notification_account",
+    "/user/search_notification_account",
+    "/user/get_user_client_config",
+    "/user/set_user_client_config",
+    "/user/del_user_client_config",
+    "/user/page_user_client_config",
+    "/friend/add_friend",
+    "/friend/add_friend_response",
+    "/friend/delete_friend",
+    "/friend/get_friend_apply_list",
+    "/friend/get_self_friend_apply_list",
+    "/friend/get_designated_friend_apply",
+    "/friend/get_self_unhandled_apply_count",
+    "/friend/get_specified_friends_info",
+    "/friend/update_friends",
+    "/friend/set_friend_remark",
+    "/friend/import_friend",
+    "/friend/is_friend",
+    "/friend/add_black",
+    "/friend/remove_black",
+    "/friend/get_specified_blacks",
+    "/friend/get_incremental_blacks",
+    "/group/create_group",
+    "/group/set_group_info_ex",
+    "/group/set_group_info",
+    "/group/join_group",
+    "/group/quit_group",
+    "/group/kick_group",
+    "/group/invite_user_to_group",
+    "/group/group_application_response",
+    "/group/transfer_group",
+    "/group/dismiss_group",
+    "/group/mute_group",
+    "/group/cancel_mute_group",
+    "/group/mute_group_member",
+    "/group/cancel_mute_group_member",
+    "/group/set_group_member_info",
+    "/group/get_group_members_info",
+    "/group/get_group_member_list",
+    "/group/get_group_member_user_id",
+    "/group/get_recv_group_applicationList",
+    "/group/get_user_req_group_applicationList",
+    "/group/get_group_users_req_application_list",
+    "/group/get_specified_user_group_request_info",
+    "/group/get_group_application_unhandled_count",
+    "/group/get_group_abstract_info",
+    "/group/get_groups",
+    "/group/get_incremental_group_members",
+    "/group/get_full_group_member_user_ids",
+    "/conversation/set_conversations",
+    "/conversation/delete_conversations",
+    "/conversation/update_conversations_by_user",
+    "/msg/revoke_msg",
+    "/msg/delete_msgs",
+    "/msg/clear_conversation_msg",
+    "/msg/user_clear_all_msg",
+    "/msg/delete_msg_phsical_by_seq",
+    "/msg/delete_msg_physical",
+    "/msg/send_msg",
+    "/msg/batch_send_msg",
+    "/msg/send_business_notification",
+    "/msg/send_simple_msg",
+    "/msg/check_msg_is_send_success",
+    "/msg/search_msg",
+    "/statistics/user/register",
+    "/statistics/user/active",
+    "/statistics/group/create",
+    "/statistics/group/active",
+    "/object/part_limit",
+    "/object/part_size",
+    "/object/initiate_multipart_upload",
+    "/object/auth_sign",
+    "/object/complete_multipart_upload",
+    "/object/access_url",
+    "/object/initiate_form_data",
+    "/object/complete_form_data",
+    "/third/fcm_update_token",
+    "/third/set_app_badge",
+    "/third/logs/upload",
+    "/third/logs/delete",
+    "/third/logs/search",
+)
+
+
+def _route(path: str) -> Route[Empty]:
+    async def refuse(_call: Call, _request: Empty) -> None:
+        raise errors.NotImplementedRoute(f"not implemented: {path}")
+
+    return Route(path, Empty, refuse, Authority.ANYBODY)
+
+
+ROUTES = tuple(_route(path) for path in NOT_BUILT)

@@ -1,0 +1,26 @@
+"""
+The table of all routes. A new route is one entry in the module of its area.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from openim_ray.api import auth, conversations, friends, groups, not_built, users
+from openim_ray.api.routes import Route
+
+_ALL: tuple[Route[Any], ...] = (
+    *auth.ROUTES,
+    *users.ROUTES,
+    *friends.ROUTES,
+    *groups.ROUTES,
+    *conversations.ROUTES,
+    *not_built.ROUTES,
+)
+
+TABLE = MappingProxyType({route.path: route for route in _ALL})
+"""Every official route by its path, built or not."""
+
+if len(TABLE) != len(_ALL):
+    raise ValueError("a path stands in the route table twice")

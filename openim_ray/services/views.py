@@ -1,0 +1,109 @@
+"""
+Stored values as messages of the wire (OpenIM wire, Appendix A). Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.ids import UserID
+from openim_ray.domain.people import Blocked, Friend, User
+from openim_ray.protocol.pb import conversation_pb2
+from openim_ray.protocol.pb.relation_pb2 import FriendInfoOnly
+from openim_ray.protocol.pb.sdkws_pb2 import BlackInfo, FriendInfo, PublicUserInfo, UserInfo
+
+
+def user_info(user: User) -> UserInfo:
+    """Return an account as the wire has it."""
+    return UserInfo(
+        userID=user.user_id,
+        nickname=user.nickname,
+        faceURL=user.face_url,
+        ex=user.ex,
+        createTime=user.create_time,
+        appMangerLevel=user.app_manager_level,
+        globalRecvMsgOpt=user.global_recv_msg_opt,
+    )
+
+
+def user_of(info: UserInfo) -> User:
+    """Return the account that a caller describes."""
+    return User(
+        user_id=UserID(info.userID),
+        nickname=info.nickname,
+        face_url=info.faceURL,
+        ex=info.ex,
+        create_time=info.createTime,
+        app_manager_level=info.appMangerLevel,
+        global_recv_msg_opt=info.globalRecvMsgOpt,
+    )
+
+
+def friend_info(friend: Friend) -> FriendInfo:
+    """
+    Return an entry of a friend list: its `createTime` is in seconds, the friend's own is left out (both recorded).
+    """
+    user = friend.friend
+    return FriendInfo(
+        ownerUserID=friend.owner_user_id,
+        remark=friend.remark,
+        createTime=friend.create_time // 1000,
+        friendUser=UserInfo(userID=user.user_id, nickname=user.nickname, faceURL=user.face_url, ex=user.ex),
+        addSource=friend.add_source,
+        operatorUserID=friend.operator_user_id,
+        ex=friend.ex,
+        isPinned=friend.is_pinned,
+    )
+
+
+def friend_info_only(friend: Friend) -> FriendInfoOnly:
+    """
+    Return a friendship without the friend's account, as the pure-JavaScript client gets it: in milliseconds.
+    """
+    return FriendInfoOnly(
+        ownerUserID=friend.owner_user_id,
+        friendUserID=friend.friend.user_id,
+        remark=friend.remark,
+        createTime=friend.create_time,
+        addSource=friend.add_source,
+        operatorUserID=friend.operator_user_id,
+        ex=friend.ex,
+        isPinned=friend.is_pinned,
+    )
+
+
+def black_info(entry: Blocked) -> BlackInfo:
+    """
+    Return an entry of a black list: its `createTime` is in seconds.
+    """
+    user = entry.blocked
+    return BlackInfo(
+        ownerUserID=entry.owner_user_id,
+        createTime=entry.create_time // 1000,
+        blackUserInfo=PublicUserInfo(userID=user.user_id, nickname=user.nickname, faceURL=user.face_url, ex=user.ex),
+        addSource=entry.add_source,
+        operatorUserID=entry.operator_user_id,
+        ex=entry.ex,
+    )
+
+
+def conversation(row: Conversation) -> conversation_pb2.Conversation:
+    """Return a conversation row as the wire has it."""
+    return conversation_pb2.Conversation(
+        ownerUserID=row.owner_user_id,
+        conversationID=row.conversation_id,
+        recvMsgOpt=row.recv_msg_opt,
+        conversationType=row.conversation_type,
+        userID=row.user_id,
+        groupID=row.group_id,
+        isPinned=row.is_pinned,
+        attachedInfo=row.attached_info,
+        isPrivateChat=row.is_private_chat,
+        groupAtType=row.group_at_type,
+        ex=row.ex,
+        burnDuration=row.burn_duration,
+        minSeq=row.min_seq,
+        maxSeq=row.max_seq,
+        msgDestructTime=row.msg_destruct_time,
+        latestMsgDestructTime=row.latest_msg_destruct_time,
+        isMsgDestruct=row.is_msg_destruct,
+    )
