@@ -64,7 +64,7 @@ export class Connection {
   /** Now, instead of when the timer says: the network is back, or somebody looks at the page again. */
   probe() {
     if (this.#timers.retry) this.start();
-    else if (this.#shaken && !this.#pongDue) this.#startHeartbeat();
+    else if (this.#shaken && !this.#pongDue) this.#beat();
   }
 
   /** All is well: the next failure is the first one again. A server that greets and then fails must not be hammered. */
@@ -144,7 +144,7 @@ export class Connection {
     } else if (!this.#shaken) {
       this.#shaken = true;
       clearTimeout(this.#timers.deadline);
-      this.#startHeartbeat();
+      this.#beat();
       this.#events.state({ phase: "ready" });
       this.#events.ready();
     }
@@ -165,19 +165,15 @@ export class Connection {
     return waiter;
   }
 
-  #startHeartbeat() {
-    clearInterval(this.#timers.heartbeat);
-    this.#timers.heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
-    this.#beat();
-  }
-
   #beat() {
+    clearTimeout(this.#timers.heartbeat);
     if (this.#pongDue) {
       this.#lose(new Fault("NO_PONG"));
       return;
     }
     this.#pongDue = true;
     this.#socket.send('{"type":"ping"}');
+    this.#timers.heartbeat = setTimeout(() => this.#beat(), HEARTBEAT_MS);
   }
 
   #lose(fault) {
@@ -200,9 +196,7 @@ export class Connection {
 
   #drop() {
     this.#round += 1;
-    clearTimeout(this.#timers.deadline);
-    clearInterval(this.#timers.heartbeat);
-    clearTimeout(this.#timers.retry);
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#timers = { deadline: 0, heartbeat: 0, retry: 0 };
     this.#shaken = false;
     this.#pongDue = false;

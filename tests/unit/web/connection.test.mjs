@@ -44,7 +44,7 @@ let states, pushes, connection;
 
 beforeEach(async () => {
   mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  mock.timers.enable({ apis: ["setTimeout"] });
   FakeSocket.all = [];
   states = [];
   pushes = [];
