@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import ray
+from ray._private import ray_constants
+from ray._raylet import AuthenticationTokenLoader, Config
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
 
@@ -256,6 +258,10 @@ def environment(data_dir: Path, *, loopback: bool) -> dict[str, str]:
 
 def _set_environment(data_dir: Path, *, loopback: bool) -> None:
     os.environ.update(environment(data_dir, loopback=loopback))
+    # Ray read its settings when it was imported, which for scripts was earlier; this reads them again.
+    ray_constants.ENABLE_RAY_CLUSTER = not loopback
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _token_file(data_dir: Path) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-
 from prometheus_client import CollectorRegistry
 
 from openim_ray.actors.clock import wall_ms

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from openim_ray.actors.cluster import answer_of, connected_namespace, find_actor
 from openim_ray.actors.settings import SUPERVISOR
-
 
 PLACEMENT_SECONDS = 5.0
 
