@@ -105,7 +105,7 @@ class GatewayActor:
         api = build_api(
             services=services, config=config, registry=self._registry, ready=self._ready, metrics=self._metrics
         )
-        self._listeners = Listeners(config.server)
+        self._listeners = Listeners(config.server, limits.handshake_seconds)
         await self._listeners.start(self._server.application(), api)
         return process
 

@@ -128,6 +128,9 @@ class Connection:
         if self.gone or not self._waiting:
             return True
         frames, self._waiting = self._waiting, []
+        if self._transport.is_closing():
+            self.gone = True
+            return True
         if len(frames) > self._queue_frames_max:
             self.abort()
             return False

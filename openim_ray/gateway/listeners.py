@@ -9,29 +9,38 @@ import contextlib
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet, ref
 
 import structlog
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from openim_ray.config import ServerSection
+    from collections.abc import Callable
+
+    from openim_ray.config.settings import ServerSection
 
 log = structlog.get_logger(__name__)
 
 CERTIFICATE_CHECK_SECONDS = 2.0
+BACKLOG = 4096
 
 
 class Listeners:
     """
     WebSocket and HTTP listener of one gateway.
 
-    A certificate or key that changes on disk is taken up within seconds, for new connections; a pair that does not fit is logged, and the
-    one in use kept.
+    Limit: the first request of a connection arrives whole within `first_request_seconds`, or the connection is closed.
+    A certificate or key that changes on disk is taken up within seconds, for new connections; a pair that does not fit
+    is logged, and the one in use kept.
     """
 
-    def __init__(self, server: ServerSection) -> None:
+    def __init__(self, server: ServerSection, first_request_seconds: float) -> None:
         self._server = server
+        self._first_request_seconds = first_request_seconds
+        self._loop = asyncio.get_running_loop()
+        self._heard: WeakSet[asyncio.Protocol] = WeakSet()
         self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
         self._context: ssl.SSLContext | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -39,28 +48,31 @@ class Listeners:
         """Begin to listen."""
         if self._server.tls_certificate:
             self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._load_certificate()
-            self._watcher = asyncio.create_task(self._watch())
+            self._load_certificate(self._context)
+            self._watcher = asyncio.create_task(self._watch(self._context))
         for app, port in ((websocket, self._server.ws_port), (api, self._server.api_port)):
+            app.on_response_prepare.append(self._hear)
             runner = web.AppRunner(
-                app, handle_signals=False, access_log=None, keepalive_timeout=75.0, auto_decompress=False
+                app, handle_signals=False, access_log=None, keepalive_timeout=75.0, shutdown_timeout=1.0
             )
             await runner.setup()
             self._runners.append(runner)
             for host in self._server.hosts:
-                site = web.TCPSite(
-                    runner, host, port, ssl_context=self._context, reuse_port=True, backlog=4096, shutdown_timeout=1.0
+                factory = self._factory(runner)
+                self._servers.append(
+                    await self._loop.create_server(
+                        factory, host, port, ssl=self._context, reuse_port=True, backlog=BACKLOG
+                    )
                 )
-                await site.start()
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that stand go on."""
-        for runner in self._runners:
-            for site in list(runner.sites):
-                await site.stop()
+        for server in self._servers:
+            server.close()
 
     async def close(self) -> None:
         """End everything."""
+        await self.stop_accepting()
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -68,27 +80,48 @@ class Listeners:
         for runner in self._runners:
             await runner.cleanup()
 
-    def _load_certificate(self) -> None:
-        assert self._context is not None
-        self._context.load_cert_chain(self._server.tls_certificate, self._server.tls_key)
+    # --- connections whose first request does not come
 
-    async def _watch(self) -> None:
+    def _factory(self, runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+        make = runner.server
+        assert make is not None
+
+        def protocol() -> asyncio.Protocol:
+            handler = make()
+            self._loop.call_later(self._first_request_seconds, self._close_if_silent, ref(handler))
+            return handler
+
+        return protocol
+
+    async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
+        self._heard.add(request.protocol)
+
+    def _close_if_silent(self, handler: ref[web.RequestHandler]) -> None:
+        """End a connection that said nothing whole yet: aiohttp itself would wait for ever."""
+        protocol = handler()
+        if protocol is not None and protocol not in self._heard:
+            protocol.force_close()
+
+    # --- certificates
+
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        context.load_cert_chain(self._server.tls_certificate, self._server.tls_key)
+
+    async def _watch(self, context: ssl.SSLContext) -> None:
         known = self._versions()
         while True:
             await asyncio.sleep(CERTIFICATE_CHECK_SECONDS)
             if (versions := self._versions()) == known:
                 continue
+            known = versions
             try:
                 # A context of its own first: loading a wrong pair would spoil the one in use.
-                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                    self._server.tls_certificate, self._server.tls_key
-                )
-                self._load_certificate()
+                self._load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+                self._load_certificate(context)
             except (OSError, ssl.SSLError) as error:
                 log.error("new certificate not usable, the old one is kept", error=str(error))
             else:
                 log.info("certificate replaced")
-            known = versions
 
     def _versions(self) -> list[tuple[int, int]]:
         found = []

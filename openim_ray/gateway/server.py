@@ -159,6 +159,9 @@ class WebSocketServer:
             client.connection.drop(self._loop.time())
             self._process.remove(client.connection)
             return socket
+        except BaseException:
+            self._process.remove(client.connection)
+            raise
         if client.connection.gone:
             self._process.remove(client.connection)
             return socket
