@@ -95,13 +95,14 @@ class Device(NamedTuple):
 
 
 class _Pending:
-    __slots__ = ("context", "deadline", "item", "peer")
+    __slots__ = ("connection", "context", "deadline", "item", "peer")
 
-    def __init__(self, item: Request, peer: str, context: object, deadline: float) -> None:
+    def __init__(self, item: Request, peer: str, context: object, deadline: float, connection: int) -> None:
         self.item = item
         self.peer = peer
         self.context = context
         self.deadline = deadline
+        self.connection = connection
 
 
 class Hub:
@@ -160,13 +161,29 @@ class Hub:
         """Send a request to a persistence actor (chosen by `number`); ends in a Completed with this context."""
         self._ask(self._persistence[number % len(self._persistence)], make, context, deadline)
 
-    def _ask(self, peer: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
+    def send(self, connection: int, make: Callable[[int], items.Submit], context: object, deadline: float) -> None:
+        """
+        Send a message of a connection to its log; ends in a Completed with this context, which writes the answer.
+
+        Effects are performed in order: the echo's Push comes after the Completed.
+        """
+        item = make(self._call + 1)
+        session = self.sessions.get(connection)
+        if session is not None:
+            session.sending(item.conversation_id, item.client_id)
+        peer = self.placement.log_of(item.conversation_id.partition("_")[2])
+        self._ask(peer, lambda _: item, context, deadline, connection)
+
+    def _ask(
+        self, peer: str, make: Callable[[int], Request], context: object, deadline: float, connection: int = 0
+    ) -> None:
         if len(self._pending) >= self._pending_max:
-            self._effects.append(Completed(context, None, errors.Overloaded("too many requests under way")))
+            item = make(self._call + 1)
+            self._end(_Pending(item, peer, context, deadline, connection), None, errors.Overloaded("too many requests"))
             return
         self._call += 1
         item = make(self._call)
-        self._pending[self._call] = _Pending(item, peer, context, deadline)
+        self._pending[self._call] = _Pending(item, peer, context, deadline, connection)
         self._items.append((peer, item))
 
     # --- sessions
@@ -187,12 +204,6 @@ class Hub:
         del self._devices[connection]
         del self._orders[connection]
         self._items.append((self.placement.inbox_of(session.user_id), items.Unregister(session.user_id, connection)))
-
-    def answer_written(self, connection: int, client_id: str) -> None:
-        """Note that the answer to a send was written to its connection: its echo may follow."""
-        session = self.sessions.get(connection)
-        if session is not None and (run := session.answered(client_id)) is not None:
-            self._read(session, run)
 
     # --- what happens to a gateway
 
@@ -247,8 +258,7 @@ class Hub:
             return
         self._next_expiry_check = now + 0.2
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
-            pending = self._pending.pop(call)
-            self._effects.append(Completed(pending.context, None, errors.Unavailable("no answer in time")))
+            self._end(self._pending.pop(call), None, errors.Unavailable("no answer in time"))
         for session in self.sessions.values():
             if session.holding:
                 for run in session.release(now):
@@ -297,7 +307,17 @@ class Hub:
         error = None
         if isinstance(item, items.Reply) and item.code:
             error = errors.error_from_code(item.code, item.detail)
-        self._effects.append(Completed(pending.context, item, error))
+        self._end(pending, item, error)
+
+    def _end(
+        self, pending: _Pending, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None
+    ) -> None:
+        self._effects.append(Completed(pending.context, reply, error))
+        session = self.sessions.get(pending.connection)
+        if session is None or not isinstance(pending.item, items.Submit):
+            return
+        if (run := session.answered(pending.item.client_id)) is not None:
+            self._read(session, run)
 
     def _repair(self, item: items.Repair) -> None:
         session = self.sessions.get(item.connection)
@@ -320,8 +340,7 @@ class Hub:
         if isinstance(pending.item, items.Submit) and not pending.item.stored:
             # Not remembered by the log, so a repetition could be seen twice: the sender decides.
             del self._pending[pending.item.call]
-            error = errors.Unavailable("interrupted; whether it was delivered is unknown")
-            self._effects.append(Completed(pending.context, None, error))
+            self._end(pending, None, errors.Unavailable("interrupted; whether it was delivered is unknown"))
             return
         self._items.append((pending.peer, pending.item))
 

@@ -12,7 +12,6 @@ import structlog
 from openim_ray.core import items
 from openim_ray.core.session import ClientKind, Session
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import home_key
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp, SendMsgResp
@@ -64,7 +63,7 @@ class SendContext:
         self._client_id = client_id
 
     def complete(self, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None) -> None:
-        """Write the answer; only then may the echo follow."""
+        """Write the answer; the echo follows it."""
         connection = self._client.connection
         connection.sends_under_way -= 1
         if connection.gone:
@@ -74,7 +73,6 @@ class SendContext:
         else:
             answer = SendMsgResp(serverMsgID=reply.server_id, clientMsgID=self._client_id, sendTime=reply.send_time)
             self._process.write(connection, success(self._request, answer.SerializeToString()))
-        self._process.hub.answer_written(connection.number, self._client_id)
 
 
 class Requests:
@@ -107,9 +105,8 @@ class Requests:
             self._process.flush()
             return
         connection.sends_under_way += 1
-        client.session.sending(outgoing.conversation_id, outgoing.client_id)
-        self._process.hub.ask_log(
-            home_key(outgoing.conversation_id),
+        self._process.hub.send(
+            connection.number,
             lambda call: items.Submit(
                 call,
                 outgoing.conversation_id,
