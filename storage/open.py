@@ -10,13 +10,27 @@ Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew` or
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
-from openim_ray.ports import MessageReader, MessageStore
-from openim_ray.storage.memory import MemoryMessageStore, MemoryTables
+from openim_ray.ports import (
+    DirectoryStore,
+    MessageReader,
+    MessageStore,
+    PositionReader,
+    StateStore,
+    TokenReader,
+)
+from openim_ray.storage.memory import (
+    MemoryDirectoryStore,
+    MemoryMessageStore,
+    MemoryStateStore,
+    MemoryTables,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 KINDS = ("sqlite", "memory")
@@ -42,6 +56,24 @@ class OpenMessageReader(MessageReader, Closing, Protocol):
 class OpenMessageStore(MessageStore, Closing, Protocol):
     """
     A writer of conversation logs.
+    """
+
+
+class OpenStateReader(TokenReader, PositionReader, Closing, Protocol):
+    """
+    A reader of token states and read positions.
+    """
+
+
+class OpenStateStore(StateStore, Closing, Protocol):
+    """
+    A writer of token states and read positions.
+    """
+
+
+class OpenDirectoryStore(DirectoryStore, Closing, Protocol):
+    """
+    Everything about people.
     """
 
 
@@ -75,6 +107,46 @@ async def open_message_reader(data_dir: Path, kind: str = "sqlite") -> OpenMessa
     from openim_ray.storage.sqlite.messages import SqliteMessageReader
 
     return SqliteMessageReader(data_dir / "messages.db")
+
+
+async def open_state_store(
+    data_dir: Path,
+    kind: str = "sqlite",
+    clock: Callable[[], float] = time.time,  # noqa: TID251 - the clock of those who don't bring one
+) -> OpenStateStore:
+    """
+    Open token states and read positions for writing; `clock` (Unix seconds) decides which tokens have expired.
+    """
+    if kind == "memory":
+        return MemoryStateStore(_memory(data_dir).state, clock)
+    await _ensure(data_dir, "state", kind)
+    from openim_ray.storage.sqlite.state import SqliteStateStore
+
+    return SqliteStateStore(data_dir / "state.db", clock)
+
+
+async def open_state_reader(data_dir: Path, kind: str = "sqlite") -> OpenStateReader:
+    """
+    Open token states and read positions for reading.
+    """
+    if kind == "memory":
+        return MemoryStateStore(_memory(data_dir).state)
+    await _ensure(data_dir, "state", kind)
+    from openim_ray.storage.sqlite.state import SqliteStateReader
+
+    return SqliteStateReader(data_dir / "state.db")
+
+
+async def open_directory_store(data_dir: Path, kind: str = "sqlite") -> OpenDirectoryStore:
+    """
+    Open users, relations and conversation rows; any process may write.
+    """
+    if kind == "memory":
+        return MemoryDirectoryStore(_memory(data_dir).directory)
+    await _ensure(data_dir, "directory", kind)
+    from openim_ray.storage.sqlite.directory import SqliteDirectoryStore
+
+    return SqliteDirectoryStore(data_dir / "directory.db")
 
 
 _tables: dict[Path, MemoryTables] = {}

@@ -7,9 +7,19 @@ face, so a simulation crashes a process by dropping the face and keeps the table
 
 from __future__ import annotations
 
+from openim_ray.storage.memory.directory import DirectoryTables, MemoryDirectoryStore
 from openim_ray.storage.memory.messages import MemoryMessageStore, MessageTables
+from openim_ray.storage.memory.state import MemoryStateStore, StateTables
 
-__all__ = ["MemoryMessageStore", "MemoryTables", "MessageTables"]
+__all__ = [
+    "DirectoryTables",
+    "MemoryDirectoryStore",
+    "MemoryMessageStore",
+    "MemoryStateStore",
+    "MemoryTables",
+    "MessageTables",
+    "StateTables",
+]
 
 
 class MemoryTables:
@@ -19,3 +29,5 @@ class MemoryTables:
 
     def __init__(self) -> None:
         self.messages = MessageTables()
+        self.state = StateTables()
+        self.directory = DirectoryTables()

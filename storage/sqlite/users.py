@@ -1,0 +1,113 @@
+"""
+Accounts in `directory.db`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, func, insert, or_, select, update
+
+from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
+from openim_ray.domain.people import User
+from openim_ray.storage.directory_rules import check_changes, is_profile_change
+from openim_ray.storage.sqlite import version_lists
+from openim_ray.storage.sqlite.directory_file import DirectoryFile, offset_of
+from openim_ray.storage.sqlite.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
+from openim_ray.storage.sqlite.relational import is_one_of
+from openim_ray.storage.version_rules import ListKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from openim_ray.ports import Page
+
+USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
+"""The columns of an account, in the order of the fields of `User`."""
+
+
+class SqliteUserStore(DirectoryFile):
+    """
+    `ports.UserStore`.
+    """
+
+    async def register(self, users: Sequence[User]) -> None:
+        """See `ports.UserStore`."""
+        await self._write(partial(_register, users))
+
+    async def users(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """See `ports.UserStore`."""
+        return await self._read(partial(_users, user_ids))
+
+    async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
+        """See `ports.UserStore`."""
+        check_changes(changes)
+        await self._write(partial(_update_user, user_id, changes))
+
+    async def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
+        """See `ports.UserStore`."""
+        return await self._read(partial(_page_users, page, user_id, nickname))
+
+
+def user_of(columns: Sequence[str | int]) -> User:
+    """
+    Return the account of a row of USER_COLUMNS.
+    """
+    user_id, nickname, face_url, ex, create_time, app_manager_level, global_recv_msg_opt = columns
+    return User(
+        user_id=user_id,  # type: ignore[arg-type]
+        nickname=nickname,  # type: ignore[arg-type]
+        face_url=face_url,  # type: ignore[arg-type]
+        ex=ex,  # type: ignore[arg-type]
+        create_time=create_time,  # type: ignore[arg-type]
+        app_manager_level=app_manager_level,  # type: ignore[arg-type]
+        global_recv_msg_opt=global_recv_msg_opt,  # type: ignore[arg-type]
+    )
+
+
+def _register(users: Sequence[User], connection: Connection) -> None:
+    taken = set(_users([user.user_id for user in users], connection))
+    for user in users:
+        if user.user_id in taken:
+            raise RegisteredAlready(user.user_id)
+        taken.add(user.user_id)
+    if users:
+        connection.execute(insert(USERS), [asdict(user) for user in users])
+
+
+def _users(user_ids: Sequence[str], connection: Connection) -> dict[str, User]:
+    found = connection.execute(select(*USER_COLUMNS).where(is_one_of(USERS.c.user_id, user_ids)))
+    users = {row[0]: user_of(row) for row in found}
+    return {user_id: users[user_id] for user_id in user_ids if user_id in users}
+
+
+def _update_user(user_id: str, changes: Mapping[str, str | int], connection: Connection) -> None:
+    user = _users([user_id], connection).get(user_id)
+    if user is None:
+        raise UserIDNotFound(user_id)
+    if changes:
+        connection.execute(update(USERS).where(USERS.c.user_id == user_id).values(dict(changes)))
+    if is_profile_change(user, changes):
+        version_lists.update_known(connection, _lists_showing(user_id), user_id)
+
+
+def _lists_showing(user_id: str) -> ColumnElement[bool]:
+    friends_of = select(FRIENDS.c.owner_user_id).where(FRIENDS.c.friend_user_id == user_id)
+    groups_of = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == user_id)
+    kind, owner = VERSION_LISTS.c.kind, VERSION_LISTS.c.owner
+    return or_(
+        and_(kind == int(ListKind.FRIENDS), owner.in_(friends_of)),
+        and_(kind == int(ListKind.MEMBERS), owner.in_(groups_of)),
+    )
+
+
+def _page_users(page: Page, user_id: str, nickname: str, connection: Connection) -> tuple[int, list[User]]:
+    # instr compares bytes; LIKE would fold the case of ASCII letters and know wildcards.
+    matches = and_(func.instr(USERS.c.user_id, user_id) > 0, func.instr(USERS.c.nickname, nickname) > 0)
+    total = connection.execute(select(func.count()).select_from(USERS).where(matches)).scalar_one()
+    rows = select(*USER_COLUMNS).where(matches).order_by(USERS.c.id).limit(page.size).offset(offset_of(page))
+    return total, [user_of(row) for row in connection.execute(rows)]
