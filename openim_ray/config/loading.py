@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 FILE_VARIABLE = "OPENIM_CONFIG"
 PREFIX = "OPENIM_"
-# Variables of this name that set nothing: the file's path, and what tests and started processes tell each other.
-NO_SETTINGS = (FILE_VARIABLE,)
-NO_SETTINGS_PREFIXES = ("OPENIM_TEST_", "OPENIM_RAY_")
+# What tests tell each other sets nothing.
+NO_SETTINGS_PREFIX = "OPENIM_TEST_"
 
 
 class Given(NamedTuple):
@@ -110,7 +109,7 @@ def _given_by_environment(environ: Mapping[str, str]) -> Iterator[Given]:
 
 
 def _sets_nothing(variable: str) -> bool:
-    return variable in NO_SETTINGS or variable.startswith(NO_SETTINGS_PREFIXES)
+    return variable == FILE_VARIABLE or variable.startswith(NO_SETTINGS_PREFIX)
 
 
 def _given_by_flags(overrides: Mapping[str, object]) -> Iterator[Given]:
