@@ -53,13 +53,16 @@ class DeviceSession:
         return (self.gateway, self.connection)
 
 
+_NOTHING_READ = ReadPosition()
+
+
 @dataclass(slots=True)
 class _Entry:
     max_seq: int = 0
     max_time: int = 0
     sent_seq: int = 0
     row_max_seq: int = 0
-    position: ReadPosition = ReadPosition()
+    position: ReadPosition = _NOTHING_READ
     staged: ReadPosition | None = None
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 StateSave = items.SavePositions | items.SaveTokens
 
 UNAVAILABLE = "unavailable"
+SAVE_BYTES = 100
+"""What a save counts for in its lane's limit of bytes."""
 
 
 class LogJob(NamedTuple):
@@ -65,9 +67,10 @@ class Writer:
                 job = LogJob(peer, item.call, _log_write(item))
                 if not self._logs.add(job, sum(len(row.body) for row in item.rows)):
                     self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
-            elif isinstance(item, items.SavePositions | items.SaveTokens):
-                if not self._state.add(StateJob(peer, item), 100):
-                    self._refuse(peer, item.call, Overloaded("too many saves wait"))
+            elif isinstance(item, items.SavePositions | items.SaveTokens) and not self._state.add(
+                StateJob(peer, item), SAVE_BYTES
+            ):
+                self._refuse(peer, item.call, Overloaded("too many saves wait"))
 
     # --- the lane of logs
 
