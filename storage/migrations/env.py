@@ -1,4 +1,4 @@
-"""Run the revisions of one database over the connection that `storage.schema` hands in."""
+"""Run the revisions of one database over the connection that `storage.sqlite.schema` hands in."""
 
 from __future__ import annotations
 

@@ -4,29 +4,38 @@ Conversation rows in `directory.db`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from openim_ray.domain.conversation import Conversation
 from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, offset_of
+from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
 from openim_ray.storage.sqlite.directory_tables import CONVERSATIONS
-from openim_ray.storage.sqlite.relational import is_one_of
+from openim_ray.storage.sqlite.relational import is_wanted, wanted
 from openim_ray.storage.version_rules import Change, ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection
 
     from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
 
-_COLUMNS = tuple(column for column in CONVERSATIONS.c if column.name != "id")
+_NAMES = tuple(column.name for column in CONVERSATIONS.c if column.name != "id")
+_VALUES = attrgetter(*_NAMES)
+_MINE = CONVERSATIONS.c.owner_user_id == bindparam("owner", type_=Text)
+
+_ALL = select(*(CONVERSATIONS.c[name] for name in _NAMES)).where(_MINE).order_by(CONVERSATIONS.c.id)
+_SOME = _ALL.where(is_wanted(CONVERSATIONS.c.conversation_id))
+_PAGE = _ALL.limit(bindparam("size")).offset(bindparam("skip"))
+_COUNT = select(func.count()).select_from(CONVERSATIONS).where(_MINE)
+_IDS = _ALL.with_only_columns(CONVERSATIONS.c.conversation_id)
+_CREATE = insert(CONVERSATIONS).on_conflict_do_nothing()
 
 
 class SqliteConversationStore(DirectoryFile):
@@ -43,16 +52,15 @@ class SqliteConversationStore(DirectoryFile):
         self, owner_user_id: UserID, conversation_ids: Sequence[str] | None = None
     ) -> list[Conversation]:
         """See `ports.ConversationStore`."""
-        query = _rows_of(owner_user_id)
-        if conversation_ids is not None:
-            query = query.where(is_one_of(CONVERSATIONS.c.conversation_id, conversation_ids))
-        return await self._read(partial(_fetch, query))
+        owner = {"owner": owner_user_id}
+        if conversation_ids is None:
+            return await self._read(lambda connection: _rows(connection.execute(_ALL, owner)))
+        some = {**owner, **wanted(conversation_ids)}
+        return await self._read(lambda connection: _rows(connection.execute(_SOME, some)))
 
     async def page_conversations(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Conversation]]:
         """See `ports.ConversationStore`."""
-        count = select(func.count()).select_from(CONVERSATIONS).where(CONVERSATIONS.c.owner_user_id == owner_user_id)
-        rows = _rows_of(owner_user_id).limit(page.size).offset(offset_of(page))
-        return await self._read(lambda connection: (connection.execute(count).scalar_one(), _fetch(rows, connection)))
+        return await self._read(partial(_page, {"owner": owner_user_id}, page))
 
     async def conversations_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
         """See `ports.ConversationStore`."""
@@ -60,24 +68,21 @@ class SqliteConversationStore(DirectoryFile):
 
     async def conversation_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
         """See `ports.ConversationStore`."""
-        query = _rows_of(owner_user_id).with_only_columns(CONVERSATIONS.c.conversation_id)
-        return await self._versioned_ids(
-            ListKind.CONVERSATIONS, owner_user_id, lambda connection: list(connection.scalars(query))
-        )
+        return await self._versioned_ids(ListKind.CONVERSATIONS, owner_user_id, _IDS)
 
 
-def _rows_of(owner_user_id: str) -> Select[*tuple[Any, ...]]:
-    mine = CONVERSATIONS.c.owner_user_id == owner_user_id
-    return select(*_COLUMNS).where(mine).order_by(CONVERSATIONS.c.id)
+def _rows(found: Iterable[Iterable[object]]) -> list[Conversation]:
+    return [Conversation(**dict(zip(_NAMES, row, strict=True))) for row in found]  # type: ignore[arg-type]
 
 
-def _fetch(query: Select[*tuple[Any, ...]], connection: Connection) -> list[Conversation]:
-    return [Conversation(**row) for row in connection.execute(query).mappings()]
+def _page(owner: Mapping[str, str], page: Page, connection: Connection) -> tuple[int, list[Conversation]]:
+    total = connection.execute(_COUNT, owner).scalar_one()
+    return total, _rows(connection.execute(_PAGE, {**owner, **window_of(page)}))
 
 
 def _ensure(rows: Sequence[Conversation], connection: Connection) -> None:
     for row in rows:
-        created = connection.execute(insert(CONVERSATIONS).values(asdict(row)).on_conflict_do_nothing())
+        created = connection.execute(_CREATE, dict(zip(_NAMES, _VALUES(row), strict=True)))
         if created.rowcount:
             version_lists.change(
                 connection, ListKind.CONVERSATIONS, row.owner_user_id, row.conversation_id, Change.INSERTED

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from openim_ray.ports import Page, VersionDelta
     from openim_ray.storage.version_rules import ListKind
@@ -57,12 +57,14 @@ class DirectoryFile:
         query = partial(version_lists.delta, kind=kind, owner=owner, version_id=version_id, version=version)
         return await self._read_list(kind, owner, query)
 
-    async def _versioned_ids(
-        self, kind: ListKind, owner: str, ids: Callable[[Connection], list[str]]
-    ) -> tuple[int, str, list[str]]:
+    async def _versioned_ids(self, kind: ListKind, owner: str, ids: Select[str]) -> tuple[int, str, list[str]]:
+        """Return version, version id and the ids that a query with the parameter `owner` finds."""
+
         def query(connection: Connection) -> tuple[int, str, list[str]] | None:
             head = version_lists.head(connection, kind, owner)
-            return None if head is None else (head.version, head.version_id, ids(connection))
+            if head is None:
+                return None
+            return head.version, head.version_id, list(connection.scalars(ids, {"owner": owner}))
 
         return await self._read_list(kind, owner, query)
 
@@ -81,8 +83,8 @@ class DirectoryFile:
         return await self._write(make_and_read)
 
 
-def offset_of(page: Page) -> int:
+def window_of(page: Page) -> dict[str, int]:
     """
-    Return how many rows stand before a page.
+    Return the parameters `size` and `skip` of a page.
     """
-    return max(0, page.number - 1) * page.size
+    return {"size": page.size, "skip": max(0, page.number - 1) * page.size}

@@ -1,5 +1,7 @@
 """
 SQLAlchemy over a file: one connection, short transactions.
+
+Statements are built once, at import, with parameters: building one anew costs more than SQLite takes to run it.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, create_engine, func, select
+from sqlalchemy import ColumnElement, Text, bindparam, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -77,12 +79,19 @@ def bind(driver: sqlite3.Connection) -> Connection:
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
-def is_one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+def is_wanted(column: ColumnElement[str]) -> ColumnElement[bool]:
     """
-    Return `column IN values` for any number of values, as one statement that SQLite has to prepare once.
+    Return a condition `column IN (…)` for any number of values, given to the statement by `wanted`.
     """
-    wanted = func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(select(wanted.c.value))
+    values = func.json_each(bindparam("wanted", type_=Text)).table_valued("value")
+    return column.in_(select(values.c.value))
+
+
+def wanted(values: Sequence[str]) -> dict[str, str]:
+    """
+    Return the parameter of `is_wanted`.
+    """
+    return {"wanted": json.dumps(list(values))}
 
 
 @contextmanager

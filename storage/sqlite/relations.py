@@ -7,40 +7,79 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, Text, bindparam, exists, func, select
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts
 from openim_ray.storage.directory_rules import SYSTEM_LEVELS
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, offset_of
+from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
 from openim_ray.storage.sqlite.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, MEMBERS, USERS
-from openim_ray.storage.sqlite.relational import is_one_of
+from openim_ray.storage.sqlite.relational import is_wanted, wanted
 from openim_ray.storage.sqlite.users import USER_COLUMNS, user_of
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
 
     from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
 
-_FRIEND_COLUMNS = (
-    FRIENDS.c.owner_user_id,
-    FRIENDS.c.remark,
-    FRIENDS.c.create_time,
-    FRIENDS.c.add_source,
-    FRIENDS.c.operator_user_id,
-    FRIENDS.c.ex,
-    FRIENDS.c.is_pinned,
+_OWNER = bindparam("owner", type_=Text)
+_SIZE, _SKIP = bindparam("size", type_=Integer), bindparam("skip", type_=Integer)
+
+_FRIENDS = (
+    select(
+        FRIENDS.c.owner_user_id,
+        FRIENDS.c.remark,
+        FRIENDS.c.create_time,
+        FRIENDS.c.add_source,
+        FRIENDS.c.operator_user_id,
+        FRIENDS.c.ex,
+        FRIENDS.c.is_pinned,
+        *USER_COLUMNS,
+    )
+    .join_from(FRIENDS, USERS, FRIENDS.c.friend_user_id == USERS.c.user_id)
+    .where(FRIENDS.c.owner_user_id == _OWNER)
+    .order_by(FRIENDS.c.is_pinned.desc(), FRIENDS.c.create_time, FRIENDS.c.id)
 )
-_BLACK_COLUMNS = (
-    BLACKS.c.owner_user_id,
-    BLACKS.c.create_time,
-    BLACKS.c.add_source,
-    BLACKS.c.operator_user_id,
-    BLACKS.c.ex,
+_FRIENDS_PAGE = _FRIENDS.limit(_SIZE).offset(_SKIP)
+_FRIENDS_COUNT = select(func.count()).select_from(FRIENDS).where(FRIENDS.c.owner_user_id == _OWNER)
+_FRIEND_IDS = _FRIENDS.with_only_columns(FRIENDS.c.friend_user_id)
+_DESIGNATED = _FRIENDS.where(is_wanted(FRIENDS.c.friend_user_id))
+
+_BLACKS_PAGE = (
+    select(
+        BLACKS.c.owner_user_id,
+        BLACKS.c.create_time,
+        BLACKS.c.add_source,
+        BLACKS.c.operator_user_id,
+        BLACKS.c.ex,
+        *USER_COLUMNS,
+    )
+    .join_from(BLACKS, USERS, BLACKS.c.blocked_user_id == USERS.c.user_id)
+    .where(BLACKS.c.owner_user_id == _OWNER)
+    .order_by(BLACKS.c.create_time, BLACKS.c.id)
+    .limit(_SIZE)
+    .offset(_SKIP)
+)
+_BLACKS_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER)
+
+_JOINED_IDS = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == _OWNER).order_by(MEMBERS.c.join_time, MEMBERS.c.id)
+
+_SENDER, _RECEIVER = bindparam("sender", type_=Text), bindparam("receiver", type_=Text)
+_FACTS = select(
+    exists().where(USERS.c.user_id == _RECEIVER),
+    exists().where(BLACKS.c.owner_user_id == _RECEIVER, BLACKS.c.blocked_user_id == _SENDER),
+    select(USERS.c.global_recv_msg_opt).where(USERS.c.user_id == _RECEIVER).scalar_subquery(),
+    select(CONVERSATIONS.c.recv_msg_opt)
+    .where(
+        CONVERSATIONS.c.owner_user_id == _RECEIVER,
+        CONVERSATIONS.c.conversation_id == bindparam("conversation_id", type_=Text),
+    )
+    .scalar_subquery(),
+    select(USERS.c.app_manager_level).where(USERS.c.user_id == _SENDER).scalar_subquery(),
 )
 
 
@@ -54,9 +93,11 @@ class SqliteRelationStore(DirectoryFile):
         return await self._read(partial(_page_friends, owner_user_id, page))
 
     async def designated_friends(self, owner_user_id: UserID, friend_user_ids: Sequence[str]) -> list[Friend]:
-        """See `ports.RelationStore`."""
-        query = _friends_of(owner_user_id).where(is_one_of(FRIENDS.c.friend_user_id, friend_user_ids))
-        return await self._read(lambda connection: [_friend(row) for row in connection.execute(query)])
+        """See `ports.RelationStore`; in the list's order."""
+        parameters = {"owner": owner_user_id, **wanted(friend_user_ids)}
+        return await self._read(
+            lambda connection: [_friend(row) for row in connection.execute(_DESIGNATED, parameters)]
+        )
 
     async def friends_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
         """See `ports.RelationStore`."""
@@ -64,13 +105,10 @@ class SqliteRelationStore(DirectoryFile):
 
     async def friend_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
         """See `ports.RelationStore`."""
-        query = _friends_of(owner_user_id).with_only_columns(FRIENDS.c.friend_user_id)
-        return await self._versioned_ids(
-            ListKind.FRIENDS, owner_user_id, lambda connection: list(connection.scalars(query))
-        )
+        return await self._versioned_ids(ListKind.FRIENDS, owner_user_id, _FRIEND_IDS)
 
     async def blocked(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Blocked]]:
-        """See `ports.RelationStore`."""
+        """See `ports.RelationStore`; in order of time."""
         return await self._read(partial(_page_blocked, owner_user_id, page))
 
     async def joined_groups_delta(self, user_id: UserID, version_id: str, version: int) -> VersionDelta:
@@ -78,25 +116,18 @@ class SqliteRelationStore(DirectoryFile):
         return await self._delta(ListKind.JOINED_GROUPS, user_id, version_id, version)
 
     async def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
-        """See `ports.RelationStore`."""
-        columns = MEMBERS.c
-        query = select(columns.group_id).where(columns.user_id == user_id).order_by(columns.join_time, columns.id)
-        return await self._versioned_ids(
-            ListKind.JOINED_GROUPS, user_id, lambda connection: list(connection.scalars(query))
-        )
+        """See `ports.RelationStore`; in order of joining."""
+        return await self._versioned_ids(ListKind.JOINED_GROUPS, user_id, _JOINED_IDS)
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""
         return await self._read(partial(_single_chat_facts, sender_id, receiver_id))
 
 
-def _friends_of(owner_user_id: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(*_FRIEND_COLUMNS, *USER_COLUMNS)
-        .join_from(FRIENDS, USERS, FRIENDS.c.friend_user_id == USERS.c.user_id)
-        .where(FRIENDS.c.owner_user_id == owner_user_id)
-        .order_by(FRIENDS.c.is_pinned.desc(), FRIENDS.c.create_time, FRIENDS.c.id)
-    )
+def _page_friends(owner_user_id: str, page: Page, connection: Connection) -> tuple[int, list[Friend]]:
+    owner = {"owner": owner_user_id}
+    rows = connection.execute(_FRIENDS_PAGE, {**owner, **window_of(page)})
+    return connection.execute(_FRIENDS_COUNT, owner).scalar_one(), [_friend(row) for row in rows]
 
 
 def _friend(row: Row[*tuple[Any, ...]]) -> Friend:
@@ -113,24 +144,10 @@ def _friend(row: Row[*tuple[Any, ...]]) -> Friend:
     )
 
 
-def _page_friends(owner_user_id: str, page: Page, connection: Connection) -> tuple[int, list[Friend]]:
-    count = select(func.count()).select_from(FRIENDS).where(FRIENDS.c.owner_user_id == owner_user_id)
-    rows = _friends_of(owner_user_id).limit(page.size).offset(offset_of(page))
-    return connection.execute(count).scalar_one(), [_friend(row) for row in connection.execute(rows)]
-
-
 def _page_blocked(owner_user_id: str, page: Page, connection: Connection) -> tuple[int, list[Blocked]]:
-    mine = BLACKS.c.owner_user_id == owner_user_id
-    total = connection.execute(select(func.count()).select_from(BLACKS).where(mine)).scalar_one()
-    rows = (
-        select(*_BLACK_COLUMNS, *USER_COLUMNS)
-        .join_from(BLACKS, USERS, BLACKS.c.blocked_user_id == USERS.c.user_id)
-        .where(mine)
-        .order_by(BLACKS.c.create_time, BLACKS.c.id)
-        .limit(page.size)
-        .offset(offset_of(page))
-    )
-    return total, [_blocked(row) for row in connection.execute(rows)]
+    owner = {"owner": owner_user_id}
+    rows = connection.execute(_BLACKS_PAGE, {**owner, **window_of(page)})
+    return connection.execute(_BLACKS_COUNT, owner).scalar_one(), [_blocked(row) for row in rows]
 
 
 def _blocked(row: Row[*tuple[Any, ...]]) -> Blocked:
@@ -146,19 +163,16 @@ def _blocked(row: Row[*tuple[Any, ...]]) -> Blocked:
 
 
 def _single_chat_facts(sender_id: str, receiver_id: str, connection: Connection) -> SingleChatFacts:
-    users = select(USERS.c.user_id, USERS.c.app_manager_level, USERS.c.global_recv_msg_opt)
-    rows = connection.execute(users.where(is_one_of(USERS.c.user_id, [sender_id, receiver_id])))
-    accounts = {row.user_id: row for row in rows}
-    sender, receiver = accounts.get(sender_id), accounts.get(receiver_id)
-    block = select(BLACKS.c.id).where(BLACKS.c.owner_user_id == receiver_id, BLACKS.c.blocked_user_id == sender_id)
-    option = select(CONVERSATIONS.c.recv_msg_opt).where(
-        CONVERSATIONS.c.owner_user_id == receiver_id,
-        CONVERSATIONS.c.conversation_id == single_chat_id(sender_id, receiver_id),
-    )
+    parameters = {
+        "sender": sender_id,
+        "receiver": receiver_id,
+        "conversation_id": single_chat_id(sender_id, receiver_id),
+    }
+    exists_, blocked, global_option, conversation_option, sender_level = connection.execute(_FACTS, parameters).one()
     return SingleChatFacts(
-        receiver_exists=receiver is not None,
-        blocked_by_receiver=connection.execute(block).first() is not None,
-        receiver_global_option=receiver.global_recv_msg_opt if receiver else 0,
-        receiver_conversation_option=connection.execute(option).scalar() or 0,
-        sender_is_system=sender is not None and sender.app_manager_level in SYSTEM_LEVELS,
+        receiver_exists=bool(exists_),
+        blocked_by_receiver=bool(blocked),
+        receiver_global_option=global_option or 0,
+        receiver_conversation_option=conversation_option or 0,
+        sender_is_system=sender_level in SYSTEM_LEVELS,
     )

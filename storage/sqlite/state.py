@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import case, delete, select
+from sqlalchemy import and_, bindparam, case, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from openim_ray.domain.message import ReadPosition
@@ -31,8 +31,30 @@ READER_THREADS = 2
 PRUNED_MAX = 500
 """So many expired tokens at most are forgotten at one save."""
 
-_OWNED = select(TOKENS.c.digest, TOKENS.c.user_id, TOKENS.c.platform_id, TOKENS.c.state, TOKENS.c.expires_at).order_by(
-    TOKENS.c.id
+_IS_OWNER = and_(TOKENS.c.user_id == bindparam("user_id"), TOKENS.c.platform_id == bindparam("platform_id"))
+_TOKENS = select(*(TOKENS.c[name] for name in TokenRecord._fields)).where(_IS_OWNER).order_by(TOKENS.c.id)
+_TOKEN_STATE = select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest"), _IS_OWNER)
+_POSITIONS = select(POSITIONS.c.conversation_id, *(POSITIONS.c[name] for name in ReadPosition._fields)).where(
+    POSITIONS.c.user_id == bindparam("user_id")
+)
+
+_NEW_TOKEN = insert(TOKENS)
+_SAVE_TOKEN = _NEW_TOKEN.on_conflict_do_update(
+    index_elements=["digest"],
+    set_={
+        "user_id": _NEW_TOKEN.excluded.user_id,
+        "platform_id": _NEW_TOKEN.excluded.platform_id,
+        "state": case((TOKENS.c.state == KICKED, KICKED), else_=_NEW_TOKEN.excluded.state),
+        "expires_at": _NEW_TOKEN.excluded.expires_at,
+    },
+)
+_EXPIRED = select(TOKENS.c.id).where(TOKENS.c.expires_at < bindparam("now")).limit(PRUNED_MAX)
+_FORGET = delete(TOKENS).where(TOKENS.c.id.in_(_EXPIRED))
+
+_NEW_POSITION = insert(POSITIONS)
+_SAVE_POSITION = _NEW_POSITION.on_conflict_do_update(
+    index_elements=["user_id", "conversation_id"],
+    set_={name: _NEW_POSITION.excluded[name] for name in ReadPosition._fields},
 )
 
 
@@ -50,24 +72,19 @@ class SqliteStateReader:
 
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
-        query = select(TOKENS.c.state).where(
-            TOKENS.c.digest == digest, TOKENS.c.user_id == user_id, TOKENS.c.platform_id == platform_id
-        )
-        return await self._read(lambda connection: connection.execute(query).scalar())
+        token = {"user_id": user_id, "platform_id": platform_id, "digest": digest}
+        return await self._read(lambda connection: connection.execute(_TOKEN_STATE, token).scalar())
 
     async def tokens(self, user_id: str, platform_id: int) -> list[TokenRecord]:
         """See `ports.TokenReader`."""
-        query = _OWNED.where(TOKENS.c.user_id == user_id, TOKENS.c.platform_id == platform_id)
-        return await self._read(lambda connection: [TokenRecord(*row) for row in connection.execute(query)])
+        owner = {"user_id": user_id, "platform_id": platform_id}
+        return await self._read(lambda connection: [TokenRecord(*row) for row in connection.execute(_TOKENS, owner)])
 
     async def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
         """See `ports.PositionReader`."""
-        columns = POSITIONS.c
-        query = select(columns.conversation_id, columns.has_read_seq, columns.sent_seen, columns.min_seq).where(
-            columns.user_id == user_id
-        )
+        owner = {"user_id": user_id}
         return await self._read(
-            lambda connection: {row[0]: ReadPosition(*row[1:]) for row in connection.execute(query)}
+            lambda connection: {row[0]: ReadPosition(*row[1:]) for row in connection.execute(_POSITIONS, owner)}
         )
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
@@ -120,23 +137,9 @@ class SqliteStateStore(SqliteStateReader):
 
 def _save_tokens(records: Sequence[TokenRecord], now: int, connection: Connection) -> None:
     if records:
-        new = insert(TOKENS)
-        changed = {
-            "user_id": new.excluded.user_id,
-            "platform_id": new.excluded.platform_id,
-            "state": case((TOKENS.c.state == KICKED, KICKED), else_=new.excluded.state),
-            "expires_at": new.excluded.expires_at,
-        }
-        connection.execute(
-            new.on_conflict_do_update(index_elements=["digest"], set_=changed), [record._asdict() for record in records]
-        )
-    expired = select(TOKENS.c.id).where(TOKENS.c.expires_at < now).limit(PRUNED_MAX)
-    connection.execute(delete(TOKENS).where(TOKENS.c.id.in_(expired)))
+        connection.execute(_SAVE_TOKEN, [record._asdict() for record in records])
+    connection.execute(_FORGET, {"now": now})
 
 
 def _save_positions(rows: Sequence[Mapping[str, str | int]], connection: Connection) -> None:
-    new = insert(POSITIONS)
-    changed = {name: new.excluded[name] for name in ReadPosition._fields}
-    connection.execute(
-        new.on_conflict_do_update(index_elements=["user_id", "conversation_id"], set_=changed), list(rows)
-    )
+    connection.execute(_SAVE_POSITION, rows)

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import Text, and_, bindparam, func, insert, or_, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import User
 from openim_ray.storage.directory_rules import check_changes, is_profile_change
 from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, offset_of
+from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
 from openim_ray.storage.sqlite.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
-from openim_ray.storage.sqlite.relational import is_one_of
+from openim_ray.storage.sqlite.relational import is_wanted, wanted
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
 """The columns of an account, in the order of the fields of `User`."""
+
+_USERS = select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id))
+
+# instr compares bytes; LIKE would fold the case of ASCII letters and know wildcards.
+_MATCHES = and_(
+    func.instr(USERS.c.user_id, bindparam("user_id_part", type_=Text)) > 0,
+    func.instr(USERS.c.nickname, bindparam("nickname_part", type_=Text)) > 0,
+)
+_MATCHES_COUNT = select(func.count()).select_from(USERS).where(_MATCHES)
+_MATCHES_PAGE = (
+    select(*USER_COLUMNS).where(_MATCHES).order_by(USERS.c.id).limit(bindparam("size")).offset(bindparam("skip"))
+)
 
 
 class SqliteUserStore(DirectoryFile):
@@ -80,8 +92,7 @@ def _register(users: Sequence[User], connection: Connection) -> None:
 
 
 def _users(user_ids: Sequence[str], connection: Connection) -> dict[str, User]:
-    found = connection.execute(select(*USER_COLUMNS).where(is_one_of(USERS.c.user_id, user_ids)))
-    users = {row[0]: user_of(row) for row in found}
+    users = {row[0]: user_of(row) for row in connection.execute(_USERS, wanted(user_ids))}
     return {user_id: users[user_id] for user_id in user_ids if user_id in users}
 
 
@@ -106,8 +117,7 @@ def _lists_showing(user_id: str) -> ColumnElement[bool]:
 
 
 def _page_users(page: Page, user_id: str, nickname: str, connection: Connection) -> tuple[int, list[User]]:
-    # instr compares bytes; LIKE would fold the case of ASCII letters and know wildcards.
-    matches = and_(func.instr(USERS.c.user_id, user_id) > 0, func.instr(USERS.c.nickname, nickname) > 0)
-    total = connection.execute(select(func.count()).select_from(USERS).where(matches)).scalar_one()
-    rows = select(*USER_COLUMNS).where(matches).order_by(USERS.c.id).limit(page.size).offset(offset_of(page))
-    return total, [user_of(row) for row in connection.execute(rows)]
+    parts = {"user_id_part": user_id, "nickname_part": nickname}
+    total = connection.execute(_MATCHES_COUNT, parts).scalar_one()
+    rows = connection.execute(_MATCHES_PAGE, {**parts, **window_of(page)})
+    return total, [user_of(row) for row in rows]

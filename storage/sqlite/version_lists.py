@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, literal, select, update
+from sqlalchemy import Integer, Text, bindparam, delete, func, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from openim_ray.storage.sqlite.directory_tables import VERSION_CHANGES, VERSION_LISTS
@@ -28,14 +28,40 @@ if TYPE_CHECKING:
     from openim_ray.ports import VersionDelta
 
 _LISTS, _CHANGES = VERSION_LISTS.c, VERSION_CHANGES.c
-_HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version)
+_LIST_ID = bindparam("of_list", type_=Integer)
+
+_HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
+    _LISTS.kind == bindparam("kind", type_=Integer), _LISTS.owner == bindparam("owner", type_=Text)
+)
+_LATER = (
+    select(_CHANGES.element_id, _CHANGES.change)
+    .where(_CHANGES.list_id == _LIST_ID, _CHANGES.version > bindparam("after", type_=Integer))
+    .order_by(_CHANGES.version)
+    .limit(DELTA_MAX + 1)
+)
+_NEW_LIST = insert(VERSION_LISTS)
+_MAKE = _NEW_LIST.on_conflict_do_nothing()
+_STEP = _NEW_LIST.on_conflict_do_update(
+    index_elements=["kind", "owner"], set_={"version": _LISTS.version + 1}
+).returning(_LISTS.id, _LISTS.version)
+_REORDERED = update(VERSION_LISTS).where(_LISTS.id == _LIST_ID).values(sort_version=_LISTS.version)
+_NEW_CHANGE = insert(VERSION_CHANGES)
+_LAST_CHANGE = {"version": _NEW_CHANGE.excluded.version, "change": _NEW_CHANGE.excluded.change}
+_RECORD = _NEW_CHANGE.on_conflict_do_update(index_elements=["list_id", "element_id"], set_=_LAST_CHANGE)
+_NEWEST_FORGOTTEN = (
+    select(_CHANGES.version)
+    .where(_CHANGES.list_id == _LIST_ID)
+    .order_by(_CHANGES.version.desc())
+    .offset(CHANGES_MAX)
+    .limit(1)
+)
 
 
 def head(connection: Connection, kind: ListKind, owner: str) -> ListHead | None:
     """
     Return the state of a list; None if it must be made first.
     """
-    found = connection.execute(_HEAD.where(_LISTS.kind == kind, _LISTS.owner == owner)).first()
+    found = connection.execute(_HEAD, {"kind": int(kind), "owner": owner}).first()
     return ListHead(*found[1:]) if found else None
 
 
@@ -43,26 +69,21 @@ def delta(connection: Connection, kind: ListKind, owner: str, version_id: str, v
     """
     Return what changed after a client's version; None if the list must be made first.
     """
-    found = connection.execute(_HEAD.where(_LISTS.kind == kind, _LISTS.owner == owner)).first()
+    found = connection.execute(_HEAD, {"kind": int(kind), "owner": owner}).first()
     if found is None:
         return None
     state = ListHead(*found[1:])
     if not has_delta(state, version_id, version):
         return full_delta(state)
-    later = (
-        select(_CHANGES.element_id, _CHANGES.change)
-        .where(_CHANGES.list_id == found.id, _CHANGES.version > version)
-        .order_by(_CHANGES.version)
-        .limit(DELTA_MAX + 1)
-    )
-    return delta_of(state, version, [(row.element_id, row.change) for row in connection.execute(later)])
+    later = connection.execute(_LATER, {"of_list": found.id, "after": version})
+    return delta_of(state, version, [(row.element_id, row.change) for row in later])
 
 
 def make(connection: Connection, kind: ListKind, owner: str) -> None:
     """
     Make a list at version 1, unless it is there.
     """
-    connection.execute(insert(VERSION_LISTS).values(_fresh(kind, owner)).on_conflict_do_nothing())
+    connection.execute(_MAKE, _fresh(kind, owner))
 
 
 def change(
@@ -71,19 +92,13 @@ def change(
     """
     Take a step: one element changed.
     """
-    new = insert(VERSION_LISTS).values(_fresh(kind, owner))
-    step = new.on_conflict_do_update(index_elements=["kind", "owner"], set_={"version": _LISTS.version + 1})
-    list_id, version = connection.execute(step.returning(_LISTS.id, _LISTS.version)).one()
+    list_id, version = connection.execute(_STEP, _fresh(kind, owner)).one()
     if reordered:
-        connection.execute(update(VERSION_LISTS).where(_LISTS.id == list_id).values(sort_version=version))
-    record = insert(VERSION_CHANGES).values(list_id=list_id, element_id=element_id, version=version, change=what)
-    connection.execute(
-        record.on_conflict_do_update(
-            index_elements=["list_id", "element_id"],
-            set_={"version": record.excluded.version, "change": record.excluded.change},
-        )
-    )
-    _forget_old_changes(connection, list_id)
+        connection.execute(_REORDERED, {"of_list": list_id})
+    record = {"list_id": list_id, "element_id": element_id, "version": version, "change": int(what)}
+    connection.execute(_RECORD, record)
+    if version > CHANGES_MAX:
+        _forget_old_changes(connection, list_id)
 
 
 def update_known(connection: Connection, lists: ColumnElement[bool], element_id: str) -> None:
@@ -94,16 +109,11 @@ def update_known(connection: Connection, lists: ColumnElement[bool], element_id:
     """
     connection.execute(update(VERSION_LISTS).where(lists).values(version=_LISTS.version + 1))
     steps = select(_LISTS.id, literal(element_id), _LISTS.version, literal(int(Change.UPDATED))).where(lists)
-    record = insert(VERSION_CHANGES).from_select(["list_id", "element_id", "version", "change"], steps)
-    connection.execute(
-        record.on_conflict_do_update(
-            index_elements=["list_id", "element_id"],
-            set_={"version": record.excluded.version, "change": record.excluded.change},
-        )
-    )
+    record = _NEW_CHANGE.from_select(["list_id", "element_id", "version", "change"], steps)
+    connection.execute(record.on_conflict_do_update(index_elements=["list_id", "element_id"], set_=_LAST_CHANGE))
 
 
-def _fresh(kind: ListKind, owner: str) -> dict[str, object]:
+def _fresh(kind: ListKind, owner: str) -> dict[str, str | int]:
     return {
         "kind": int(kind),
         "owner": owner,
@@ -115,13 +125,10 @@ def _fresh(kind: ListKind, owner: str) -> dict[str, object]:
 
 
 def _forget_old_changes(connection: Connection, list_id: int) -> None:
-    mine = _CHANGES.list_id == list_id
-    newest_forgotten = (
-        select(_CHANGES.version).where(mine).order_by(_CHANGES.version.desc()).offset(CHANGES_MAX).limit(1)
-    )
-    floor = connection.execute(newest_forgotten).scalar()
-    if floor is not None:
-        connection.execute(delete(VERSION_CHANGES).where(mine, _CHANGES.version <= floor))
-        connection.execute(
-            update(VERSION_LISTS).where(_LISTS.id == list_id).values(floor=func.max(_LISTS.floor, floor))
-        )
+    floor = connection.execute(_NEWEST_FORGOTTEN, {"of_list": list_id}).scalar()
+    if floor is None:
+        return
+    forgotten = delete(VERSION_CHANGES).where(_CHANGES.list_id == list_id, _CHANGES.version <= floor)
+    connection.execute(forgotten)
+    raised = func.max(_LISTS.floor, floor)
+    connection.execute(update(VERSION_LISTS).where(_LISTS.id == list_id).values(floor=raised))

@@ -20,7 +20,7 @@ from openim_ray.storage.sqlite.writer_lock import WriterLock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 MIGRATE_SECONDS = 60.0
 """How long a process waits for another one that migrates the same file."""
