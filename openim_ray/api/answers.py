@@ -40,15 +40,20 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=False):
     data: Any = msgspec.UNSET
 
 
-def success(message: Message | None, *, protobuf: bool) -> Envelope:
+def success(message: Message | None) -> Envelope:
     """
-    Return the answer of a call that did what it should.
+    Return the answer of a call that did what it should; messages without fields have no data.
     """
     if message is None or not message.DESCRIPTOR.fields:
         return Envelope()
-    if protobuf:
-        return Envelope(data=b64encode(message.SerializeToString()).decode())
     return Envelope(data=to_json_dict(message))
+
+
+def protobuf_success(message: Message, if_empty: bytes) -> Envelope:
+    """
+    Return the answer to a protobuf body: the same envelope around base64 (OpenIM wire, §10.2).
+    """
+    return Envelope(data=b64encode(message.SerializeToString() or if_empty).decode())
 
 
 def failure(error: OpenIMError) -> Envelope:

@@ -43,7 +43,7 @@ def is_protobuf(request: web.Request, route: Route[Request]) -> bool:
     """
     Tell whether a body is protobuf, where a route takes that.
     """
-    return route.protobuf and request.content_type == PROTOBUF_TYPE
+    return route.takes_protobuf and request.content_type == PROTOBUF_TYPE
 
 
 def parse_json(route: Route[Request], body: bytes) -> Request:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from openim_ray.api.answers import CORS, Envelope, failure, respond, success
+from openim_ray.api.answers import CORS, Envelope, failure, protobuf_success, respond, success
 from openim_ray.api.bodies import BodyUnread, is_protobuf, parse_json, parse_protobuf, read_body
 from openim_ray.api.metrics import ApiMetrics
 from openim_ray.api.routes import Call, Route
@@ -111,7 +111,10 @@ class Calls:
         message = parse_protobuf(route, body) if protobuf else parse_json(route, body)
         require(route.authority, caller, route.owner_of(message))
         call = Call(self._services, caller, operation_id, self._source_of(request))
-        return success(await route.handle(call, message), protobuf=protobuf)
+        answer = await route.handle(call, message)
+        if protobuf and answer is not None:
+            return protobuf_success(answer, route.if_empty)
+        return success(answer)
 
     async def _caller(self, request: web.Request, route: Route[Any]) -> Caller | None:
         if route.authority is Authority.NOBODY:

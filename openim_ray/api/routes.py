@@ -36,8 +36,8 @@ class Route(Generic[Request]):
     A path, what its body is, what it does, and who may call it.
 
     `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
-    authority is OWNER. `protobuf` allows bodies as protobuf besides JSON (OpenIM wire, §10.2). A handler answers None for
-    messages without fields.
+    authority is OWNER. `takes_protobuf` allows bodies as protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for
+    an answer of zero bytes. A handler answers None for messages without fields.
     """
 
     path: str
@@ -45,7 +45,8 @@ class Route(Generic[Request]):
     handle: Callable[[Call, Request], Awaitable[Message | None]]
     authority: Authority
     owner: str = ""
-    protobuf: bool = False
+    takes_protobuf: bool = False
+    if_empty: bytes = b""
 
     def owner_of(self, request: Request) -> str:
         """Return the user that a body names as the owner."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from openim_ray.api import auth, conversations, friends, groups, not_built, users
+from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, users
 from openim_ray.api.routes import Route
 
 _ALL: tuple[Route[Any], ...] = (
@@ -16,6 +16,8 @@ _ALL: tuple[Route[Any], ...] = (
     *friends.ROUTES,
     *groups.ROUTES,
     *conversations.ROUTES,
+    *messages.ROUTES,
+    *jssdk.ROUTES,
     *not_built.ROUTES,
 )
 

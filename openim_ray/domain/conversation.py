@@ -103,3 +103,10 @@ def is_notification_stream(conversation_id: str) -> bool:
     Tell whether an id names a notification stream.
     """
     return conversation_id.startswith("n_")
+
+
+def is_single_chat(conversation_id: str) -> bool:
+    """
+    Tell whether an id names a chat of two users.
+    """
+    return conversation_id.startswith("si_")

@@ -25,6 +25,7 @@ SAFE_INTEGER_MAX: Final = (1 << 53) - 1
 _MSG_DATA_SEQ: Final = b"\x70"
 _MSG_DATA_SEND_TIME: Final = b"\x78"
 _MSG_DATA_STATUS: Final = b"\x88\x01"
+_MSG_DATA_IS_READ: Final = b"\x90\x01\x01"
 _PULL_MSGS_MSGS: Final = b"\x0a"
 _PULL_MSGS_IS_END: Final = b"\x10\x01"
 _PULL_MSGS_END_SEQ: Final = b"\x18"
@@ -102,6 +103,13 @@ def placeholder(seq: int, send_time: int) -> bytes:
     `send_time` is that of the nearest earlier message: SDKs sort a page by it.
     """
     return with_position(_MSG_DATA_STATUS + _varint(MessageStatus.DELETED), seq, send_time)
+
+
+def marked_read(encoded: bytes) -> bytes:
+    """
+    Return an encoded MsgData with isRead set: its receiver has read it (OpenIM wire, §7.7).
+    """
+    return encoded + _MSG_DATA_IS_READ
 
 
 def push_messages(conversation_id: str, messages: Iterable[bytes], *, notification: bool = False) -> bytes:

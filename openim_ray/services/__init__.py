@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from openim_ray.config import Config
-from openim_ray.ports import Broker, DirectoryStore, TokenReader
+from openim_ray.ports import Broker, DirectoryStore, MessageReader, TokenReader
 from openim_ray.services.auth import TokenService
 from openim_ray.services.conversations import ConversationService
 from openim_ray.services.groups import GroupService
+from openim_ray.services.messages import MessageReading
+from openim_ray.services.overviews import OverviewService
+from openim_ray.services.read_marks import ReadMarks
 from openim_ray.services.relations import RelationService
 from openim_ray.services.users import UserService
 
@@ -27,6 +30,9 @@ class Services:
     relations: RelationService
     groups: GroupService
     conversations: ConversationService
+    messages: MessageReading
+    read_marks: ReadMarks
+    overviews: OverviewService
     now_ms: Callable[[], int]
 
 
@@ -35,6 +41,7 @@ def build_services(
     config: Config,
     directory: DirectoryStore,
     tokens: TokenReader,
+    messages: MessageReader,
     broker: Broker,
     now_ms: Callable[[], int],
 ) -> Services:
@@ -45,15 +52,23 @@ def build_services(
         config: of it, `[auth]`; the admin secret must be there by now.
         directory: people, relations, conversations.
         tokens: where token states are read.
+        messages: where messages are read.
         broker: the actors.
         now_ms: wall clock in Unix milliseconds.
     """
     secret = config.auth.admin_secret.reveal()
+    users = UserService(directory, now_ms)
+    relations = RelationService(directory)
+    conversations = ConversationService(directory)
+    reading = MessageReading(messages, directory, broker)
     return Services(
         tokens=TokenService(tokens, directory, broker, config.auth, secret, now_ms),
-        users=UserService(directory, now_ms),
-        relations=RelationService(directory),
+        users=users,
+        relations=relations,
         groups=GroupService(directory),
-        conversations=ConversationService(directory),
+        conversations=conversations,
+        messages=reading,
+        read_marks=ReadMarks(broker),
+        overviews=OverviewService(conversations, users, relations, reading, broker),
         now_ms=now_ms,
     )

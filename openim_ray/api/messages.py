@@ -1,0 +1,113 @@
+"""
+Routes of messages and read positions (OpenIM wire, §6.8, §7.7, §11.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openim_ray.api.routes import Call, Route
+from openim_ray.protocol.pb.msg_pb2 import (
+    GetConversationsHasReadAndMaxSeqReq,
+    GetConversationsHasReadAndMaxSeqResp,
+    GetServerTimeReq,
+    GetServerTimeResp,
+    MarkConversationAsReadReq,
+    MarkMsgsAsReadReq,
+    SetConversationHasReadSeqReq,
+)
+from openim_ray.protocol.pb.sdkws_pb2 import (
+    GetMaxSeqReq,
+    GetMaxSeqResp,
+    PullMessageBySeqsReq,
+    PullMessageBySeqsResp,
+)
+from openim_ray.services.authority import Authority
+
+
+async def newest_seq(call: Call, request: GetMaxSeqReq) -> GetMaxSeqResp:
+    """Return the max seqs of all conversations, as 1001 does."""
+    answer = await call.services.messages.newest_seqs(request.userID, request.SerializeToString())
+    return GetMaxSeqResp.FromString(answer)
+
+
+async def pull_msg_by_seq(call: Call, request: PullMessageBySeqsReq) -> PullMessageBySeqsResp:
+    """Return ranges of messages, as 1002 does; never cut, since no frame limits an HTTP answer."""
+    data = request.SerializeToString()
+    answer = await call.services.messages.pull_by_ranges(request.userID, data, uncut=True)
+    return PullMessageBySeqsResp.FromString(answer)
+
+
+async def get_conversations_has_read_and_max_seq(
+    call: Call, request: GetConversationsHasReadAndMaxSeqReq
+) -> GetConversationsHasReadAndMaxSeqResp:
+    """Return max seqs and read positions, as 1006 does."""
+    answer = await call.services.messages.has_read_and_max_seqs(request.userID, request.SerializeToString())
+    return GetConversationsHasReadAndMaxSeqResp.FromString(answer)
+
+
+async def mark_conversation_as_read(call: Call, request: MarkConversationAsReadReq) -> None:
+    """Mark a conversation as read up to a seq."""
+    await call.services.read_marks.mark_conversation(
+        request.userID, request.conversationID, request.hasReadSeq, request.seqs, call.operation_id
+    )
+
+
+async def mark_msgs_as_read(call: Call, request: MarkMsgsAsReadReq) -> None:
+    """Mark some messages as read."""
+    await call.services.read_marks.mark_messages(
+        request.userID, request.conversationID, request.seqs, call.operation_id
+    )
+
+
+async def set_conversation_has_read_seq(call: Call, request: SetConversationHasReadSeqReq) -> None:
+    """Set the read position exactly."""
+    await call.services.read_marks.set_position(
+        request.userID,
+        request.conversationID,
+        request.hasReadSeq,
+        call.operation_id,
+        notify=not request.noNotification,
+    )
+
+
+async def get_server_time(call: Call, _request: GetServerTimeReq) -> GetServerTimeResp:
+    """Return the server's clock in milliseconds."""
+    return GetServerTimeResp(serverTime=call.services.now_ms())
+
+
+_PULL_PATHS = (
+    "/msg/pull_msg_by_seq",
+    # What the PyPI package tries instead, one after the other.
+    "/msg/pull_message_by_seqs",
+    "/msg/pull_msg_by_seqs",
+    "/msg/pull_msg_by_range",
+)
+
+ROUTES: tuple[Route[Any], ...] = (
+    Route("/msg/newest_seq", GetMaxSeqReq, newest_seq, Authority.OWNER, "userID"),
+    *(Route(path, PullMessageBySeqsReq, pull_msg_by_seq, Authority.OWNER, "userID") for path in _PULL_PATHS),
+    Route(
+        "/msg/get_conversations_has_read_and_max_seq",
+        GetConversationsHasReadAndMaxSeqReq,
+        get_conversations_has_read_and_max_seq,
+        Authority.OWNER,
+        "userID",
+    ),
+    Route(
+        "/msg/mark_conversation_as_read",
+        MarkConversationAsReadReq,
+        mark_conversation_as_read,
+        Authority.OWNER,
+        "userID",
+    ),
+    Route("/msg/mark_msgs_as_read", MarkMsgsAsReadReq, mark_msgs_as_read, Authority.OWNER, "userID"),
+    Route(
+        "/msg/set_conversation_has_read_seq",
+        SetConversationHasReadSeqReq,
+        set_conversation_has_read_seq,
+        Authority.OWNER,
+        "userID",
+    ),
+    Route("/msg/get_server_time", GetServerTimeReq, get_server_time, Authority.ANYBODY),
+)

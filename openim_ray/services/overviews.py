@@ -1,0 +1,114 @@
+"""
+Conversations as the pure-JavaScript client wants them: row, newest message, peer and numbers in one (OpenIM wire, §10.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.people import Friend, User
+from openim_ray.ports import Broker, ConversationState
+from openim_ray.protocol.pb.jssdk_pb2 import ConversationMsg
+from openim_ray.services.conversations import ConversationService
+from openim_ray.services.messages import MessageReading
+from openim_ray.services.relations import RelationService
+from openim_ray.services.users import UserService
+from openim_ray.services.views import conversation, friend_info_only, user_info
+
+ACTIVE_MAX: Final = 100
+"""Conversations in one answer; also what a caller gets who doesn't say how many."""
+
+
+class Overview(NamedTuple):
+    """
+    Conversations, pinned ones first, then by their newest message; and how many messages are unread.
+    """
+
+    unread: int
+    conversations: list[ConversationMsg]
+
+
+class OverviewService:
+    """
+    Puts conversations together with what belongs to them.
+    """
+
+    def __init__(
+        self,
+        conversations: ConversationService,
+        users: UserService,
+        relations: RelationService,
+        messages: MessageReading,
+        broker: Broker,
+    ) -> None:
+        self._conversations = conversations
+        self._users = users
+        self._relations = relations
+        self._messages = messages
+        self._broker = broker
+
+    async def active(self, owner_id: str, count: int) -> Overview:
+        """
+        Return the first `count` conversations that hold a message, and the unread messages of all.
+        """
+        rows = await self._conversations.all(owner_id)
+        states = await self._broker.conversation_states(owner_id, None)
+        limit = min(count, ACTIVE_MAX) if count > 0 else ACTIVE_MAX
+        return await self._overview(owner_id, rows, states, limit)
+
+    async def some(self, owner_id: str, conversation_ids: Sequence[str]) -> Overview:
+        """
+        Return those of these conversations that hold a message, and the unread messages of these.
+        """
+        rows = await self._conversations.some(owner_id, conversation_ids)
+        states = await self._broker.conversation_states(owner_id, [row.conversation_id for row in rows])
+        return await self._overview(owner_id, rows, states, len(rows))
+
+    async def _overview(
+        self, owner_id: str, rows: Sequence[Conversation], states: Mapping[str, ConversationState], limit: int
+    ) -> Overview:
+        visible = [row for row in rows if _holds_message(states.get(row.conversation_id))]
+        unread = sum(_unread(states[row.conversation_id]) for row in visible)
+        visible.sort(key=lambda row: (row.is_pinned, states[row.conversation_id].max_time), reverse=True)
+        chosen = visible[:limit]
+        newest = await self._messages.newest_messages(
+            {row.conversation_id: states[row.conversation_id] for row in chosen}
+        )
+        peers = [row.user_id for row in chosen if row.user_id]
+        users: dict[str, User] = {user.user_id: user for user in await self._users.find(peers)} if peers else {}
+        friends = await self._relations.designated_friends(owner_id, peers) if peers else []
+        by_id: dict[str, Friend] = {friend.friend.user_id: friend for friend in friends}
+        return Overview(
+            unread,
+            [
+                _element(row, newest[row.conversation_id], states[row.conversation_id], users, by_id)
+                for row in chosen
+                if row.conversation_id in newest
+            ],
+        )
+
+
+def _element(
+    row: Conversation,
+    newest: bytes,
+    state: ConversationState,
+    users: Mapping[str, User],
+    friends: Mapping[str, Friend],
+) -> ConversationMsg:
+    element = ConversationMsg(conversation=conversation(row), maxSeq=state.max_seq, readSeq=state.read_seq)
+    element.lastMsg.MergeFromString(newest)
+    if row.user_id in users:
+        element.user.CopyFrom(user_info(users[row.user_id]))
+    if row.user_id in friends:
+        element.friend.CopyFrom(friend_info_only(friends[row.user_id]))
+    return element
+
+
+def _holds_message(state: ConversationState | None) -> bool:
+    return state is not None and state.max_seq >= max(state.min_seq, 1)
+
+
+def _unread(state: ConversationState) -> int:
+    return max(state.max_seq - state.read_seq, 0)
