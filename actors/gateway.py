@@ -103,7 +103,12 @@ class GatewayActor:
             process, requests, services.tokens, addresses, _limits(config), wall_ms, self._activate
         )
         api = build_api(
-            services=services, config=config, registry=self._registry, ready=self._ready, metrics=self._metrics
+            services=services,
+            config=config,
+            registry=self._registry,
+            ready=self._ready,
+            metrics=self._metrics,
+            client_address=addresses.client_address,
         )
         self._listeners = Listeners(config.server, limits.handshake_seconds)
         await self._listeners.start(self._server.application(), api)

@@ -58,12 +58,15 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
     StartError (or `cluster.ClusterError`) if it can't start; then nothing of it is left running.
     """
     data_dir = _data_directory(config)
-    stopped = _stop_signals()
+    stopped = threading.Event()
+    _stop_on_signals(stopped)
     with _locked(data_dir):
         cluster.sweep(data_dir)
         config, endpoints = _settle(config, data_dir)
         try:
             address = cluster.start(data_dir, config.cluster.namespace)
+            # Ray puts handlers of its own into their place.
+            _stop_on_signals(stopped)
             _start_actors(config, stopped)
             if not stopped.is_set():
                 _leave_word(config, endpoints, address, detached=False)
@@ -237,8 +240,6 @@ def _leave_word(config: Config, endpoints: Endpoints, address: str, *, detached:
     )
 
 
-def _stop_signals() -> threading.Event:
-    stopped = threading.Event()
+def _stop_on_signals(stopped: threading.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    return stopped

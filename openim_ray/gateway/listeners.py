@@ -9,7 +9,6 @@ import contextlib
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakSet, ref
 
 import structlog
 from aiohttp import web
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CERTIFICATE_CHECK_SECONDS = 2.0
+SILENCE_CHECK_SECONDS = 1.0
 BACKLOG = 4096
 
 
@@ -38,18 +38,19 @@ class Listeners:
         self._server = server
         self._first_request_seconds = first_request_seconds
         self._loop = asyncio.get_running_loop()
-        self._heard: WeakSet[asyncio.Protocol] = WeakSet()
+        self._silent: dict[web.RequestHandler, float] = {}
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.Server] = []
         self._context: ssl.SSLContext | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, websocket: web.Application, api: web.Application) -> None:
         """Begin to listen."""
         if self._server.tls_certificate:
             self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._load_certificate(self._context)
-            self._watcher = asyncio.create_task(self._watch(self._context))
+            self._tasks.append(asyncio.create_task(self._watch(self._context)))
+        self._tasks.append(asyncio.create_task(self._close_silent()))
         for app, port in ((websocket, self._server.ws_port), (api, self._server.api_port)):
             app.on_response_prepare.append(self._hear)
             runner = web.AppRunner(
@@ -73,10 +74,9 @@ class Listeners:
     async def close(self) -> None:
         """End everything."""
         await self.stop_accepting()
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
 
@@ -88,19 +88,25 @@ class Listeners:
 
         def protocol() -> asyncio.Protocol:
             handler = make()
-            self._loop.call_later(self._first_request_seconds, self._close_if_silent, ref(handler))
+            self._silent[handler] = self._loop.time() + self._first_request_seconds
             return handler
 
         return protocol
 
     async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
-        self._heard.add(request.protocol)
+        self._silent.pop(request.protocol, None)
 
-    def _close_if_silent(self, handler: ref[web.RequestHandler]) -> None:
-        """End a connection that said nothing whole yet: aiohttp itself would wait for ever."""
-        protocol = handler()
-        if protocol is not None and protocol not in self._heard:
-            protocol.force_close()
+    async def _close_silent(self) -> None:
+        """End connections that said nothing whole yet: aiohttp itself would wait for ever."""
+        while True:
+            await asyncio.sleep(SILENCE_CHECK_SECONDS)
+            now = self._loop.time()
+            for handler, deadline in list(self._silent.items()):
+                if handler.transport is None:
+                    del self._silent[handler]
+                elif deadline <= now:
+                    del self._silent[handler]
+                    handler.force_close()
 
     # --- certificates
 

@@ -174,13 +174,20 @@ class Requests:
         session = client.session
         session.pull_started()
         try:
-            uncut = session.kind is ClientKind.PYPI
-            return await self._reading.pull_by_ranges(client.connection.user_id, request.data, uncut=uncut)
+            return await self._reading.pull_by_ranges(
+                client.connection.user_id,
+                request.data,
+                uncut=session.kind is ClientKind.PYPI,
+                compressed=client.connection.encoding.gzip,
+            )
         finally:
             session.pull_finished(self._loop.time())
 
     async def _pull_by_seqs(self, client: Client, request: Request) -> bytes:
-        return await self._reading.pull_by_seqs(client.connection.user_id, request.data)
+        connection = client.connection
+        return await self._reading.pull_by_seqs(
+            connection.user_id, request.data, compressed=connection.encoding.gzip
+        )
 
     async def _last_messages(self, client: Client, request: Request) -> bytes:
         return await self._reading.last_messages(client.connection.user_id, request.data)

@@ -172,7 +172,7 @@ class WebSocketServer:
         now = self._loop.time()
         limits = self._limits
         transport = request.transport
-        if not isinstance(transport, asyncio.Transport):
+        if transport is None:
             raise ConnectionResetError
         connection = Connection(
             next(self._numbers),
