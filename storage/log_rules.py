@@ -17,7 +17,7 @@ def check_write(write: LogWrite) -> None:
     Raise ValueError if a write contradicts itself.
 
     That is the owner's fault and no outcome of the store: a row of another log, seqs of a stream that aren't dense and
-    ascending, one (conversation, sender, clientMsgID) twice.
+    ascending, one (conversation, sender, clientMsgID) twice, a NUL in the id.
     """
     newest: dict[str, int] = {}
     keys: set[tuple[str, str, str]] = set()
@@ -29,5 +29,7 @@ def check_write(write: LogWrite) -> None:
             raise ValueError(f"seq {row.seq} of {row.conversation_id} follows {before}")
         newest[row.conversation_id] = row.seq
         keys.add((row.conversation_id, row.sender_id, row.client_id))
+    if "\0" in write.home_key:
+        raise ValueError("a NUL in a conversation id")
     if len(keys) != len(write.rows):
         raise ValueError(f"a message stands twice in one write of log {write.home_key}")

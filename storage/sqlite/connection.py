@@ -4,14 +4,15 @@ Connections to SQLite files: how they are opened, what of SQLite's errors caller
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.errors import ArgsError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 BUSY_SECONDS = 5.0
@@ -28,6 +29,9 @@ WAL_BYTES = 64 << 20
 
 STATEMENTS_MAX = 256
 """Prepared statements a connection keeps."""
+
+
+INTEGER_MAX = (1 << 63) - 1
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -53,6 +57,15 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def json_list(values: Iterable[str | int]) -> str:
+    """
+    Return values for `IN (SELECT value FROM json_each(?))`: one statement for any number of them.
+
+    Text with a NUL is left out, as SQLite's JSON would cut it there; nothing that is looked up this way holds one.
+    """
+    return json.dumps([value for value in values if not (isinstance(value, str) and "\0" in value)])
+
+
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     """
@@ -70,9 +83,13 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 def driver_errors(path: Path) -> Iterator[None]:
     """
     Turn the driver's errors (locked, disk full, I/O, malformed) into Unavailable, the cause kept.
+
+    Half a surrogate pair in a text and a number beyond 64 bits are the caller's fault: ArgsError.
     """
     try:
         yield
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise ArgsError("a value that can't be stored") from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise Unavailable(f"{path.name}: {name}") from error

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from openim_ray.storage.sqlite import version_lists
+from openim_ray.storage.sqlite.connection import INTEGER_MAX
 from openim_ray.storage.sqlite.relational import RelationalReader, RelationalWriter
 from openim_ray.storage.sqlite.threads import Threads
 
@@ -87,4 +88,4 @@ def window_of(page: Page) -> dict[str, int]:
     """
     Return the parameters `size` and `skip` of a page.
     """
-    return {"size": page.size, "skip": max(0, page.number - 1) * page.size}
+    return {"size": page.size, "skip": min(max(0, page.number - 1) * page.size, INTEGER_MAX)}

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.message import LogState, MessageRef, StreamHead
-from openim_ray.storage.sqlite.connection import snapshot
+from openim_ray.storage.sqlite.connection import INTEGER_MAX, json_list, snapshot
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,7 +62,9 @@ def read_range(
     """
     Return at most the `newest` highest rows of begin..end, ascending.
     """
-    rows = connection.execute(_RANGE, (conversation_id, begin, end, max(0, newest))).fetchall()
+    rows = connection.execute(
+        _RANGE, (conversation_id, max(begin, 0), min(end, INTEGER_MAX), max(0, newest))
+    ).fetchall()
     rows.reverse()
     return rows
 
@@ -71,7 +73,7 @@ def read_seqs(connection: sqlite3.Connection, conversation_id: ConversationID, s
     """
     Return the rows among `seqs`, ascending.
     """
-    return connection.execute(_SEQS, (conversation_id, json.dumps(list(seqs)))).fetchall()
+    return connection.execute(_SEQS, (conversation_id, json_list(seqs))).fetchall()
 
 
 def find(
@@ -106,7 +108,7 @@ def _marks(connection: sqlite3.Connection, log_id: int) -> dict[str, int]:
 def _heads(
     connection: sqlite3.Connection, conversation_ids: Sequence[ConversationID]
 ) -> dict[ConversationID, StreamHead]:
-    wanted = json.dumps(list(conversation_ids))
+    wanted = json_list(conversation_ids)
     streams = connection.execute(
         "SELECT id, conversation_id, max_seq, max_time FROM streams"
         " WHERE conversation_id IN (SELECT value FROM json_each(?)) AND max_seq > 0",
@@ -115,7 +117,7 @@ def _heads(
     sent: dict[int, dict[str, int]] = {stream_id: {} for stream_id, *_ in streams}
     for stream_id, sender_id, seq in connection.execute(
         "SELECT stream, sender_id, seq FROM sent WHERE stream IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(sent)),),
+        (json_list(sent),),
     ):
         sent[stream_id][sender_id] = seq
     return {

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.message import LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
+from openim_ray.storage.sqlite.connection import json_list
 from openim_ray.storage.sqlite.envelope import seal
 
 if TYPE_CHECKING:
@@ -172,14 +173,14 @@ class Batch:
     def _load_epochs(self, partitions: set[str]) -> dict[str, int]:
         found = self._connection.execute(
             "SELECT partition, epoch FROM partitions WHERE partition IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(partitions)),),
+            (json_list(partitions),),
         )
         return dict(found.fetchall())
 
     def _load_logs(self, home_keys: set[str]) -> dict[str, _Log]:
         found = self._connection.execute(
             "SELECT home_key, id, participants FROM logs WHERE home_key IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(home_keys)),),
+            (json_list(home_keys),),
         )
         return {home_key: _Log(log_id, tuple(json.loads(names))) for home_key, log_id, names in found.fetchall()}
 
@@ -187,7 +188,7 @@ class Batch:
         found = self._connection.execute(
             "SELECT conversation_id, id, max_seq, max_time FROM streams"
             " WHERE conversation_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(conversation_ids)),),
+            (json_list(conversation_ids),),
         )
         return {conversation_id: _Stream(*columns) for conversation_id, *columns in found.fetchall()}
 

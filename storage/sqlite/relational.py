@@ -6,7 +6,6 @@ Statements are built once, at import, with parameters: building one anew costs m
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from openim_ray.domain.errors import Unavailable
-from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, snapshot
+from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, json_list, snapshot
 from openim_ray.storage.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def wanted(values: Sequence[str]) -> dict[str, str]:
     """
     Return the parameter of `is_wanted`.
     """
-    return {"wanted": json.dumps(list(values))}
+    return {"wanted": json_list(values)}
 
 
 @contextmanager

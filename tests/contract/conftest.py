@@ -1,0 +1,111 @@
+"""
+Every backend, fresh for each test, and nothing left open after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openim_ray.storage.open import (
+    open_directory_store,
+    open_message_reader,
+    open_message_store,
+    open_state_reader,
+    open_state_store,
+    prepare,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from openim_ray.storage.open import (
+        OpenDirectoryStore,
+        OpenMessageReader,
+        OpenMessageStore,
+        OpenStateReader,
+        OpenStateStore,
+    )
+
+NOW = 1_764_000_000.0
+
+
+@pytest.fixture(scope="session")
+def fresh_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate once; tests copy the empty files."""
+    folder = tmp_path_factory.mktemp("fresh")
+    asyncio.run(prepare(folder))
+    return folder
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a backend."""
+    return str(request.param)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, fresh_files: Path) -> Iterator[Path]:
+    """Lend a data directory; afterwards no thread and no descriptor of a store may be left."""
+    folder = tmp_path / "data"
+    shutil.copytree(fresh_files, folder)
+    threads = set(threading.enumerate())
+    yield folder
+    assert not [thread.name for thread in threading.enumerate() if thread not in threads]
+    assert not [name for name in open_files() if name.startswith(str(folder))]
+
+
+def open_files() -> list[str]:
+    """Return the names of the files that this process holds open."""
+    names = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            names.append(str(descriptor.readlink()))
+        except FileNotFoundError:  # the listing's own descriptor
+            continue
+    return names
+
+
+@pytest.fixture
+async def store(kind: str, data_dir: Path) -> AsyncIterator[OpenMessageStore]:
+    """Open a message store."""
+    opened = await open_message_store(data_dir, kind)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def reader(store: OpenMessageStore, kind: str, data_dir: Path) -> AsyncIterator[OpenMessageReader]:
+    """Open a reader beside the message store."""
+    opened = await open_message_reader(data_dir, kind)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def state(kind: str, data_dir: Path) -> AsyncIterator[OpenStateStore]:
+    """Open a state store whose clock stands at NOW."""
+    opened = await open_state_store(data_dir, kind, clock=lambda: NOW)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def state_reader(state: OpenStateStore, kind: str, data_dir: Path) -> AsyncIterator[OpenStateReader]:
+    """Open a reader beside the state store."""
+    opened = await open_state_reader(data_dir, kind)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def directory(kind: str, data_dir: Path) -> AsyncIterator[OpenDirectoryStore]:
+    """Open a directory."""
+    opened = await open_directory_store(data_dir, kind)
+    yield opened
+    await opened.aclose()

@@ -1,0 +1,100 @@
+"""
+Fill a directory with what no port writes yet: friends, black lists, members.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+
+from openim_ray.storage.memory import DirectoryTables, MemoryDirectoryStore
+from openim_ray.storage.sqlite import version_lists
+from openim_ray.storage.sqlite.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
+from openim_ray.storage.sqlite.relational import RelationalWriter
+from openim_ray.storage.version_rules import Change, ListKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Table
+
+    from openim_ray.domain.ids import UserID
+    from openim_ray.domain.people import Blocked, Friend
+    from openim_ray.storage.open import OpenDirectoryStore
+
+
+class Filler:
+    """
+    Writes below the ports, into whichever backend a directory has.
+    """
+
+    def __init__(self, directory: OpenDirectoryStore, data_dir: Path) -> None:
+        self._tables = directory.tables if isinstance(directory, MemoryDirectoryStore) else None
+        self._path = data_dir / "directory.db"
+
+    def friend(self, friend: Friend) -> None:
+        """Add a friend."""
+        if isinstance(self._tables, DirectoryTables):
+            self._tables.put_friend(friend)
+            return
+        columns = asdict(friend)
+        columns["friend_user_id"] = columns.pop("friend")["user_id"]
+        self._insert(FRIENDS, columns)
+        self.change(ListKind.FRIENDS, friend.owner_user_id, friend.friend.user_id, Change.INSERTED)
+
+    def blocked(self, blocked: Blocked) -> None:
+        """Add an entry of a black list."""
+        if isinstance(self._tables, DirectoryTables):
+            self._tables.put_blocked(blocked)
+            return
+        columns = asdict(blocked)
+        columns["blocked_user_id"] = columns.pop("blocked")["user_id"]
+        self._insert(BLACKS, columns)
+
+    def member(self, user_id: UserID, group_id: str, join_time: int) -> None:
+        """Let a user join a group, which is made if need be."""
+        if isinstance(self._tables, DirectoryTables):
+            self._tables.put_member(user_id, group_id, join_time)
+            return
+        self._insert(GROUPS, _blank(GROUPS) | {"group_id": group_id})
+        self._insert(MEMBERS, _blank(MEMBERS) | {"group_id": group_id, "user_id": user_id, "join_time": join_time})
+        self.change(ListKind.JOINED_GROUPS, user_id, group_id, Change.INSERTED)
+        self.change(ListKind.MEMBERS, group_id, user_id, Change.INSERTED)
+
+    def change(self, kind: ListKind, owner: str, element: str, change: Change, *, reordered: bool = False) -> None:
+        """Take a step of a version list."""
+        self.change_all(kind, owner, [(element, change)], reordered=reordered)
+
+    def change_all(
+        self, kind: ListKind, owner: str, changes: list[tuple[str, Change]], *, reordered: bool = False
+    ) -> None:
+        """Take steps of a version list."""
+        if isinstance(self._tables, DirectoryTables):
+            for element, change in changes:
+                self._tables.versions.change(kind, owner, element, change, reordered=reordered)
+            return
+        with closing(RelationalWriter(self._path)) as writer, writer.transaction() as connection:
+            for element, change in changes:
+                version_lists.change(connection, kind, owner, element, change, reordered=reordered)
+
+    def head_version(self, kind: ListKind, owner: str) -> int:
+        """Return the version of a list, 0 if nobody made it yet."""
+        if isinstance(self._tables, DirectoryTables):
+            return self._tables.versions.head(kind, owner).version
+        with closing(sqlite3.connect(self._path)) as connection:
+            found = connection.execute(
+                "SELECT version FROM version_lists WHERE kind = ? AND owner = ?", (int(kind), owner)
+            ).fetchone()
+        return int(found[0]) if found else 0
+
+    def _insert(self, table: Table, columns: dict[str, object]) -> None:
+        with closing(RelationalWriter(self._path)) as writer, writer.transaction() as connection:
+            connection.execute(insert(table).prefix_with("OR IGNORE"), columns)
+
+
+def _blank(table: Table) -> dict[str, object]:
+    return {column.name: column.type.python_type() for column in table.columns if column.name != "id"}

@@ -1,0 +1,81 @@
+"""
+What every state store promises (`ports.StateStore`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.message import ReadPosition
+from openim_ray.ports import TokenRecord
+from tests.contract.conftest import NOW
+
+if TYPE_CHECKING:
+    from openim_ray.storage.open import OpenStateReader, OpenStateStore
+
+LATER = int(NOW) + 90 * 24 * 3600
+ALICE = UserID("alice")
+CHAT, OTHER = ConversationID("si_alice_bob"), ConversationID("si_alice_carol")
+
+
+def token(digest: str, state: int = 0, *, user: str = "alice", platform: int = 5, until: int = LATER) -> TokenRecord:
+    """Return a token record."""
+    return TokenRecord(digest, user, platform, state, until)
+
+
+async def test_an_unknown_token(state: OpenStateStore) -> None:
+    """A token that was never issued has no state."""
+    assert await state.token_state("alice", 5, "d") is None
+    assert await state.tokens("alice", 5) == []
+
+
+async def test_tokens_come_oldest_first(state: OpenStateStore, state_reader: OpenStateReader) -> None:
+    """Tokens of a user and platform are listed in the order of their first save, which a later save doesn't change."""
+    await state.save_tokens([token("b"), token("a"), token("x", user="Alice"), token("y", platform=1)])
+    await state.save_tokens([token("c"), token("b", until=LATER + 1)])
+
+    assert [token("b", until=LATER + 1), token("a"), token("c")] == await state_reader.tokens("alice", 5)
+    assert [token("x", user="Alice")] == await state_reader.tokens("Alice", 5)
+
+
+async def test_a_token_belongs_to_its_user_and_platform(state: OpenStateStore, state_reader: OpenStateReader) -> None:
+    """A digest that was issued to somebody else, or for another platform, is unknown."""
+    await state.save_tokens([token("d")])
+
+    assert await state_reader.token_state("alice", 5, "d") == 0
+    assert await state_reader.token_state("bob", 5, "d") is None
+    assert await state_reader.token_state("alice", 1, "d") is None
+
+
+async def test_a_kicked_token_stays_kicked(state: OpenStateStore, state_reader: OpenStateReader) -> None:
+    """No later save makes a kicked token normal, neither alone nor in one batch with the kick."""
+    await state.save_tokens([token("d"), token("e")])
+    await state.save_tokens([token("d", 2)])
+    await state.save_tokens([token("d", 0), token("d", 1), token("f", 2), token("f", 0)])
+
+    assert await state_reader.token_state("alice", 5, "d") == 2
+    assert await state_reader.token_state("alice", 5, "e") == 0
+    assert await state_reader.token_state("alice", 5, "f") == 2
+
+
+async def test_expired_tokens_are_forgotten_at_a_save(state: OpenStateStore) -> None:
+    """A save forgets what expired before the store's clock, and nothing that is still valid."""
+    await state.save_tokens([token("old", until=int(NOW) - 1), token("edge", until=int(NOW)), token("new")])
+    await state.save_tokens([])
+
+    assert [record.digest for record in await state.tokens("alice", 5)] == ["edge", "new"]
+    assert await state.token_state("alice", 5, "old") is None
+
+
+async def test_positions_are_replaced_one_by_one(state: OpenStateStore, state_reader: OpenStateReader) -> None:
+    """A saved position replaces the earlier one of its conversation, also with a lower one, and leaves the others."""
+    assert await state_reader.read_positions(ALICE) == {}
+    await state.save_positions(ALICE, {CHAT: ReadPosition(7, 3, 1), OTHER: ReadPosition(1)})
+    await state.save_positions(ALICE, {CHAT: ReadPosition(2, 9, 4)})
+    await state.save_positions(UserID("bob"), {CHAT: ReadPosition(5)})
+    await state.save_positions(ALICE, {})
+
+    assert {CHAT: ReadPosition(2, 9, 4), OTHER: ReadPosition(1)} == await state_reader.read_positions(ALICE)
+    assert {CHAT: ReadPosition(5)} == await state_reader.read_positions(UserID("bob"))
+    assert await state_reader.read_positions(UserID("ALICE")) == {}
