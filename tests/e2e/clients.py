@@ -1,0 +1,207 @@
+"""Makes users and their devices for a test, and ends them with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from openim_ray.protocol.identifiers import Platform
+from tests.e2e.browser import BrowserSlot
+from tests.e2e.client import Account, Client, Endpoints
+from tests.e2e.install import Unavailable
+from tests.e2e.native_client import Device, NativeClient
+from tests.e2e.pypi_client import PypiClient
+from tests.e2e.sdk_client import NodeSeat, SdkClient, WasmSeat
+from tests.e2e.server import Server
+from tests.e2e.wire import Wire
+
+PLATFORMS: Final = {
+    "wasm": Platform.WEB,
+    "js": Platform.WEB,
+    "native": Platform.ANDROID,
+    "pypi": Platform.LINUX,
+}
+SERVER_ERROR: Final = 500
+
+AnyClient = TypeVar("AnyClient", bound=Client)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A device and what belongs to it."""
+
+    kind: str
+    client: Client
+    wire: Wire
+    storage: Any
+    """What stays when the device is closed: a profile of Chromium, a folder, a `Device`."""
+
+
+class Clients:
+    """
+    Devices of one test.
+
+        alice, bob = clients.user("alice"), clients.user("bob")
+        phone = await clients.native(alice)
+        tab = await clients.wasm(bob)
+
+    Each returns logged in and synchronised unless `login=False`. Every device reaches the server by a `wire` of its own that can be cut.
+    """
+
+    def __init__(self, server: Server, browser_slot: BrowserSlot, folder: Path) -> None:
+        self._server = server
+        self._browser_slot = browser_slot
+        self._folder = folder
+        self._opened: list[Opened] = []
+        self._profiles: list[str] = []
+
+    def user(self, name: str) -> str:
+        """Register a user and return its id."""
+        return self._server.add_user(name)
+
+    def account(self, kind: str, user_id: str) -> Account:
+        """Return a new login for a device of this kind; it kicks older ones of the same platform."""
+        platform = PLATFORMS[kind]
+        return Account(user_id, self._server.token(user_id, platform), platform)
+
+    def wire(self, client: Client) -> Wire:
+        """Return the network of a device."""
+        return self._find(client).wire
+
+    async def open(self, kind: str, user_id: str, **options: Any) -> Any:
+        """Open a device of the kind `wasm`, `js`, `native` or `pypi`."""
+        return await getattr(self, kind)(user_id, **options)
+
+    async def reopen(self, client: Client) -> Any:
+        """Close a device and open it again with what it kept and the same token: a restarted app, a reloaded page."""
+        old = self._find(client)
+        await client.close()
+        return await self.open(old.kind, client.user_id, account=client.account, storage=old.storage)
+
+    async def wasm(
+        self,
+        user_id: str,
+        *,
+        account: Account | None = None,
+        storage: str | None = None,
+        clock_shift: int = 0,
+        login: bool = True,
+    ) -> SdkClient:
+        """Open a page with the wasm SDK, in a fresh profile unless `storage` names one."""
+        try:
+            browser = await self._browser_slot.get()
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        if storage is None:
+            storage = await browser.profile()
+            self._profiles.append(storage)
+        wire = await self._wire()
+        client = SdkClient(account or self.account("wasm", user_id), self._endpoints(wire))
+        client.take(
+            await WasmSeat.open(browser, storage, lambda name, _, data: client.events.add(name, data), clock_shift)
+        )
+        return await self._ready(Opened("wasm", client, wire, storage), client, login)
+
+    async def js(
+        self,
+        user_id: str,
+        *,
+        account: Account | None = None,
+        storage: None = None,
+        clock_shift: int = 0,
+        login: bool = True,
+    ) -> SdkClient:
+        """Start a Node process with the pure JavaScript SDK, which stores nothing."""
+        wire = await self._wire()
+        client = SdkClient(account or self.account("js", user_id), self._endpoints(wire))
+        try:
+            client.take(await NodeSeat.open(lambda name, _, data: client.events.add(name, data), clock_shift))
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        return await self._ready(Opened("js", client, wire, storage), client, login)
+
+    async def pypi(
+        self,
+        user_id: str,
+        *,
+        account: Account | None = None,
+        storage: Path | None = None,
+        clock_shift: int = 0,
+        login: bool = True,
+    ) -> PypiClient:
+        """Start a process with the PyPI client, its data in a folder of its own unless `storage` names one."""
+        folder = storage or self._folder / f"pypi-{len(self._opened)}"
+        wire = await self._wire()
+        client = PypiClient(account or self.account("pypi", user_id), self._endpoints(wire), folder, clock_shift)
+        try:
+            return await self._ready(Opened("pypi", client, wire, folder), client, login)
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+
+    async def native(
+        self,
+        user_id: str,
+        *,
+        account: Account | None = None,
+        storage: Device | None = None,
+        clock_shift: int = 0,
+        login: bool = True,
+    ) -> NativeClient:
+        """Open a client that behaves as the native SDKs do, on a fresh device unless `storage` is one."""
+        wire = await self._wire()
+        device = storage or Device()
+        account = account or self.account("native", user_id)
+        client = NativeClient(
+            account, self._endpoints(wire), device=device, clock=lambda: time.time() + clock_shift / 1000
+        )
+        return await self._ready(Opened("native", client, wire, device), client, login)
+
+    async def close(self) -> None:
+        """End all devices and their networks."""
+        await asyncio.gather(*(opened.client.close() for opened in self._opened))
+        await asyncio.gather(*(opened.wire.close() for opened in self._opened))
+        if self._profiles:
+            browser = await self._browser_slot.get()
+            for profile in self._profiles:
+                await browser.close_profile(profile)
+
+    def check_answers(self) -> None:
+        """Fail if any HTTP answer of this test says that the server is at fault."""
+        for opened in self._opened:
+            for event in opened.client.events.named("http"):
+                assert not _is_fault(event.data), f"{opened.client.user_id}: {event.data}"
+        faults = [answer for answer in self._server.answers if answer[1] == SERVER_ERROR]
+        assert not faults, faults
+
+    async def _wire(self) -> Wire:
+        wire = Wire(self._server.ws_port)
+        await wire.up()
+        return wire
+
+    def _endpoints(self, wire: Wire) -> Endpoints:
+        return Endpoints(wire.ws_url, self._server.api_url)
+
+    async def _ready(self, opened: Opened, client: AnyClient, login: bool) -> AnyClient:
+        self._opened.append(opened)
+        if login:
+            await client.login()
+        return client
+
+    def _find(self, client: Client) -> Opened:
+        return next(opened for opened in self._opened if opened.client is client)
+
+
+def _is_fault(answer: dict[str, Any]) -> bool:
+    if answer["status"] >= SERVER_ERROR:
+        return True
+    with contextlib.suppress(ValueError):  # not every answer is an envelope
+        body = json.loads(answer["body"])
+        return isinstance(body, dict) and body.get("errCode") == SERVER_ERROR
+    return False

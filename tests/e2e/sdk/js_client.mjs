@@ -1,0 +1,37 @@
+/**
+ * Drives one client of the pure JavaScript SDK (`@openim/client-sdk`) in Node.
+ *
+ * The SDK is made for browsers: it finds `WebSocket` and `fetch` in the global scope. `ws` stands in for the first;
+ * the second is wrapped, so that every HTTP answer is reported.
+ */
+import { createRequire } from "node:module";
+
+import WebSocket from "ws";
+
+import { emit, serve } from "./channel.mjs";
+import { shiftClock } from "./clock.mjs";
+
+const clockShift = Number(process.env.CLOCK_SHIFT_MS ?? 0);
+if (clockShift) shiftClock(clockShift);
+
+globalThis.WebSocket = class extends WebSocket {
+  constructor(url) {
+    super(url);
+    this.binaryType = "blob"; // as in a browser
+  }
+};
+
+const plainFetch = globalThis.fetch;
+globalThis.fetch = async (url, options) => {
+  const response = await plainFetch(url, options);
+  emit("http", "js", { path: new URL(url).pathname, status: response.status, body: await response.clone().text() });
+  return response;
+};
+
+const { CbEvents, getSDK } = createRequire(import.meta.url)("@openim/client-sdk");
+const sdk = getSDK();
+for (const name of new Set(Object.values(CbEvents))) {
+  sdk.on(name, ({ data, errCode, errMsg }) => emit(name, "js", { data, errCode, errMsg }));
+}
+
+serve({ sdk: async (method, ...params) => (await sdk[method](...params)).data });

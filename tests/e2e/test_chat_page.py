@@ -1,0 +1,306 @@
+"""The chat page in Chromium: what a newcomer with two tabs does, and what the page does when the server goes or refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from openim_ray.web import login_link
+from tests.e2e.browser import Browser, Page
+from tests.e2e.channel import CallError
+from tests.e2e.events import WAIT_SECONDS
+from tests.e2e.server import Server
+
+pytestmark = [pytest.mark.ray, pytest.mark.browser]
+
+WAIT = {"timeout": WAIT_SECONDS * 1000}
+PAGE_OF_HISTORY = 30
+
+# Runs before anything of the page: notes what its policy refuses and which sockets it opens.
+WATCH = """
+  window.seen = { violations: [], sockets: [] };
+  document.addEventListener("securitypolicyviolation", (event) =>
+    window.seen.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+  window.WebSocket = class extends window.WebSocket {
+    constructor(url) { super(url); window.seen.sockets.push(url); }
+  };
+"""
+
+
+class Tab:
+    """One tab with the chat page, of one user, in a browser profile of its own."""
+
+    def __init__(self, page: Page, server: Server, user: str) -> None:
+        self.page = page
+        self.user = user
+        self._server = server
+
+    @classmethod
+    async def open(cls, browser: Browser, server: Server, user: str, token: str | None = None) -> Tab:
+        """Open the page by a login link; it is not waited for."""
+        page = await browser.page(await browser.profile(viewport={"width": 1200, "height": 800}))
+        await page.do("addInitScript", {"content": WATCH})
+        tab = cls(page, server, user)
+        link = login_link(f"{server.api_url}/", user, server.token(user) if token is None else token)
+        await page.do("goto", link)
+        return tab
+
+    @classmethod
+    async def signed_in(cls, browser: Browser, server: Server, user: str) -> Tab:
+        """Open the page and wait until it is connected."""
+        tab = await cls.open(browser, server, user)
+        await tab.connected()
+        return tab
+
+    async def connected(self) -> None:
+        """Wait until the page is connected and has what it missed."""
+        await self.sees('.status[data-state="connected"]')
+
+    async def sees(self, selector: str) -> None:
+        """Wait until an element is visible; playwright's selectors."""
+        await self.page.do("waitForSelector", selector, WAIT)
+
+    async def until(self, condition: str, *values: object) -> None:
+        """Wait until a JavaScript condition holds; `values` can be used in it."""
+        await self.page.do(
+            "waitForFunction", f"(() => {{ const values = {json.dumps(values)}; return {condition}; }})()", None, WAIT
+        )
+
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        return await self.page.do("evaluate", expression)
+
+    async def start_chat(self, user: str) -> None:
+        """Open a chat by the other's id."""
+        await self.page.do("click", "button[title='New chat']")
+        await self.page.do("fill", "#other-id", user)
+        await self.page.do("press", "#other-id", "Enter")
+        await self.sees(f".thread .status:text-is('{user}')")
+
+    async def open_chat(self, name: str) -> None:
+        """Open the chat with this nickname from the list."""
+        await self.page.do("bringToFront")
+        await self.page.do("click", f".conversation:has-text('{name}')")
+
+    async def write(self, text: str) -> None:
+        """Type a text and send it by Enter."""
+        await self.page.do("fill", "#text", text)
+        await self.page.do("press", "#text", "Enter")
+
+    async def has_messages(self, *texts: str) -> None:
+        """Wait until the open chat shows exactly these texts, in this order."""
+        shown = "[...document.querySelectorAll('.message .text')].map((text) => text.textContent)"
+        try:
+            await self.until(f"JSON.stringify({shown}) === JSON.stringify(values)", *texts)
+        except Exception as error:
+            raise AssertionError(f"{self.user} sees {await self.evaluate(shown)}, not {texts}") from error
+
+    async def has_ticks(self, state: str, count: int) -> None:
+        """Wait until so many own messages are in a state: sent, read, waiting, failed."""
+        await self.until(f"document.querySelectorAll('.own .tick[data-state={state}]').length === {count}")
+
+    async def unread(self) -> str:
+        """Return the number on the first conversation of the list, empty if there is none."""
+        badge = ".conversations li [data-part=unread]"
+        return str(
+            await self.evaluate(
+                f"(b => b && !b.hidden ? b.firstChild.textContent : '')(document.querySelector('{badge}'))"
+            )
+        )
+
+    def complaints(self) -> list[str]:
+        """Return the errors of the console and uncaught exceptions so far."""
+        console = [event.data for event in self.page.events.named("console") if event.data["type"] == "error"]
+        return [str(event.data) for event in self.page.events.named("pageerror")] + [str(line) for line in console]
+
+
+@pytest.fixture
+async def pair(browser: Browser, server: Server) -> tuple[Tab, Tab]:
+    """Ann and Ben, new users, each signed in in a browser of their own."""
+    ann, ben = server.add_user("Ann"), server.add_user("Ben")
+    return await Tab.signed_in(browser, server, ann), await Tab.signed_in(browser, server, ben)
+
+
+async def test_two_users_chat(pair: tuple[Tab, Tab]) -> None:
+    """Texts go both ways, unread ones are counted, and the writer sees when they were read."""
+    ann, ben = pair
+    await ann.start_chat(ben.user)
+    await ann.write("Hello Ben")
+    await ann.write("Are you there?\n— Ann")
+    await ben.sees(".conversation:has-text('Are you there?')")
+    await ben.until("document.title.startsWith('(2) ')")
+    assert await ben.unread() == "2"
+    await ann.has_ticks("sent", 2)
+
+    await ben.open_chat("Ann")
+    await ben.has_messages("Hello Ben", "Are you there?\n— Ann")
+    await ann.has_ticks("read", 2)
+    await ben.until("!document.title.startsWith('(')")
+    assert await ben.unread() == ""
+
+    await ben.write("Yes, here I am 🙂")
+    await ann.has_messages("Hello Ben", "Are you there?\n— Ann", "Yes, here I am 🙂")
+    await ben.has_ticks("read", 1)
+    assert await ann.unread() == ""
+    assert ann.complaints() + ben.complaints() == []
+
+
+async def test_markup_in_a_message_is_text(pair: tuple[Tab, Tab]) -> None:
+    """What others write never becomes part of the page."""
+    ann, ben = pair
+    hostile = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+    await ann.start_chat(ben.user)
+    await ann.write(hostile)
+    await ben.sees(".conversation:has-text('onerror')")
+    await ben.open_chat("Ann")
+    await ben.has_messages(hostile)
+    assert await ben.evaluate("document.querySelectorAll('#chat img, #chat script').length") == 0
+
+
+async def test_writing_is_shown_to_the_other(pair: tuple[Tab, Tab]) -> None:
+    """Who is being written to sees it, until the message comes."""
+    ann, ben = pair
+    await ann.start_chat(ben.user)
+    await ann.write("Hello")
+    await ben.sees(".conversation:has-text('Hello')")
+    await ben.open_chat("Ann")
+    await ann.page.do("fill", "#text", "I am thinking about")
+    await ben.sees(".thread .typing:text-is('is writing …')")
+    await ann.page.do("press", "#text", "Enter")
+    await ben.has_messages("Hello", "I am thinking about")
+    await ben.until("document.querySelector('.thread .typing') === null")
+
+
+async def test_history_comes_by_pages(browser: Browser, server: Server, pair: tuple[Tab, Tab]) -> None:
+    """A new device sees the newest page first, older ones on the way up, down to the first message, in order."""
+    ann, ben = pair
+    texts = [f"line {number}" for number in range(1, 2 * PAGE_OF_HISTORY + 11)]
+    await ann.start_chat(ben.user)
+    for text in texts:
+        await ann.write(text)
+    await ann.has_ticks("sent", len(texts))
+
+    fresh = await Tab.signed_in(browser, server, ben.user)  # kicks the other tab of this user
+    assert await fresh.unread() == str(len(texts))
+    await fresh.open_chat("Ann")
+    await fresh.has_messages(*texts[-PAGE_OF_HISTORY - 1 :])
+    for _ in range(2):
+        await fresh.evaluate("document.querySelector('.history').scrollTo(0, 0)")
+        await fresh.until("!document.querySelector('.older').classList.contains('loading')")
+        await fresh.until("document.querySelector('.history').scrollTop > 0")
+    await fresh.has_messages(*texts)
+    assert await fresh.evaluate("document.querySelector('.older').hidden")
+    await ann.has_ticks("read", len(texts))
+
+
+async def test_it_comes_back_after_a_crash_of_the_server(server: Server, pair: tuple[Tab, Tab]) -> None:
+    """The loss is told, what is written meanwhile waits, and after the restart everything is there once."""
+    ann, ben = pair
+    await ann.start_chat(ben.user)
+    await ann.write("before")
+    await ben.sees(".conversation:has-text('before')")
+    await ben.open_chat("Ann")
+    await ann.has_ticks("read", 1)
+
+    await asyncio.to_thread(server.kill_everything)
+    await ann.sees(".banner:has-text('The page tries again by itself')")
+    await ann.write("while it was gone")
+    await ann.write("and one more")
+    await ann.has_ticks("waiting", 2)
+
+    await asyncio.to_thread(server.restart)
+    await ann.connected()
+    await ben.connected()
+    await ben.has_messages("before", "while it was gone", "and one more")
+    await ann.has_messages("before", "while it was gone", "and one more")
+    await ann.has_ticks("read", 3)
+    await ben.write("welcome back")
+    await ann.has_messages("before", "while it was gone", "and one more", "welcome back")
+
+
+async def test_a_second_login_is_told_to_the_first(browser: Browser, server: Server, pair: tuple[Tab, Tab]) -> None:
+    """The tab that was kicked says so in words, forgets the token and does not come back by itself."""
+    ann, _ben = pair
+    await Tab.signed_in(browser, server, ann.user)
+    await ann.sees("#sign-in .fault:has-text('You were signed out')")
+    assert await ann.evaluate("sessionStorage.length") == 0
+    assert await ann.evaluate("document.getElementById('user-id').value") == ann.user
+    sockets = await ann.evaluate("window.seen.sockets.length")
+    await ann.page.do("reload")
+    await ann.sees("#sign-in button")
+    assert sockets == 1
+    assert await ann.evaluate("window.seen.sockets.length") == 0
+
+
+@pytest.mark.parametrize(("token", "code", "words"), [("garbage", 1503, "This is not a token.")])
+async def test_a_wrong_token_is_explained(browser: Browser, server: Server, token: str, code: int, words: str) -> None:
+    """The form stays, with the code, what it means and what to do."""
+    tab = await Tab.open(browser, server, server.add_user("Eve"), token)
+    await tab.sees(f"#sign-in .fault:has-text('{words}')")
+    assert f"Code {code}" in await tab.page.do("textContent", "#sign-in .fault")
+
+
+async def test_another_user_s_token_is_explained(browser: Browser, server: Server) -> None:
+    """A token opens the door of its own user only."""
+    tab = await Tab.open(browser, server, server.add_user("Eve"), server.token(server.add_user("Ann")))
+    await tab.sees("#sign-in .fault:has-text('Code 1502')")
+
+
+async def test_an_unknown_user_can_not_be_written_to(pair: tuple[Tab, Tab]) -> None:
+    """The form for a new chat says what is wrong with the id."""
+    ann, _ben = pair
+    await ann.page.do("click", "button[title='New chat']")
+    await ann.page.do("fill", "#other-id", "nobody-of-this-name")
+    await ann.page.do("press", "#other-id", "Enter")
+    await ann.sees(".new-chat .fault:has-text('The server does not know this user.')")
+
+
+async def test_a_reload_keeps_the_login_and_signing_out_ends_it(pair: tuple[Tab, Tab]) -> None:
+    """The tab remembers who it belongs to, until it is told to forget."""
+    ann, _ben = pair
+    await ann.page.do("reload")
+    await ann.connected()
+    await ann.page.do("click", "button[title='Sign out']")
+    await ann.sees("#sign-in button")
+    assert await ann.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
+
+
+async def test_the_token_leaves_the_address_bar(pair: tuple[Tab, Tab]) -> None:
+    """A login link must not stay where it is seen, bookmarked or shared."""
+    ann, _ben = pair
+    assert await ann.evaluate("location.href + JSON.stringify(history.state)") == f"{ann._server.api_url}/null"
+    assert await ann.evaluate("localStorage.length") == 0
+
+
+async def test_nothing_leaves_the_server_s_own_addresses(server: Server, pair: tuple[Tab, Tab]) -> None:
+    """No request, no socket and no attempt at either goes anywhere else, and the policy has nothing to refuse."""
+    ann, ben = pair
+    await ann.start_chat(ben.user)
+    await ann.write("https://elsewhere.example/picture.png")
+    await ben.sees(".conversation:has-text('elsewhere.example')")
+    await ben.open_chat("Ann")
+    await ann.has_ticks("read", 1)
+    for tab in pair:
+        requests = await tab.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+        seen = await tab.evaluate("window.seen")
+        assert len(requests) > 10
+        assert {"{0.scheme}://{0.netloc}".format(urlsplit(request)) for request in requests} == {server.api_url}
+        assert {"{0.scheme}://{0.netloc}".format(urlsplit(socket)) for socket in seen["sockets"]} == {server.ws_url}
+        assert seen["violations"] == []
+        assert tab.complaints() == []
+
+
+async def test_the_policy_is_in_force(pair: tuple[Tab, Tab]) -> None:
+    """A page whose header were missing would pass the test before this one, so the policy is made to refuse something."""
+    ann, _ben = pair
+    await ann.evaluate("void fetch('https://elsewhere.example/').catch(() => {})")
+    await ann.evaluate("void (new Image().src = 'https://elsewhere.example/picture.png')")
+    await ann.until("window.seen.violations.length === 2")
+    refused = await ann.evaluate("window.seen.violations.map((seen) => seen.split(' ')[0]).sort()")
+    assert refused == ["connect-src", "img-src"]
+    with pytest.raises(CallError, match="TrustedHTML"):
+        await ann.evaluate("document.body.innerHTML = '<p>markup</p>'")
