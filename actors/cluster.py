@@ -313,7 +313,9 @@ def start_head(data_dir: Path, port: int) -> str:
         f"--temp-dir={_temporary_directory(data_dir)}",
     ]
     variables = {**os.environ, **environment(data_dir, loopback=True)}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+        command, env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
         raise ClusterError(f"Ray did not start: {lines[-1]}")

@@ -185,7 +185,7 @@ class GatewayActor:
         if self._listeners is not None:
             await self._listeners.stop_accepting()
         deadline = self._loop.time() + self._config.server.drain_seconds / 2
-        while self._hub.busy and self._loop.time() < deadline:
+        while self._hub.busy and self._loop.time() < deadline:  # noqa: ASYNC110 - machines are plain objects, nothing wakes us
             await asyncio.sleep(0.01)
         if self._server is not None:
             await self._server.drain()

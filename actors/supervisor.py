@@ -177,7 +177,7 @@ class SupervisorActor:
 
     async def _wait_ready(self, handle: Any) -> None:
         async with asyncio.timeout(READY_SECONDS):
-            while not await call_handle(handle, "incarnation"):
+            while not await call_handle(handle, "incarnation"):  # noqa: ASYNC110 - the other process has no event here
                 await asyncio.sleep(0.02)
 
     async def _recover(self) -> None:

@@ -7,12 +7,11 @@ Frames are written straight to the transport: a server's frame is a header of tw
 
 from __future__ import annotations
 
+import asyncio
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import asyncio
-
     from openim_ray.protocol.encoding import Encoding
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -59,29 +58,36 @@ class RateLimit:
         return True
 
 
+class QueueLimits(NamedTuple):
+    """
+    What may wait for a slow client.
+    """
+
+    frames_max: int
+    bytes_max: int
+
+
 class Connection:
     """
     A client's socket after the handshake.
 
-    Limit: `queue_bytes_max` bytes wait in the transport, or `queue_frames_max` frames leave at one moment; a client that reads too slowly for
-    that is cut off, and the others don't notice.
+    Limits: `bytes_max` bytes wait in the transport, and `frames_max` frames leave at one moment; a client that reads
+    too slowly for that is cut off, and the others don't notice. `room` is set while it may send more.
     """
 
     __slots__ = (
-        "_queue_bytes_max",
-        "_queue_frames_max",
+        "_limits",
         "_stalled_since",
         "_transport",
         "_waiting",
-        "address",
         "encoding",
         "gone",
         "last_heard",
         "last_pinged",
         "number",
-        "operation_id",
         "platform_id",
         "rate",
+        "room",
         "sends_under_way",
         "user_id",
     )
@@ -93,9 +99,7 @@ class Connection:
         platform_id: int,
         encoding: Encoding,
         transport: asyncio.Transport,
-        *,
-        queue_bytes_max: int,
-        queue_frames_max: int,
+        limits: QueueLimits,
         rate: RateLimit,
         now: float,
     ) -> None:
@@ -104,15 +108,13 @@ class Connection:
         self.platform_id = platform_id
         self.encoding = encoding
         self.rate = rate
-        self.address = ""
-        self.operation_id = ""
         self.gone = False
+        self.room = asyncio.Event()
         self.last_heard = now
         self.last_pinged = now
         self.sends_under_way = 0
         self._transport = transport
-        self._queue_bytes_max = queue_bytes_max
-        self._queue_frames_max = queue_frames_max
+        self._limits = limits
         self._waiting: list[bytes] = []
         self._stalled_since: float | None = None
 
@@ -131,12 +133,12 @@ class Connection:
         if self._transport.is_closing():
             self.gone = True
             return True
-        if len(frames) > self._queue_frames_max:
+        if len(frames) > self._limits.frames_max:
             self.abort()
             return False
         self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
         buffered = self._transport.get_write_buffer_size()
-        if buffered > self._queue_bytes_max:
+        if buffered > self._limits.bytes_max:
             self.abort()
             return False
         self._stalled_since = None if not buffered else self._stalled_since or now

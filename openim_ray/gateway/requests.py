@@ -66,6 +66,7 @@ class SendContext:
         """Write the answer; the echo follows it."""
         connection = self._client.connection
         connection.sends_under_way -= 1
+        connection.room.set()
         if connection.gone:
             return
         if error is not None or not isinstance(reply, items.Accepted):
@@ -185,9 +186,7 @@ class Requests:
 
     async def _pull_by_seqs(self, client: Client, request: Request) -> bytes:
         connection = client.connection
-        return await self._reading.pull_by_seqs(
-            connection.user_id, request.data, compressed=connection.encoding.gzip
-        )
+        return await self._reading.pull_by_seqs(connection.user_id, request.data, compressed=connection.encoding.gzip)
 
     async def _last_messages(self, client: Client, request: Request) -> bytes:
         return await self._reading.last_messages(client.connection.user_id, request.data)

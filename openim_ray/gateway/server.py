@@ -17,7 +17,7 @@ from openim_ray.core.hub import Device
 from openim_ray.core.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.gateway.broker import FutureContext
-from openim_ray.gateway.connection import PONG, TEXT, Connection, RateLimit, frame
+from openim_ray.gateway.connection import PONG, TEXT, Connection, QueueLimits, RateLimit, frame
 from openim_ray.gateway.requests import Client, Requests, UnknownRequest, success
 from openim_ray.protocol.errors import HandshakeError, ProtocolError
 from openim_ray.protocol.handshake import Handshake, connect_answer, parse_handshake
@@ -97,11 +97,11 @@ class WebSocketServer:
         if not self._addresses.enter(address):
             return _plain_fault(errors.ConnectionLimit("too many connections from this address"))
         try:
-            return await self._accept_from(request, address)
+            return await self._accept_from(request)
         finally:
             self._addresses.leave(address)
 
-    async def _accept_from(self, request: web.Request, address: str) -> web.StreamResponse:
+    async def _accept_from(self, request: web.Request) -> web.StreamResponse:
         if not self.admitting or len(self._process.connections) + self._handshaking >= self._limits.connections_max:
             return _plain_fault(errors.ConnectionLimit("the server holds as many connections as it may"))
         try:
@@ -113,7 +113,7 @@ class WebSocketServer:
             owner, fault = await self._authenticate(handshake)
             if owner is None:
                 return await self._answer_fault(request, handshake, fault)
-            opened = await self._open(request, handshake, owner, address)
+            opened = await self._open(request, handshake, owner)
         finally:
             self._handshaking -= 1
         if isinstance(opened, web.StreamResponse):
@@ -143,10 +143,10 @@ class WebSocketServer:
         return socket
 
     async def _open(
-        self, request: web.Request, handshake: Handshake, owner: Caller, address: str
+        self, request: web.Request, handshake: Handshake, owner: Caller
     ) -> tuple[web.WebSocketResponse, Client] | web.StreamResponse:
         socket = await _upgrade(request)
-        client = self._client(request, handshake, address)
+        client = self._client(request, handshake)
         self._process.add(client.connection)
         try:
             registered = await self._register(client, handshake, owner)
@@ -168,7 +168,7 @@ class WebSocketServer:
         client.session.must_sync = registered.sync_due and client.session.kind is ClientKind.GO
         return socket, client
 
-    def _client(self, request: web.Request, handshake: Handshake, address: str) -> Client:
+    def _client(self, request: web.Request, handshake: Handshake) -> Client:
         now = self._loop.time()
         limits = self._limits
         transport = request.transport
@@ -180,13 +180,10 @@ class WebSocketServer:
             handshake.platform,
             handshake.encoding,
             transport,
-            queue_bytes_max=limits.send_queue_bytes_max,
-            queue_frames_max=limits.send_queue_frames_max,
-            rate=RateLimit(limits.frames_per_second_max, limits.frames_burst, now),
-            now=now,
+            QueueLimits(limits.send_queue_frames_max, limits.send_queue_bytes_max),
+            RateLimit(limits.frames_per_second_max, limits.frames_burst, now),
+            now,
         )
-        connection.address = address
-        connection.operation_id = handshake.operation_id
         session = Session(connection.number, handshake.user_id, _kind(handshake), now)
         if handshake.wants_answer:
             # Waits in front of whatever is pushed while the registration is under way.
@@ -248,7 +245,8 @@ class WebSocketServer:
         if request.req_identifier == RequestIdentifier.SEND_MSG:
             self._requests.send(client, request)
             while connection.sends_under_way >= self._limits.requests_under_way_max and not connection.gone:
-                await asyncio.sleep(0.005)
+                connection.room.clear()
+                await connection.room.wait()
         elif request.req_identifier == RequestIdentifier.LOGOUT:
             self._log_out(connection, request)
         else:
