@@ -80,7 +80,12 @@ def test_recorded_http_responses_are_written_alike(row: dict[str, Any]) -> None:
     """An answer is written with the same keys in the same order, the same nulls and the same omissions."""
     message = from_json_dict(recorded.message_class(row["response_type"]), row["response"])
 
-    assert json.dumps(row["response"]) == json.dumps(to_json_dict(message))
+    # The entries of a map have no order: they differ between two recordings of one answer.
+    by_key = any(
+        field.message_type and field.message_type.GetOptions().map_entry for field in message.DESCRIPTOR.fields
+    )
+    written = to_json_dict(message)
+    assert json.dumps(row["response"], sort_keys=by_key) == json.dumps(written, sort_keys=by_key)
 
 
 @pytest.mark.parametrize("row", recorded.load("notifications"), ids=name_of)
