@@ -36,8 +36,8 @@ class Chat:
     end_seq: int = 0
 
     def size(self) -> int:
-        """Return the bytes it takes, rather more than less."""
-        return _PART_BYTES + sum(len(body) + _ROW_BYTES for _, body in self.rows)
+        """Return the bytes it takes, rather more than less; none without rows."""
+        return sum(len(body) + _ROW_BYTES for _, body in self.rows) + (_PART_BYTES if self.rows else 0)
 
     def drop_older(self, seqs: Collection[int]) -> None:
         """Leave rows out; then the client must not take what it gets for the beginning of the chat."""
@@ -57,8 +57,8 @@ class Stream:
     is_end: bool = False
 
     def size(self) -> int:
-        """Return the bytes it takes, rather more than less."""
-        return _PART_BYTES + sum(_size(row) for row in self.rows)
+        """Return the bytes it takes, rather more than less; none without rows."""
+        return sum(_size(row) for row in self.rows) + (_PART_BYTES if self.rows else 0)
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Answer:
     keeps_empty: bool = False
 
     def size(self) -> int:
-        """Return the bytes it takes, rather more than less."""
+        """Return the bytes it takes, rather more than less; names of what is empty aside, which can't be cut."""
         return sum(chat.size() for chat in self.chats) + sum(stream.size() for stream in self.streams)
 
     def encode(self) -> bytes:
@@ -100,10 +100,9 @@ def encode_within_frame(answer: Answer, *, compressed: bool) -> bytes:
     """
     limit = TARGET_RESPONSE_FRAME_BYTES
     data = answer.encode()
-    bytes_max = limit
-    while (written := _written(data, compressed=compressed)) > limit:
-        bytes_max = min(len(data) * limit // written, len(data)) * 9 // 10
-        cut(answer, bytes_max)
+    while (written := _written(data, compressed=compressed)) > limit and answer.size():
+        # The rest shrinks like the whole, more or less; a tenth less, so that the loop ends soon.
+        cut(answer, len(data) * limit // written * 9 // 10)
         data = answer.encode()
     return data
 

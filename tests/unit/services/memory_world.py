@@ -1,0 +1,247 @@
+"""
+Services over the stores in memory, with a broker that does what the actors would do, one call at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.config import AuthSection, Config, Secret
+from openim_ray.core.inbox import Inbox
+from openim_ray.domain import errors
+from openim_ray.domain.conversation import (
+    Conversation,
+    SessionType,
+    home_key,
+    notification_stream_id,
+    self_stream_id,
+    single_chat_id,
+)
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
+from openim_ray.domain.message import LogWrite, ReadPosition, StoredMessage
+from openim_ray.domain.people import User
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.protocol.messages import encode_unplaced, with_position
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+from openim_ray.services import Services, build_services
+from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, MemoryStateStore, MemoryTables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.ports import ConversationState, MessageReader, TokenRecord
+
+SECRET = "correct horse battery"
+START_MS = 1_800_000_000_000
+
+
+class Clock:
+    """A clock that stands until it is moved; Unix milliseconds."""
+
+    def __init__(self, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return self.now_ms
+
+
+class MemoryBroker:
+    """
+    `ports.Broker` over the tables, with the state machine of real inboxes; notes what it was told.
+    """
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+        self.kicked: list[tuple[str, int]] = []
+        self.marked: list[tuple[str, str, int, list[int], str]] = []
+        self.positions_set: list[tuple[str, str, int, str, bool]] = []
+        self.fails = False
+
+    async def conversation_states(
+        self, user_id: str, conversation_ids: Sequence[str] | None = None
+    ) -> dict[str, ConversationState]:
+        """See `ports.Broker`."""
+        self._check()
+        return self._inbox(user_id).states(conversation_ids)
+
+    async def mark_read(
+        self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
+    ) -> None:
+        """See `ports.Broker`; writes no notification."""
+        self._check_position(user_id, conversation_id, has_read_seq)
+        self.marked.append((user_id, conversation_id, has_read_seq, list(seqs), operation_id))
+        self._write(LogWrite("p", self._epoch(), home_key(conversation_id), (), (), {user_id: has_read_seq}))
+        self._set(user_id, conversation_id, has_read_seq)
+
+    async def set_read_position(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool
+    ) -> None:
+        """See `ports.Broker`."""
+        self._check_position(user_id, conversation_id, has_read_seq)
+        self.positions_set.append((user_id, conversation_id, has_read_seq, operation_id, notify))
+        self._set(user_id, conversation_id, has_read_seq)
+
+    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+        """See `ports.Broker`."""
+        self._check()
+        self._tables.state.save_tokens(records, 0)
+
+    async def force_logout(self, user_id: str, platform_id: int) -> None:
+        """See `ports.Broker`."""
+        self._check()
+        self.kicked.append((user_id, platform_id))
+
+    # --- for tests
+
+    def store(self, rows: Sequence[StoredMessage]) -> None:
+        """Write rows of one log."""
+        self._write(LogWrite("p", self._epoch(), home_key(rows[0].conversation_id), (), tuple(rows), {}))
+
+    def _inbox(self, user_id: str) -> Inbox:
+        rows = self._tables.directory.conversations(UserID(user_id))
+        ids = [row.conversation_id for row in rows]
+        ids += [notification_stream_id(row.conversation_id) for row in rows]
+        ids.append(self_stream_id(user_id))
+        inbox = Inbox(user_id, 1, 0)
+        positions = {str(key): value for key, value in self._tables.state.read_positions(UserID(user_id)).items()}
+        inbox.load(ids, positions, {str(key): head for key, head in self._tables.messages.heads(ids).items()})
+        return inbox
+
+    def _set(self, user_id: str, conversation_id: str, seq: int) -> None:
+        head = self._tables.messages.heads([ConversationID(conversation_id)]).get(ConversationID(conversation_id))
+        sent = head.sent.get(user_id, 0) if head else 0
+        before = self._tables.state.read_positions(UserID(user_id)).get(ConversationID(conversation_id))
+        min_seq = before.min_seq if before else 0
+        positions = {ConversationID(conversation_id): ReadPosition(seq, sent, min_seq)}
+        self._tables.state.save_positions(UserID(user_id), positions)
+
+    def _check_position(self, user_id: str, conversation_id: str, has_read_seq: int) -> None:
+        self._check()
+        state = self._inbox(user_id).states([conversation_id]).get(conversation_id)
+        if state is None:
+            raise errors.RecordNotFound("no such conversation")
+        if has_read_seq > state.max_seq:
+            raise errors.ArgsError("hasReadSeq is above the newest message")
+
+    def _check(self) -> None:
+        if self.fails:
+            raise errors.Unavailable("the actors don't answer")
+
+    def _epoch(self) -> int:
+        return self._tables.messages.claim(["p"], "test")["p"]
+
+    def _write(self, write: LogWrite) -> None:
+        self._tables.messages.write([write])
+
+
+class MemoryWorld:
+    """
+    A server's services with everything behind them in memory.
+
+    Args:
+        auth: settings of `[auth]`; the secret is always `SECRET`.
+        reader: stands in front of the message store, to make holes in it.
+    """
+
+    def __init__(self, auth: AuthSection | None = None, reader: MessageReader | None = None) -> None:
+        self.tables = MemoryTables()
+        self.clock = Clock()
+        self.broker = MemoryBroker(self.tables)
+        settings = auth or AuthSection()
+        fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
+        self.config = Config(auth=AuthSection(**{**fields, "admin_secret": Secret(SECRET)}))
+        self.directory = MemoryDirectoryStore(self.tables.directory)
+        self.messages = MemoryMessageStore(self.tables.messages)
+        self.state = MemoryStateStore(self.tables.state)
+        self.services: Services = build_services(
+            config=self.config,
+            directory=self.directory,
+            tokens=self.state,
+            messages=reader or self.messages,
+            broker=self.broker,
+            now_ms=self.clock,
+        )
+
+    def add_users(self, *user_ids: str) -> None:
+        """Create accounts whose nicknames are their capitalized ids."""
+        users = [User(user_id=UserID(one), nickname=one.capitalize(), create_time=START_MS) for one in user_ids]
+        self.tables.directory.register(users)
+
+    def add_chat(self, one: str, other: str) -> str:
+        """Give both users the row of their chat; returns its id."""
+        chat_id = single_chat_id(one, other)
+        self.tables.directory.ensure_conversations([_row(one, other, chat_id), _row(other, one, chat_id)])
+        return chat_id
+
+    def send(self, sender: str, receiver: str, *texts: str, content_type: int = 101, sender_sync: bool = True) -> str:
+        """Store one message per text in the chat of two users, a second apart; returns the chat's id."""
+        chat_id = self.add_chat(sender, receiver)
+        for text in texts:
+            self.store(chat_id, sender, receiver, text, content_type=content_type, sender_sync=sender_sync)
+        return chat_id
+
+    def notify(self, sender: str, receiver: str, content_type: int, *contents: str) -> str:
+        """Store one notification per content in the stream of two users' chat; returns the stream's id."""
+        stream_id = notification_stream_id(self.add_chat(sender, receiver))
+        for content in contents:
+            self.store(stream_id, sender, receiver, content, content_type=content_type)
+        return stream_id
+
+    def store(
+        self,
+        conversation_id: str,
+        sender: str,
+        receiver: str,
+        text: str,
+        *,
+        content_type: int = 101,
+        sender_sync: bool = True,
+    ) -> None:
+        """Store one message as its log's owner does."""
+        self.clock.now_ms += 1000
+        head = self.tables.messages.heads([ConversationID(conversation_id)]).get(ConversationID(conversation_id))
+        seq = (head.max_seq if head else 0) + 1
+        name = f"{conversation_id}-{seq}"
+        message = MsgData(
+            sendID=sender,
+            recvID=receiver,
+            clientMsgID=f"client-{name}",
+            serverMsgID=f"server-{name}",
+            sessionType=SessionType.SINGLE,
+            msgFrom=100,
+            contentType=content_type,
+            content=text.encode(),
+            status=2,
+        )
+        self.broker.store(
+            [
+                StoredMessage(
+                    ConversationID(conversation_id),
+                    ConversationSeq(seq),
+                    UserID(sender),
+                    ClientMessageID(message.clientMsgID),
+                    ServerMessageID(message.serverMsgID),
+                    self.clock.now_ms,
+                    content_type,
+                    sender_sync,
+                    "operation",
+                    with_position(encode_unplaced(message), seq, self.clock.now_ms),
+                )
+            ]
+        )
+
+    def clear(self, user_id: str, conversation_id: str, min_seq: int) -> None:
+        """Let a user see nothing below a seq."""
+        position = self.tables.state.read_positions(UserID(user_id)).get(ConversationID(conversation_id))
+        changed = (position or ReadPosition())._replace(min_seq=min_seq)
+        self.tables.state.save_positions(UserID(user_id), {ConversationID(conversation_id): changed})
+
+
+def _row(owner: str, peer: str, chat_id: ConversationID) -> Conversation:
+    return Conversation(
+        owner_user_id=UserID(owner),
+        conversation_id=chat_id,
+        conversation_type=SessionType.SINGLE,
+        user_id=peer,
+    )
