@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.message import StoredMessage
 
 HEARTBEAT_SECONDS = 1.0
+REPEAT_SECONDS = 0.2
+REPEATS_AT_ONCE = 1_000
+"""After a break at most so many registrations and requests leave at once, the rest with the next ticks: a link's queue is bounded."""
 CLOCK_MARGIN_MS = 5_000
 
 Request = (
@@ -95,7 +98,7 @@ class Device(NamedTuple):
 
 
 class _Pending:
-    __slots__ = ("connection", "context", "deadline", "item", "peer")
+    __slots__ = ("connection", "context", "deadline", "item", "moved", "peer")
 
     def __init__(self, item: Request, peer: str, context: object, deadline: float, connection: int) -> None:
         self.item = item
@@ -103,6 +106,7 @@ class _Pending:
         self.context = context
         self.deadline = deadline
         self.connection = connection
+        self.moved = False
 
 
 class Hub:
@@ -126,6 +130,8 @@ class Hub:
         self._items: list[tuple[str, items.AnyItem]] = []
         self._effects: list[Effect] = []
         self._runs: dict[Run, list[int]] = {}
+        self._to_register: dict[int, int] = {}
+        self._to_repeat: dict[int, None] = {}
         self._heard_ms: dict[str, int] = {}
         self._next_heartbeat = 0.0
         self._next_expiry_check = 0.0
@@ -220,7 +226,7 @@ class Hub:
             elif isinstance(item, items.Repair):
                 self._repair(item)
             elif isinstance(item, items.Moved):
-                self.placement_wanted = max(self.placement_wanted, item.placement_epoch, self.placement.epoch + 1)
+                self._on_moved(item)
 
     def link_reset(self, peer: str, wall_ms: int) -> None:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
@@ -228,9 +234,9 @@ class Hub:
         self._heard_ms[peer] = wall_ms
         for session in self.sessions.values():
             if self.placement.inbox_of(session.user_id) == peer:
-                self._items.append((peer, self._register(0, session, again=True, since_ms=since_ms)))
-        for pending in [one for one in self._pending.values() if one.peer == peer]:
-            self._repeat(pending)
+                self._register_again(session.connection, since_ms)
+        self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.peer == peer)
+        self._catch_up()
 
     def place(self, placement: Placement, wall_ms: int) -> None:
         """Take over a newer placement: what moved is registered and asked again at its new home."""
@@ -239,14 +245,14 @@ class Hub:
         old, self.placement = self.placement, placement
         since_ms = min(self._heard_ms.values(), default=wall_ms) - CLOCK_MARGIN_MS
         for session in self.sessions.values():
-            home = placement.inbox_of(session.user_id)
-            if home != old.inbox_of(session.user_id):
-                self._items.append((home, self._register(0, session, again=True, since_ms=since_ms)))
-        for pending in list(self._pending.values()):
-            peer = self._home_of(pending.item)
-            if peer not in (None, pending.peer):
-                pending.peer = peer or pending.peer
-                self._repeat(pending)
+            if placement.inbox_of(session.user_id) != old.inbox_of(session.user_id):
+                self._register_again(session.connection, since_ms)
+        for call, pending in self._pending.items():
+            peer = self._home_of(pending.item) or pending.peer
+            if peer != pending.peer or pending.moved:
+                pending.peer, pending.moved = peer, False
+                self._to_repeat[call] = None
+        self._catch_up()
 
     def tick(self, now: float) -> None:
         """Do what is due: deadlines, heartbeats, the ends of first syncs."""
@@ -254,9 +260,12 @@ class Hub:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             beat = items.Heartbeat()
             self._items.extend((peer, beat) for peer in self._shards())
+        self._catch_up()
         if now < self._next_expiry_check:
             return
-        self._next_expiry_check = now + 0.2
+        self._next_expiry_check = now + REPEAT_SECONDS
+        # Refused by an actor that does not know the newest placement yet: said again until it does.
+        self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.moved)
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
             self._end(self._pending.pop(call), None, errors.Unavailable("no answer in time"))
         for session in self.sessions.values():
@@ -336,12 +345,34 @@ class Hub:
         else:
             waiting.append(session.connection)
 
+    def _on_moved(self, item: items.Moved) -> None:
+        # With an older placement than ours the other one has to learn; this is said again meanwhile.
+        self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
+        if (pending := self._pending.get(item.call)) is not None:
+            pending.moved = True
+
+    def _register_again(self, connection: int, since_ms: int) -> None:
+        self._to_register[connection] = min(since_ms, self._to_register.get(connection, since_ms))
+
+    def _catch_up(self) -> None:
+        """Say again what a break made necessary, in order, a bounded part at once."""
+        for connection in list(self._to_register)[:REPEATS_AT_ONCE]:
+            since_ms = self._to_register.pop(connection)
+            if (session := self.sessions.get(connection)) is not None:
+                home = self.placement.inbox_of(session.user_id)
+                self._items.append((home, self._register(0, session, again=True, since_ms=since_ms)))
+        for call in list(self._to_repeat)[:REPEATS_AT_ONCE]:
+            del self._to_repeat[call]
+            if (pending := self._pending.get(call)) is not None:
+                self._repeat(pending)
+
     def _repeat(self, pending: _Pending) -> None:
-        if isinstance(pending.item, items.Submit) and not pending.item.stored:
+        if isinstance(pending.item, items.Submit) and not pending.item.stored and not pending.moved:
             # Not remembered by the log, so a repetition could be seen twice: the sender decides.
             del self._pending[pending.item.call]
             self._end(pending, None, errors.Unavailable("interrupted; whether it was delivered is unknown"))
             return
+        pending.moved = False
         self._items.append((pending.peer, pending.item))
 
     def _register(self, call: int, session: Session, *, again: bool = False, since_ms: int = 0) -> items.Register:
