@@ -97,6 +97,7 @@ class GatewayActor:
         services = build_services(
             config=config, directory=directory, tokens=state, messages=reader, broker=self._broker, now_ms=wall_ms
         )
+        await services.users.ensure_admins(config.auth.admin_user_ids)
         requests = Requests(process, services.messages, config.persistence.append_deadline_seconds)
         addresses = AddressLimits(limits.connections_per_address_max, config.server.trusted_proxies)
         self._server = WebSocketServer(

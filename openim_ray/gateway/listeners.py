@@ -54,7 +54,12 @@ class Listeners:
         for app, port in ((websocket, self._server.ws_port), (api, self._server.api_port)):
             app.on_response_prepare.append(self._hear)
             runner = web.AppRunner(
-                app, handle_signals=False, access_log=None, keepalive_timeout=75.0, shutdown_timeout=1.0
+                app,
+                handle_signals=False,
+                access_log=None,
+                keepalive_timeout=75.0,
+                shutdown_timeout=1.0,
+                auto_decompress=False,  # no client compresses a body, and a damaged one would be logged as a fault
             )
             await runner.setup()
             self._runners.append(runner)
