@@ -215,6 +215,10 @@ class RelationStore(Protocol):
         """Return version, version id and all ids in list order."""
         ...
 
+    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
+        """Return those ids that name a group, in the order given, each once."""
+        ...
+
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """Return what admission of a single-chat message needs."""
         ...

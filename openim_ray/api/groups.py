@@ -6,8 +6,12 @@ from __future__ import annotations
 
 from openim_ray.api.routes import Call, Route
 from openim_ray.protocol.pb.group_pb2 import (
+    BatchGetIncrementalGroupMemberReq,
+    BatchGetIncrementalGroupMemberResp,
     GetFullJoinGroupIDsReq,
     GetFullJoinGroupIDsResp,
+    GetGroupsInfoReq,
+    GetGroupsInfoResp,
     GetJoinedGroupListReq,
     GetJoinedGroupListResp,
     getIncrementalJoinGroupReq,
@@ -41,12 +45,34 @@ async def get_full_join_group_ids(call: Call, request: GetFullJoinGroupIDsReq) -
     return GetFullJoinGroupIDsResp(version=full.version, versionID=full.version_id, equal=full.equal, groupIDs=full.ids)
 
 
+async def get_groups_info(call: Call, request: GetGroupsInfoReq) -> GetGroupsInfoResp:
+    """Return groups; ids that no group has are left out."""
+    await call.services.groups.check_none_exists(request.groupIDs)
+    return GetGroupsInfoResp()
+
+
+async def get_incremental_group_members_batch(
+    call: Call, request: BatchGetIncrementalGroupMemberReq
+) -> BatchGetIncrementalGroupMemberResp:
+    """Return what changed in the member lists of groups since given versions."""
+    await call.services.groups.check_none_exists([one.groupID for one in request.reqList])
+    return BatchGetIncrementalGroupMemberResp()
+
+
 ROUTES = (
     Route("/group/get_joined_group_list", GetJoinedGroupListReq, get_joined_group_list, Authority.OWNER, "fromUserID"),
     Route(
         "/group/get_incremental_join_groups",
         getIncrementalJoinGroupReq,
         get_incremental_join_groups,
+        Authority.OWNER,
+        "userID",
+    ),
+    Route("/group/get_groups_info", GetGroupsInfoReq, get_groups_info, Authority.ANYBODY),
+    Route(
+        "/group/get_incremental_group_members_batch",
+        BatchGetIncrementalGroupMemberReq,
+        get_incremental_group_members_batch,
         Authority.OWNER,
         "userID",
     ),

@@ -7,10 +7,12 @@ empty is refused as not built instead of being answered in part.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
 from openim_ray.ports import RelationStore, VersionDelta
-from openim_ray.services.paging import page_of
+from openim_ray.services.paging import check_ids, page_of
 from openim_ray.services.versions import FullIDs, full_ids
 
 
@@ -48,6 +50,13 @@ class GroupService:
         Return the ids of all joined groups, unless the client has them.
         """
         return full_ids(*await self._relations.joined_group_ids(UserID(user_id)), client_hash)
+
+    async def check_none_exists(self, group_ids: Sequence[str]) -> None:
+        """
+        Return if none of these ids names a group, which is then the answer to whatever is asked of them.
+        """
+        if await self._relations.existing_groups(check_ids("groupIDs", group_ids)):
+            raise errors.NotImplementedRoute("not implemented: groups")
 
     async def _ids(self, user_id: str) -> list[str]:
         return (await self._relations.joined_group_ids(UserID(user_id)))[2]

@@ -131,6 +131,11 @@ class DirectoryTables:
         joined = self._joined.get(user_id, {})
         return self._versioned(ListKind.JOINED_GROUPS, user_id, sorted(joined, key=joined.__getitem__))
 
+    def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
+        """Return those ids that name a group."""
+        there = {group_id for joined in self._joined.values() for group_id in joined}
+        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in there]
+
     def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """Return what admission of a single-chat message needs."""
         sender, receiver = self._users.get(sender_id), self._users.get(receiver_id)
@@ -239,6 +244,10 @@ class MemoryDirectoryStore:
     async def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
         """See `ports.RelationStore`."""
         return self.tables.joined_group_ids(user_id)
+
+    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
+        """See `ports.RelationStore`."""
+        return self.tables.existing_groups(group_ids)
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""

@@ -13,7 +13,7 @@ from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts
 from openim_ray.storage.directory_rules import SYSTEM_LEVELS
 from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
-from openim_ray.storage.sqlite.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, MEMBERS, USERS
+from openim_ray.storage.sqlite.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, GROUPS, MEMBERS, USERS
 from openim_ray.storage.sqlite.relational import is_wanted, wanted
 from openim_ray.storage.sqlite.users import USER_COLUMNS, user_of
 from openim_ray.storage.version_rules import ListKind
@@ -67,6 +67,7 @@ _BLACKS_PAGE = (
 _BLACKS_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER)
 
 _JOINED_IDS = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == _OWNER).order_by(MEMBERS.c.join_time, MEMBERS.c.id)
+_EXISTING_GROUPS = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 
 _SENDER, _RECEIVER = bindparam("sender", type_=Text), bindparam("receiver", type_=Text)
 _FACTS = select(
@@ -118,6 +119,13 @@ class SqliteRelationStore(DirectoryFile):
     async def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
         """See `ports.RelationStore`; in order of joining."""
         return await self._versioned_ids(ListKind.JOINED_GROUPS, user_id, _JOINED_IDS)
+
+    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
+        """See `ports.RelationStore`."""
+        there = await self._read(
+            lambda connection: set(connection.execute(_EXISTING_GROUPS, wanted(group_ids)).scalars())
+        )
+        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in there]
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""

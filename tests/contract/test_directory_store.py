@@ -207,6 +207,15 @@ async def test_joined_groups(directory: OpenDirectoryStore, filler: Filler) -> N
     assert (await directory.joined_group_ids(CAROL))[::2] == (1, [])
 
 
+async def test_existing_groups(directory: OpenDirectoryStore, filler: Filler) -> None:
+    """Ids that name a group come in the order asked for; others, and repetitions, are left out."""
+    filler.member(ALICE, "g1", 1)
+    filler.member(BOB, "g2", 2)
+
+    assert await directory.existing_groups(["g2", "none", "g1", "g2"]) == ["g2", "g1"]
+    assert await directory.existing_groups([]) == []
+
+
 async def test_black_lists(directory: OpenDirectoryStore, filler: Filler) -> None:
     """A black list comes in order of time, a page at a time, and is nobody else's."""
     rows = [
