@@ -1,0 +1,368 @@
+"""
+A gateway process: `core.hub.Hub` with connections and services, as `openim_ray/gateway` drives it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from openim_ray.core import items
+from openim_ray.core.hub import Close, Completed, Device, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.session import ClientKind, Session
+from openim_ray.domain import errors
+from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp, SendMsgResp
+from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp, MsgData
+from openim_ray.services.messages import MessageReading
+from openim_ray.services.read_marks import ReadMarks
+from tests.simulation.broker import FutureContext, HubBroker
+from tests.simulation.coroutines import Future
+from tests.simulation.messages import prepare
+from tests.simulation.process import Process
+from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Pushed, Request
+from tests.simulation.stores import KICKED, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.core.session import Run
+    from tests.simulation.sockets import Socket
+    from tests.simulation.world import World
+
+REQUEST_SECONDS_MAX = 8.0
+HANDSHAKE_SECONDS_MAX = 10.0
+_registered = msgspec.msgpack.Decoder(items.Registered)
+
+
+class Login(NamedTuple):
+    """
+    What a client says in its handshake.
+    """
+
+    user_id: str
+    platform_id: int
+    digest: str
+    kind: ClientKind
+    wants_greeting: bool
+
+
+class Connection:
+    """
+    A client's socket after the handshake.
+    """
+
+    def __init__(self, number: int, socket: Socket, login: Login, session: Session) -> None:
+        self.number = number
+        self.socket = socket
+        self.login = login
+        self.session = session
+        self.gone = False
+        self.ended = False
+        self.waiting: list[Frame] = [Greeting()] if login.wants_greeting else []
+        self.early: list[Request] | None = []
+        self.pushed: dict[str, int] = {}
+        self.unanswered: set[str] = set()
+
+
+class GatewayProcess(Process):
+    """
+    Performs what its hub wants done.
+    """
+
+    tick_seconds = 0.1
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self.reader = Reader(world.stores, self)
+        self.hub = Hub(world.placement, world.persistence_names)
+        self.broker = HubBroker(self, REQUEST_SECONDS_MAX)
+        self.reading = MessageReading(self.reader, self.reader, self.broker)  # type: ignore[arg-type]
+        self.marks = ReadMarks(self.broker)
+        self.connections: dict[int, Connection] = {}
+        self._numbers = itertools.count(1)
+        self._server_ids = itertools.count(1)
+        self.later(world.scheduler.between(0.01, 0.3), self.begin)
+
+    # --- what happens
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Let the hub handle items."""
+        self.hub.receive(peer, batch, self.wall_ms)
+        self.perform()
+
+    def on_link_reset(self, peer: str) -> None:
+        """Tell the hub."""
+        self.hub.link_reset(peer, self.wall_ms)
+        self.perform()
+
+    def on_tick(self) -> None:
+        """Do what is due."""
+        self.hub.tick(self.now)
+        self.perform()
+
+    def die(self) -> None:
+        """Die, and all connections with it."""
+        super().die()
+        for connection in self.connections.values():
+            connection.socket.break_off()
+
+    # --- connections
+
+    def accept(self, socket: Socket, login: Login) -> None:
+        """Take a connection attempt."""
+        self.spawn(self._accept(socket, login))
+
+    async def _accept(self, socket: Socket, login: Login) -> None:
+        try:
+            state = await self.reader.token_state(login.digest)
+        except errors.OpenIMError as error:
+            socket.end(error.code)
+            return
+        if state is None or state == KICKED:
+            socket.end(errors.TokenNotExist.code if state is None else errors.TokenKicked.code)
+            return
+        connection = self._connect(socket, login)
+        if await self._register(connection):
+            self._serve(connection)
+
+    def _connect(self, socket: Socket, login: Login) -> Connection:
+        number = next(self._numbers)
+        session = Session(number, login.user_id, login.kind, self.now)
+        connection = Connection(number, socket, login, session)
+        self.connections[number] = connection
+        socket.accept()
+        socket.on_request = lambda request: self.run(lambda: self._on_request(connection, request))
+        socket.on_gone = lambda: self.run(lambda: self._on_gone(connection))
+        return connection
+
+    async def _register(self, connection: Connection) -> bool:
+        login = connection.login
+        future: Future[items.Reply] = Future()
+        device = Device(login.platform_id, login.digest, 1 << 40, self.wall_ms)
+        self.hub.open(connection.session, device, FutureContext(future), self.now + HANDSHAKE_SECONDS_MAX)
+        self.perform()
+        try:
+            registered = _registered.decode((await future).value)
+        except errors.OpenIMError as error:
+            connection.socket.end(error.code)
+            self._remove(connection)
+            return False
+        connection.session.must_sync = registered.sync_due and login.kind is ClientKind.GO
+        return not connection.gone
+
+    def _serve(self, connection: Connection) -> None:
+        self._flush(connection)
+        early, connection.early = connection.early or [], None
+        for request in early:
+            self._on_request(connection, request)
+
+    def _on_gone(self, connection: Connection) -> None:
+        self._remove(connection)
+        self.perform()
+
+    def _remove(self, connection: Connection) -> None:
+        connection.gone = True
+        if self.connections.pop(connection.number, None) is not None:
+            self.hub.close(connection.number)
+
+    def close(self, number: int, reason: str) -> None:
+        """Close a connection so that its client comes back and syncs."""
+        connection = self.connections.get(number)
+        if connection is None or connection.ended:
+            return
+        self.world.trace(self, "close", (number, connection.login.user_id, reason))
+        connection.ended = True
+        connection.socket.end()
+        self.later(0.3, lambda: self._on_gone(connection))
+
+    def write(self, connection: Connection, frame: Frame) -> None:
+        """Write a frame, after what waits."""
+        connection.waiting.append(frame)
+        self._flush(connection)
+
+    def _flush(self, connection: Connection) -> None:
+        if connection.gone:
+            return
+        frames, connection.waiting = connection.waiting, []
+        for frame in frames:
+            connection.socket.write(frame)
+
+    # --- what the hub wants done
+
+    def perform(self) -> None:
+        """Do what the hub wants done: effects, then items."""
+        while effects := self.hub.take_effects():
+            for effect in effects:
+                self._apply(effect)
+        for peer, item in self.hub.take_items():
+            self.world.trace(self, f"> {peer}", item)
+            self.links.send(peer, item)
+        self.links.flush()
+
+    def _apply(self, effect: Effect) -> None:
+        if isinstance(effect, Push):
+            self._push(effect)
+        elif isinstance(effect, Completed):
+            effect.context.complete(effect.reply, effect.error)  # type: ignore[attr-defined]
+        elif isinstance(effect, ReadRun):
+            self.spawn(self._read(effect.run))
+        elif isinstance(effect, KickOut):
+            self._kick(effect.connection)
+        elif isinstance(effect, Close):
+            self.close(effect.connection, effect.reason)
+
+    def _push(self, push: Push) -> None:
+        for number in push.connections:
+            connection = self.connections.get(number)
+            if connection is None or connection.ended:
+                continue
+            self.world.oracle.pushed(connection, push.conversation_id, push.body)
+            self.write(connection, Pushed(push.conversation_id, push.body))
+
+    def _kick(self, number: int) -> None:
+        connection = self.connections.get(number)
+        if connection is not None:
+            self.world.oracle.kicked(connection.login)
+            self.write(connection, Kicked())
+            connection.socket.end()
+            self._remove(connection)
+
+    async def _read(self, run: Run) -> None:
+        deadline = self.now + REQUEST_SECONDS_MAX
+        while True:
+            try:
+                count = run.end - run.begin + 1
+                rows = await self.reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
+                break
+            except errors.OpenIMError:
+                if self.now >= deadline:
+                    self.hub.run_failed(run)
+                    self.perform()
+                    return
+                await self.sleep(0.2)
+        self.hub.run_read(run, rows)
+        self.perform()
+
+    # --- requests
+
+    def _on_request(self, connection: Connection, request: Request) -> None:
+        if connection.gone or connection.ended:
+            return
+        if connection.early is not None:
+            connection.early.append(request)
+        elif request.identifier == RequestIdentifier.SEND_MSG:
+            self._send(connection, request)
+        else:
+            self.spawn(self._answer(connection, request))
+
+    def _send(self, connection: Connection, request: Request) -> None:
+        message = MsgData.FromString(request.data)
+        server_id = f"{self.incarnation}-{next(self._server_ids)}"
+        outgoing = prepare(message, connection.login.user_id, server_id)
+        connection.unanswered.add(outgoing.client_id)
+        self.hub.send(
+            connection.number,
+            lambda call: items.Submit(
+                call,
+                outgoing.conversation_id,
+                connection.login.user_id,
+                outgoing.receiver_id,
+                outgoing.client_id,
+                server_id,
+                message.contentType,
+                request.operation_id,
+                outgoing.body,
+                outgoing.stored,
+                outgoing.sender_sync,
+            ),
+            _Sending(self, connection, request, message),
+            self.now + REQUEST_SECONDS_MAX,
+        )
+        self.perform()
+
+    async def _answer(self, connection: Connection, request: Request) -> None:
+        try:
+            data = await self._data(connection, request)
+        except errors.OpenIMError as error:
+            if error.temporary and request.identifier in _SYNC_REQUESTS:
+                self.close(connection.number, "sync not answerable")
+            else:
+                self.write(connection, Answer(request.identifier, request.number, error.code, b""))
+            return
+        self.write(connection, Answer(request.identifier, request.number, 0, data))
+        self._after_answer(connection, request, data)
+
+    async def _data(self, connection: Connection, request: Request) -> bytes:
+        user_id, session = connection.login.user_id, connection.session
+        if request.identifier == RequestIdentifier.GET_NEWEST_SEQ:
+            session.newest_asked()
+            platform_id = connection.login.platform_id
+            self.hub.ask_inbox(
+                user_id,
+                lambda call: items.AskStates(call, user_id, [], platform_id),
+                _Ignored(),
+                self.now + REQUEST_SECONDS_MAX,
+            )
+            return await self.reading.newest_seqs(user_id, request.data)
+        if request.identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
+            session.states_asked()
+            return await self.reading.has_read_and_max_seqs(user_id, request.data)
+        if request.identifier == RequestIdentifier.PULL_MSG_BY_RANGE:
+            session.pull_started()
+            try:
+                uncut = session.kind is ClientKind.PYPI
+                return await self.reading.pull_by_ranges(user_id, request.data, uncut=uncut)
+            finally:
+                session.pull_finished(self.now)
+        return await self.reading.pull_by_seqs(user_id, request.data)
+
+    def _after_answer(self, connection: Connection, request: Request, data: bytes) -> None:
+        session = connection.session
+        if session.kind is ClientKind.JS and request.identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
+            answer = GetConversationsHasReadAndMaxSeqResp.FromString(data)
+            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()}, self.now)
+        elif session.kind is ClientKind.PYPI and request.identifier == RequestIdentifier.GET_NEWEST_SEQ:
+            session.synced(GetMaxSeqResp.FromString(data).maxSeqs, self.now)
+
+
+class _Sending:
+    """
+    A client that waits for the answer to its 1003.
+    """
+
+    def __init__(self, process: GatewayProcess, connection: Connection, request: Request, message: MsgData) -> None:
+        self._process = process
+        self._connection = connection
+        self._request = request
+        self._message = message
+
+    def complete(self, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None) -> None:
+        """Write the answer; the echo follows it."""
+        process, connection, request = self._process, self._connection, self._request
+        connection.unanswered.discard(self._message.clientMsgID)
+        if connection.gone:
+            return
+        if error is not None or not isinstance(reply, items.Accepted):
+            code = error.code if error is not None else errors.Unavailable.code
+            process.write(connection, Answer(request.identifier, request.number, code, b""))
+        else:
+            process.world.oracle.accepted(self._message, reply)
+            answer = SendMsgResp(
+                serverMsgID=reply.server_id, clientMsgID=self._message.clientMsgID, sendTime=reply.send_time
+            )
+            process.write(connection, Answer(request.identifier, request.number, 0, answer.SerializeToString()))
+
+
+class _Ignored:
+    def complete(self, reply: object, error: object) -> None:
+        """Nobody waits."""
+
+
+_SYNC_REQUESTS = {
+    RequestIdentifier.GET_NEWEST_SEQ,
+    RequestIdentifier.PULL_MSG_BY_RANGE,
+    RequestIdentifier.GET_CONV_MAX_READ_SEQ,
+}

@@ -1,0 +1,311 @@
+"""
+What must hold in every world, checked at the moment it could be broken, and once more when everything is quiet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from openim_ray.domain.conversation import is_notification_stream, notification_stream_id, single_chat_id
+from openim_ray.domain.ids import ConversationID
+from tests.simulation.messages import RECEIPT, Seen, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openim_ray.core.items import Accepted
+    from openim_ray.domain.message import StoredMessage
+    from openim_ray.ports import ConversationState
+    from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+    from tests.simulation.clients.device import Device
+    from tests.simulation.gateways import Connection, Login
+    from tests.simulation.sockets import Socket
+    from tests.simulation.world import World
+
+ALL = 1 << 40
+
+Key = tuple[str, str, str]
+"""(conversation, sender, clientMsgID)."""
+
+
+class Violation(AssertionError):
+    """
+    A promise was broken.
+    """
+
+
+class Command(NamedTuple):
+    """
+    A read mark or a set position of a user.
+    """
+
+    number: int
+    user_id: str
+    conversation_id: str
+    seq: int
+    exact: bool
+
+
+class Oracle:
+    """
+    Judge of a world: knows what was sent, answered, pushed and read, and compares it with the store.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._sent: dict[Key, bool] = {}
+        self._answered: dict[Key, str] = {}
+        self._server_ids: dict[tuple[str, int], str] = {}
+        self._order: dict[tuple[int, str], list[tuple[int, Key]]] = {}
+        self._commands: list[Command] = []
+        self._done: set[int] = set()
+        self._logins: list[tuple[float, str, int, str]] = []
+        self.pushes = 0
+
+    def violated(self, text: str) -> None:
+        """Report a broken promise: the world ends."""
+        raise Violation(f"{text} (at {self._world.scheduler.now:.3f} s)")
+
+    # --- sending
+
+    def sending(self, message: MsgData) -> None:
+        """Note a message before its first attempt."""
+        self._sent[_key(message)] = message.options.get("history", True)
+
+    def accepted(self, message: MsgData, reply: Accepted) -> None:
+        """Check an answer that is being written: the message must be durable now."""
+        key = _key(message)
+        if not self._sent[key]:
+            if reply.seq:
+                self.violated(f"online-only {key} got seq {reply.seq}")
+            return
+        reference = self._world.stores.tables.messages.find(ConversationID(key[0]), key[1], key[2])
+        if reference is None:
+            self.violated(f"{key} is answered and not durable")
+        elif (reference.seq, reference.server_id, reference.send_time) != (reply.seq, reply.server_id, reply.send_time):
+            self.violated(f"{key} is answered as {reply} and stored as {reference}")
+
+    def answered(self, message: MsgData, server_id: str, socket: Socket | None, number: int) -> None:
+        """Note that a client got its answer; `socket` is given if it came to the first attempt."""
+        key = _key(message)
+        if not self._sent[key]:
+            return
+        first = self._answered.setdefault(key, server_id)
+        if first != server_id:
+            self.violated(f"{key} was answered as {first} and as {server_id}")
+        if socket is not None:
+            self._order.setdefault((id(socket), key[0]), []).append((number, key))
+            self._world.sockets_seen.append(socket)
+
+    # --- pushes and pulls
+
+    def pushed(self, connection: Connection, conversation_id: str, body: bytes) -> None:
+        """Check a push that is being written."""
+        self.pushes += 1
+        message, user_id = seen(body), connection.login.user_id
+        self._check_part(user_id, conversation_id)
+        if message.sender_id == user_id and message.client_id in connection.unanswered:
+            self.violated(f"echo of {message.client_id} is pushed before its answer")
+        if message.seq == 0:
+            return
+        self._check_stored(conversation_id, message)
+        last = connection.pushed.get(conversation_id)
+        connection.pushed[conversation_id] = message.seq
+        if last is None:
+            return
+        where = f"{conversation_id} on connection {connection.number} of {connection.login}"
+        if message.seq <= last:
+            self.violated(f"{message.seq} follows {last} in {where}")
+        missing = self.visible(user_id, conversation_id, last + 1, message.seq - 1)
+        if missing:
+            self.violated(f"{message.seq} follows {last} in {where}, lacks {missing}")
+
+    def pulled(self, user_id: str, conversation_id: str, found: Sequence[Seen]) -> None:
+        """Check what a client pulled."""
+        if found:
+            self._check_part(user_id, conversation_id)
+        for message in found:
+            if message.deleted:
+                if self._row(conversation_id, message.seq) is not None:
+                    self.violated(f"{conversation_id} {message.seq} came as a placeholder and exists")
+            else:
+                self._check_stored(conversation_id, message)
+
+    def _check_part(self, user_id: str, conversation_id: str) -> None:
+        if conversation_id not in self._world.conversations_of(user_id):
+            self.violated(f"{user_id} heard of {conversation_id}")
+
+    def _check_stored(self, conversation_id: str, message: Seen) -> None:
+        row = self._row(conversation_id, message.seq)
+        if row is None:
+            self.violated(f"{conversation_id} {message.seq} was seen and is not durable")
+        elif (row.server_id, row.send_time, row.sender_id) != (message.server_id, message.send_time, message.sender_id):
+            self.violated(f"{conversation_id} {message.seq} was seen as {message} and is stored as {row}")
+        first = self._server_ids.setdefault((conversation_id, message.seq), message.server_id)
+        if first != message.server_id:
+            self.violated(f"{conversation_id} {message.seq} was {first} and became {message.server_id}")
+
+    # --- read positions
+
+    def marking(self, user_id: str, conversation_id: str, seq: int) -> Command:
+        """Note a read mark that is on its way."""
+        return self._command(user_id, conversation_id, seq, exact=False)
+
+    def setting(self, user_id: str, conversation_id: str, seq: int) -> Command:
+        """Note an exact position that is on its way."""
+        return self._command(user_id, conversation_id, seq, exact=True)
+
+    def _command(self, user_id: str, conversation_id: str, seq: int, *, exact: bool) -> Command:
+        command = Command(len(self._commands), user_id, conversation_id, seq, exact)
+        self._commands.append(command)
+        return command
+
+    def marked(self, command: Command) -> None:
+        """Note that a command succeeded."""
+        self._done.add(command.number)
+
+    def floor_of(self, user_id: str) -> dict[str, int]:
+        """Return the least read position of each conversation that has been promised."""
+        floors: dict[str, int] = {}
+        for command in self._commands:
+            if command.user_id == user_id and command.number in self._done and not command.exact:
+                floors[command.conversation_id] = max(floors.get(command.conversation_id, 0), command.seq)
+        for command in self._commands:
+            if command.user_id == user_id and command.exact:
+                floors.pop(command.conversation_id, None)
+        return floors
+
+    def told_states(self, user_id: str, floors: Mapping[str, int], states: Mapping[str, ConversationState]) -> None:
+        """Check what an inbox said; `floors` is what had been promised when it was asked."""
+        for conversation_id, state in states.items():
+            self._check_part(user_id, conversation_id)
+            if state.max_seq > self._max_seq(conversation_id):
+                self.violated(f"inbox of {user_id} knows {conversation_id} {state}, which isn't durable")
+            floor = min(floors.get(conversation_id, 0), state.max_seq)
+            if state.read_seq < floor and not self._world.had_zombies:
+                self.violated(f"{user_id} had read {conversation_id} up to {floor}, inbox says {state}")
+            self._check_own(user_id, conversation_id, state)
+
+    def _check_own(self, user_id: str, conversation_id: str, state: ConversationState) -> None:
+        if is_notification_stream(conversation_id) or self._was_set(user_id, conversation_id):
+            return
+        own = self._own_newest(user_id, conversation_id, state.max_seq)
+        if state.read_seq < own:
+            self.violated(f"own message {conversation_id} {own} of {user_id} is unread: {state}")
+
+    def _was_set(self, user_id: str, conversation_id: str) -> bool:
+        return any(
+            one.exact and one.user_id == user_id and one.conversation_id == conversation_id for one in self._commands
+        )
+
+    def _own_newest(self, user_id: str, conversation_id: str, up_to: int) -> int:
+        rows = self._rows(conversation_id, 1, up_to)
+        return max((int(row.seq) for row in rows if row.sender_id == user_id), default=0)
+
+    def unread_range(self, user_id: str, conversation_id: str) -> tuple[int, int]:
+        """Return the least and the greatest number of unread messages that would be right."""
+        maximum = self._max_seq(conversation_id)
+        mine = [one for one in self._commands if (one.user_id, one.conversation_id) == (user_id, conversation_id)]
+        if any(one.exact for one in mine):
+            return (0, maximum)
+        own = self._own_newest(user_id, conversation_id, maximum)
+        surely = max([own, *(one.seq for one in mine if one.number in self._done)])
+        perhaps = max([own, *(one.seq for one in mine)])
+        return (maximum - perhaps, maximum - surely)
+
+    # --- logins
+
+    def issued(self, device: Device, digest: str) -> None:
+        """Note a token that a client got."""
+        self._logins.append((self._world.scheduler.now, device.user_id, device.platform_id, digest))
+
+    def kicked(self, login: Login) -> None:
+        """Check that who is kicked was followed by another login."""
+        if not self._followed(login.user_id, login.platform_id, login.digest):
+            self.violated(f"{login} was kicked by nobody")
+
+    def logged_out(self, device: Device) -> None:
+        """Note that a client heard that its token is over."""
+
+    def _followed(self, user_id: str, platform_id: int, digest: str) -> bool:
+        newest = max(one for one in self._logins if one[1:3] == (user_id, platform_id))
+        return newest[3] != digest
+
+    # --- what is stored
+
+    def maxima_of(self, user_id: str) -> dict[str, int]:
+        """Return the max seq of each conversation and stream of a user that holds messages."""
+        found = {one: self._max_seq(one) for one in self._world.conversations_of(user_id)}
+        return {key: seq for key, seq in found.items() if seq}
+
+    def visible(self, user_id: str, conversation_id: str, begin: int, end: int) -> list[int]:
+        """Return the seqs of a range that are pushed to a user's devices."""
+        if begin > end:
+            return []
+        rows = self._rows(conversation_id, begin, end)
+        return [int(row.seq) for row in rows if row.sender_sync or row.sender_id != user_id]
+
+    def visible_up_to(self, user_id: str, conversation_id: str, end: int) -> int:
+        """Return the highest seq that is pushed to a user's devices."""
+        return max(self.visible(user_id, conversation_id, 1, end), default=0)
+
+    def _rows(self, conversation_id: str, begin: int, end: int) -> list[StoredMessage]:
+        return self._world.stores.tables.messages.read_range(ConversationID(conversation_id), begin, end, ALL)
+
+    def _row(self, conversation_id: str, seq: int) -> StoredMessage | None:
+        rows = self._rows(conversation_id, seq, seq)
+        return rows[0] if rows else None
+
+    def _max_seq(self, conversation_id: str) -> int:
+        heads = self._world.stores.tables.messages.heads([ConversationID(conversation_id)])
+        return int(heads[ConversationID(conversation_id)].max_seq) if heads else 0
+
+    # --- the end
+
+    def check_store(self) -> None:
+        """Check that everything answered is stored once, dense, in order, and nothing else."""
+        keys: set[Key] = set()
+        for one, other in self._world.pairs:
+            chat = single_chat_id(one, other)
+            for conversation_id in (chat, notification_stream_id(chat)):
+                self._check_rows(conversation_id, self._rows(conversation_id, 1, ALL), keys)
+        for key in self._answered:
+            if key not in keys:
+                self.violated(f"{key} was answered and is not stored")
+        self._check_order(keys)
+
+    def _check_rows(self, conversation_id: str, rows: Sequence[StoredMessage], keys: set[Key]) -> None:
+        time = 0
+        for number, row in enumerate(rows, 1):
+            key = (conversation_id, str(row.sender_id), str(row.client_id))
+            if row.seq != number:
+                self.violated(f"{conversation_id}: row {number} has seq {row.seq}")
+            if row.send_time < time:
+                self.violated(f"{conversation_id} {row.seq} was sent before its predecessor")
+            if key in keys:
+                self.violated(f"{key} is stored twice")
+            if row.content_type != RECEIPT and not self._sent.get(key):
+                self.violated(f"{key} is stored and was never sent")
+            if key in self._answered and self._answered[key] != row.server_id:
+                self.violated(f"{key} was answered as {self._answered[key]} and is stored as {row.server_id}")
+            keys.add(key)
+            time = row.send_time
+
+    def _check_order(self, keys: set[Key]) -> None:
+        for sent in self._order.values():
+            before = 0
+            for _, key in sorted(sent):
+                reference = self._world.stores.tables.messages.find(ConversationID(key[0]), key[1], key[2])
+                assert reference is not None
+                if reference.seq < before:
+                    self.violated(f"{key} was sent later than seq {before} on the same connection, and has {reference.seq}")
+                before = int(reference.seq)
+
+    @property
+    def answered_count(self) -> int:
+        """Return how many messages were answered."""
+        return len(self._answered)
+
+
+def _key(message: MsgData) -> Key:
+    return (single_chat_id(message.sendID, message.recvID), message.sendID, message.clientMsgID)

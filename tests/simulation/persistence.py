@@ -1,0 +1,96 @@
+"""
+A persistence process: `core.writer.Writer` over the stores, as `actors/persistence.py` drives it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.core import items
+from openim_ray.core.writer import LogJob, StateJob, Writer
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.message import ReadPosition
+from openim_ray.ports import TokenRecord
+from tests.simulation.coroutines import Future
+from tests.simulation.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.simulation.world import World
+
+
+class PersistenceProcess(Process):
+    """
+    Writes what shards send, in batches.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self._writer = Writer(rows_max=world.settings.commit_rows_max, bytes_max=1 << 20)
+        self.later(world.scheduler.between(0.01, 0.3), self.begin)
+
+    def claim(self, partitions: list[str], owner: str) -> Future[dict[str, int] | None]:
+        """Raise epochs for a shard; None if that failed."""
+        told: Future[dict[str, int] | None] = Future()
+        if not self.serving:
+            told.resolve(None)
+            return told
+        claimed = self.world.stores.call(self, lambda: self.world.stores.tables.messages.claim(partitions, owner))
+
+        def answer() -> None:
+            try:
+                told.resolve(claimed.result())
+            except OpenIMError:
+                told.resolve(None)
+
+        claimed.when_done(answer)
+        return told
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """Let writes wait for the next commit, and begin one if none is in work."""
+        self._writer.receive(peer, batch)
+        self._work()
+
+    def on_link_reset(self, peer: str) -> None:
+        """Nothing to do."""
+
+    def _work(self) -> None:
+        logs = self._writer.take_logs()
+        if logs:
+            self.spawn(self._commit_logs(logs))
+        state = self._writer.take_state()
+        if state:
+            self.spawn(self._save_state(state))
+        for peer, item in self._writer.take_items():
+            self.links.send(peer, item)
+        self.links.flush()
+
+    async def _commit_logs(self, jobs: list[LogJob]) -> None:
+        results = None
+        try:
+            tables = self.world.stores.tables
+            results = await self.world.stores.call(self, lambda: tables.messages.write([job.write for job in jobs]))
+        except OpenIMError:
+            pass
+        self._writer.logs_written(jobs, results)
+        self._work()
+
+    async def _save_state(self, jobs: list[StateJob]) -> None:
+        try:
+            for job in jobs:
+                await self._save(job.item)
+        except OpenIMError as error:
+            self._writer.state_failed(jobs, error)
+        else:
+            self._writer.state_saved(jobs)
+        self._work()
+
+    def _save(self, item: items.SavePositions | items.SaveTokens) -> Future[None]:
+        state = self.world.stores.tables.state
+        if isinstance(item, items.SaveTokens):
+            records = [TokenRecord(*record) for record in item.records]
+            return self.world.stores.call(self, lambda: state.save_tokens(records))
+        positions = {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}
+        return self.world.stores.call(self, lambda: state.save_positions(item.user_id, positions))

@@ -1,0 +1,127 @@
+"""
+A process of the server: something that runs, pauses and dies at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from openim_ray.domain.errors import OpenIMError
+from tests.simulation.coroutines import Future, start
+from tests.simulation.links import Links
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from openim_ray.core.items import AnyItem
+    from tests.simulation.world import World
+
+EPOCH_MS = 1_764_000_000_000
+
+
+class Process:
+    """
+    One incarnation of an actor. When it dies, nothing that it had planned happens any more.
+    """
+
+    tick_seconds = 0.2
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.number = world.next_number()
+        self.incarnation = f"{name}#{self.number}"
+        self.up = True
+        self.serving = False
+        self.paused_until = 0.0
+        self.on_death: list[Callable[[], None]] = []
+        self._offset_ms = world.clock_offset_ms(name)
+        self._monotonic = world.scheduler.between(0.0, 1_000.0)
+        self.links = Links(self)
+
+    # --- time
+
+    @property
+    def now(self) -> float:
+        """Return this process's monotonic clock."""
+        return self.world.scheduler.now + self._monotonic
+
+    @property
+    def wall_ms(self) -> int:
+        """Return this process's wall clock."""
+        return EPOCH_MS + int(self.world.scheduler.now * 1000) + self._offset_ms
+
+    def later(self, delay: float, action: Callable[[], None]) -> None:
+        """Do something later, if still alive."""
+        self.world.scheduler.later(delay, lambda: self.run(action))
+
+    def run(self, action: Callable[[], None]) -> None:
+        """Do something now; a paused process does it when it goes on, a dead one never."""
+        if not self.up:
+            return
+        pause = self.paused_until - self.world.scheduler.now
+        if pause > 0:
+            self.later(pause, action)
+        elif not self.world.crash_points.reached(self, "step"):
+            action()
+
+    # --- life
+
+    def begin(self) -> None:
+        """Start to work."""
+        self.serving = True
+        self.later(self.world.scheduler.between(0, self.tick_seconds), self._tick)
+
+    def die(self) -> None:
+        """Die at once."""
+        self.up = False
+        callbacks, self.on_death = self.on_death, []
+        for callback in callbacks:
+            callback()
+
+    def reported_incarnation(self) -> str:
+        """Return who this process is; empty until it can work."""
+        return self.incarnation if self.serving else ""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run a coroutine that lives as long as this process; an error that it does not handle fails the world."""
+        done = start(coroutine, lambda: self.up)
+        done.when_done(done.result)
+        return done
+
+    def sleep(self, seconds: float) -> Future[None]:
+        """Return something to await."""
+        future: Future[None] = Future()
+        self.later(seconds, lambda: future.resolve(None))
+        return future
+
+    async def until_told(self, name: str, question: Callable[[Any], Any]) -> Any:
+        """Ask a process by name until it answers."""
+        while True:
+            answer: Future[Any] = Future()
+            self.world.network.call(self, self.world.find(name), question, answer.resolve)
+            told = await answer
+            if told is not None:
+                return told
+            await self.sleep(0.1)
+
+    def _tick(self) -> None:
+        self.later(self.tick_seconds, self._tick)
+        self.links.tick()
+        self.on_tick()
+
+    # --- what a process is told
+
+    def on_tick(self) -> None:
+        """Do what is due."""
+
+    def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
+        """Handle items of a peer, in order."""
+        raise NotImplementedError
+
+    def on_link_reset(self, peer: str) -> None:
+        """Go on after the link with a peer began anew."""
+        raise NotImplementedError
+
+
+__all__ = ["EPOCH_MS", "OpenIMError", "Process"]

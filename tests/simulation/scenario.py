@@ -1,0 +1,323 @@
+"""
+What happens in a world: drawn from its seed, or fixed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.core.shard_settings import ShardSettings
+from tests.simulation.clients.device import Device, RequestFailed
+from tests.simulation.clients.go import GoDevice
+from tests.simulation.clients.js import JavaScriptDevice
+from tests.simulation.clients.pypi import PythonDevice
+from tests.simulation.coroutines import start
+from tests.simulation.faults import FAIR, Weather, weather_of
+from tests.simulation.process import Process
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.world import RandomCrashes, World, WorldSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAY_MS = 86_400_000
+QUIET_SECONDS_MAX = 90.0
+KINDS: tuple[type[Device], ...] = (GoDevice, GoDevice, JavaScriptDevice, PythonDevice)
+PLATFORMS = (1, 2, 3, 5, 7)
+
+
+class Rates:
+    """
+    How often clients do something, per second and world.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        random = scheduler.random
+        self.sends = random.choice((1.0, 3.0, 6.0))
+        self.bursts = random.choice((0.0, 0.0, 0.1))
+        self.typing = random.choice((0.0, 0.2))
+        self.unechoed = random.choice((0.0, 0.0, 0.1))
+        self.marks = random.choice((0.0, 0.3, 1.0))
+        self.sets = random.choice((0.0, 0.0, 0.2))
+        self.scrolls = random.choice((0.0, 0.2))
+        self.absences = random.choice((0.0, 0.1, 0.4))
+        self.restarts = random.choice((0.0, 0.05))
+        self.rivals = random.choice((0.0, 0.0, 0.1))
+
+
+def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
+    """
+    Live through the world of a seed; `oracle.Violation` (or whatever broke) if something is wrong.
+    """
+    plan = Scheduler(seed)
+    world = World(seed, _settings(plan), weather_of(plan), trace)
+    world.tell(str(world.weather))
+    world.tell(str(world.settings))
+    world.crash_points = RandomCrashes(world)
+    _people(world, plan)
+    _Life(world, Rates(plan)).begin()
+    world.scheduler.run_until(world.settings.seconds)
+    settle(world)
+
+
+def _settings(plan: Scheduler) -> WorldSettings:
+    random = plan.random
+    users = ("alice", "bob", "carol", "dave")[: random.choice((2, 3, 3, 4))]
+    return WorldSettings(
+        users=users,
+        gateways=random.choice((1, 1, 2)),
+        shards=random.choice((1, 2, 2, 3)),
+        persistence=random.choice((1, 1, 2)),
+        seconds=random.choice((10.0, 20.0, 30.0)),
+        shard=ShardSettings(
+            idle_seconds=random.choice((600.0, 3.0)),
+            facts_seconds=random.choice((10.0, 0.5)),
+            logs_max=random.choice((50_000, 1)),
+        ),
+        log_tail=random.choice((64, 64, 2)),
+        commit_rows_max=random.choice((512, 2)),
+        restart_seconds=random.choice((0.5, 2.0, 6.0)),
+    )
+
+
+def _people(world: World, plan: Scheduler) -> None:
+    users = world.settings.users
+    for index, one in enumerate(users):
+        for other in users[index + 1 :]:
+            if not world.pairs or plan.chance(0.6):
+                world.befriend(one, other)
+    for user_id in users:
+        platforms = plan.random.sample(PLATFORMS, plan.random.choice((1, 1, 2)))
+        for platform_id in platforms:
+            add_device(world, plan.random.choice(KINDS), user_id, platform_id)
+
+
+def add_device(world: World, kind: type[Device], user_id: str, platform_id: int) -> Device:
+    """
+    Let a user have another client; its clock is right, or a day off.
+    """
+    offset = world.scheduler.random.choice((0, 0, DAY_MS, -DAY_MS))
+    device = kind(world, user_id, platform_id, offset)
+    world.devices.append(device)
+    world.scheduler.later(world.scheduler.between(0, 2.0), device.log_in)
+    return device
+
+
+class _Life:
+    """
+    What clients and the weather do until the world is healed.
+    """
+
+    def __init__(self, world: World, rates: Rates) -> None:
+        self._world = world
+        self._rates = rates
+
+    def begin(self) -> None:
+        """Plan the first of everything."""
+        rates, weather = self._rates, self._world.weather
+        self._often(rates.sends, self._send)
+        self._often(rates.bursts, self._burst)
+        self._often(rates.typing, self._type)
+        self._often(rates.unechoed, self._send_unechoed)
+        self._often(rates.marks, self._mark)
+        self._often(rates.sets, self._set)
+        self._often(rates.scrolls, self._scroll)
+        self._often(rates.absences, self._leave)
+        self._often(rates.restarts, lambda: self._device().restart())
+        self._often(rates.rivals, self._rival)
+        self._often(weather.crashes, self._crash)
+        self._often(weather.whole_crashes, self._world.crash_everything)
+        self._often(weather.clogs, self._clog)
+        self._often(weather.store_outages, self._outage)
+        self._often(weather.pauses, self._pause)
+        self._often(weather.zombies, self._replace)
+        self._often(weather.socket_breaks, self._break)
+
+    def _often(self, rate: float, action: Callable[[], None]) -> None:
+        if rate <= 0:
+            return
+        scheduler = self._world.scheduler
+        wait = scheduler.random.expovariate(rate)
+        if scheduler.now + wait < self._world.settings.seconds:
+            scheduler.later(wait, lambda: (action(), self._often(rate, action)))  # type: ignore[func-returns-value]
+
+    # --- clients
+
+    def _device(self) -> Device:
+        return self._world.scheduler.random.choice(self._world.devices)
+
+    def _peer_of(self, device: Device) -> str:
+        peers = [a if b == device.user_id else b for a, b in self._world.pairs if device.user_id in (a, b)]
+        return self._world.scheduler.random.choice(peers) if peers else device.user_id
+
+    def _with_peer(self, action: Callable[[Device, str], None]) -> None:
+        device = self._device()
+        peer = self._peer_of(device)
+        if peer != device.user_id:
+            action(device, peer)
+
+    def _send(self) -> None:
+        self._with_peer(lambda device, peer: device.send(peer))
+
+    def _burst(self) -> None:
+        def burst(device: Device, peer: str) -> None:
+            for _ in range(self._world.scheduler.random.randint(5, 30)):
+                device.send(peer)
+
+        self._with_peer(burst)
+
+    def _type(self) -> None:
+        self._with_peer(lambda device, peer: device.send(peer, online_only=True))
+
+    def _send_unechoed(self) -> None:
+        self._with_peer(lambda device, peer: device.send(peer, sender_sync=False))
+
+    def _mark(self) -> None:
+        self._with_peer(lambda device, peer: device.mark_read(peer))
+
+    def _set(self) -> None:
+        share = self._world.scheduler.random.random()
+        self._with_peer(lambda device, peer: device.set_position(peer, share))
+
+    def _scroll(self) -> None:
+        device = self._device()
+        if isinstance(device, GoDevice):
+            device.scroll()
+
+    def _leave(self) -> None:
+        device = self._device()
+        scheduler = self._world.scheduler
+        if device.wanted:
+            device.go_offline(silently=scheduler.chance(0.5))
+            scheduler.later(scheduler.random.choice((0.2, 2.0, 8.0)), device.come_online)
+
+    def _rival(self) -> None:
+        device = self._device()
+        add_device(self._world, self._world.scheduler.random.choice(KINDS), device.user_id, device.platform_id)
+
+    # --- weather
+
+    def _running(self) -> Process | None:
+        running = self._world.running()
+        return self._world.scheduler.random.choice(running) if running else None
+
+    def _crash(self) -> None:
+        process = self._running()
+        if process is not None:
+            self._world.crash(process)
+
+    def _clog(self) -> None:
+        world = self._world
+        names = [*world.gateway_names, *world.shard_names, *world.persistence_names]
+        one, other = world.scheduler.random.sample(names, 2)
+        world.tell(f"{one} and {other} are clogged")
+        world.network.clog(one, other, world.scheduler.between(0.5, world.weather.clog_seconds * 2))
+
+    def _outage(self) -> None:
+        self._world.tell("store is out")
+        self._world.stores.go_out(self._world.scheduler.between(0.5, self._world.weather.outage_seconds))
+
+    def _pause(self) -> None:
+        process = self._running()
+        if process is not None and process.name not in self._world.gateway_names:
+            self._world.tell(f"{process.incarnation} pauses")
+            process.paused_until = self._world.scheduler.now + self._world.scheduler.between(0.5, 20.0)
+
+    def _replace(self) -> None:
+        world = self._world
+        world.replace(world.scheduler.random.choice(world.shard_names), world.scheduler.between(1.0, 12.0))
+
+    def _break(self) -> None:
+        socket = self._device().socket
+        if socket is not None:
+            socket.cut()
+
+
+# --- the end of a world
+
+
+def settle(world: World) -> None:
+    """
+    Heal a world, wait until everybody has everything, and check the rest.
+    """
+    world.heal()
+    for device in world.devices:
+        if device.digest:
+            device.come_online()
+    _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX)
+    world.scheduler.run_until(world.scheduler.now + 3.0)
+    if reason := _unsettled(world):
+        world.oracle.violated(f"settled and then not: {reason}")
+    world.oracle.check_store()
+    _check_history(world)
+    _check_unread_after_reconnect(world)
+    world.oracle.check_store()
+
+
+def _until(world: World, reason: Callable[[], str], seconds: float) -> None:
+    deadline = world.scheduler.now + seconds
+    while why := reason():
+        if world.scheduler.now >= deadline:
+            world.oracle.violated(f"not settled after {seconds} s: {why}")
+        world.scheduler.run_until(world.scheduler.now + 0.5)
+
+
+def _unsettled(world: World) -> str:
+    for device in world.devices:
+        if not device.wanted:
+            continue
+        if device.sending:
+            return f"{device.name} has {device.sending} messages unanswered"
+        if not device.connected:
+            return f"{device.name} is not connected"
+        if why := device.is_behind():
+            return f"{device.name} is behind: {why}"
+    return ""
+
+
+def _check_history(world: World) -> None:
+    """Every Go client has all messages once it has scrolled to the beginning."""
+    for device in world.devices:
+        if isinstance(device, GoDevice) and device.connected:
+            _read_history(world, device)
+
+
+def _read_history(world: World, device: GoDevice) -> None:
+    problems: list[str] = []
+
+    async def read() -> None:
+        try:
+            await device.read_history()
+        except RequestFailed as failure:
+            problems.append(f"history of {device.name} is not readable: {failure.code}")
+
+    done = start(read(), lambda: True)
+    _until(world, lambda: "" if done.done else "history is read", 20.0)
+    for conversation_id, maximum in world.oracle.maxima_of(device.user_id).items():
+        kept = device.messages.get(conversation_id, {})
+        visible = world.oracle.visible(device.user_id, conversation_id, 1, maximum)
+        missing = [seq for seq in visible if seq not in kept]
+        if missing and conversation_id.startswith("si_"):
+            problems.append(f"{device.name} lacks {conversation_id} {missing}")
+    if problems:
+        world.oracle.violated(problems[0])
+
+
+def _check_unread_after_reconnect(world: World) -> None:
+    """A reconnect that syncs shows the right unread counts."""
+    online = [device for device in world.devices if device.wanted]
+    for device in online:
+        device.go_offline(silently=False)
+    world.scheduler.run_until(world.scheduler.now + 6.0)
+    for device in online:
+        device.come_online()
+    _until(world, lambda: _unsettled(world), 20.0)
+    world.scheduler.run_until(world.scheduler.now + 2.0)
+    for device in online:
+        for conversation_id, unread in device.unread.items():
+            least, most = world.oracle.unread_range(device.user_id, conversation_id)
+            if not least <= unread <= most and conversation_id.startswith("si_"):
+                world.oracle.violated(f"{device.name}: {unread} unread in {conversation_id}, not {least}..{most}")
+
+
+__all__ = ["FAIR", "Weather", "add_device", "random_world", "settle"]

@@ -1,0 +1,113 @@
+"""
+A shard process: `core.shard.Shard`, as `actors/inbox.py` drives it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog
+from openim_ray.core.shard import Shard
+from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.ids import UserID
+from tests.simulation.process import Process
+from tests.simulation.stores import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.core.items import AnyItem
+    from tests.simulation.world import World
+
+
+class ShardProcess(Process):
+    """
+    Serves only after the epochs of its partitions were raised durably.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self.reader = Reader(world.stores, self)
+        self.shard: Shard | None = None
+        self.later(world.scheduler.between(0.01, 0.3), lambda: self.spawn(self._start()))
+
+    async def _start(self) -> None:
+        placement = self.world.placement
+        partitions = placement.partitions_of(self.name)
+        epochs: dict[str, int] = await self.until_told(
+            self.world.persistence_names[0], lambda there: there.claim(partitions, self.incarnation)
+        )
+        names, settings = self.world.persistence_names, self.world.settings.shard
+        self.shard = Shard(self.name, placement, epochs, names, settings, self.now)
+        self.begin()
+
+    def serving_shard(self) -> Shard:
+        """Return the state machine; it is there once this process serves."""
+        assert self.shard is not None
+        return self.shard
+
+    def on_tick(self) -> None:
+        """Tell the machine the time."""
+        self.serving_shard().tick(self.now, self.wall_ms)
+        self._perform()
+
+    def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
+        """Let the shard handle items, and do what it wants done."""
+        self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
+        self._perform()
+
+    def on_link_reset(self, peer: str) -> None:
+        """Tell the shard."""
+        if self.shard is not None:
+            self.shard.link_reset(peer, self.now, self.wall_ms)
+            self._perform()
+
+    def _perform(self) -> None:
+        shard = self.serving_shard()
+        for load in shard.outbox.take_loads():
+            self.spawn(self._load(load))
+        for peer, item in shard.outbox.take_items():
+            self.world.trace(self, f"> {peer}", item)
+            self.links.send(peer, item)
+        self.links.flush()
+
+    async def _load(self, load: Load) -> None:
+        shard = self.serving_shard()
+        try:
+            if isinstance(load, LoadLog):
+                state = await self.reader.load_log(load.home_key, self.world.settings.log_tail)
+                shard.logs.log_loaded(load.home_key, state, self.now, self.wall_ms)
+            elif isinstance(load, LoadInbox):
+                await self._load_inbox(shard, load)
+            elif isinstance(load, LoadFacts):
+                facts = await self.reader.single_chat_facts(load.sender_id, load.receiver_id)
+                shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self.now, self.wall_ms)
+            else:
+                await self.reader.ensure_rows(_rows(load))
+                shard.logs.rows_ensured(load.home_key)
+        except OpenIMError:
+            self._load_failed(shard, load)
+        shard.logs.flush(self.now, self.wall_ms)
+        self._perform()
+
+    async def _load_inbox(self, shard: Shard, load: LoadInbox) -> None:
+        user_id = UserID(load.user_id)
+        rows = await self.reader.conversations(user_id)
+        positions = await self.reader.read_positions(user_id)
+        ids = [row.conversation_id for row in rows]
+        streams = [notification_stream_id(one) for one in ids]
+        heads = await self.reader.heads([*ids, *streams, self_stream_id(user_id)])
+        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self.now, self.wall_ms)
+
+    def _load_failed(self, shard: Shard, load: Load) -> None:
+        if isinstance(load, LoadInbox):
+            shard.inboxes.load_failed(load, self.now)
+        else:
+            shard.logs.load_failed(load, self.now)
+
+
+def _rows(ensure: EnsureRows) -> list[tuple[str, str, str]]:
+    one, other = ensure.participants
+    conversation_id = single_chat_id(one, other)
+    return [(owner, conversation_id, peer) for owner, peer in sorted({(one, other), (other, one)})]

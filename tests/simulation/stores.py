@@ -1,0 +1,201 @@
+"""
+The stores: tables that outlive every process, reached by calls that take time, fail, and are crashed around.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from openim_ray.domain.conversation import Conversation, SessionType
+from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.people import SingleChatFacts
+from openim_ray.storage.memory import MessageTables
+from tests.simulation.coroutines import Future
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from openim_ray.domain.message import LogState, MessageRef, ReadPosition, StoredMessage, StreamHead
+    from openim_ray.ports import TokenRecord
+    from tests.simulation.process import Process
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+
+KICKED = 2
+
+
+class StateTables:
+    """
+    Token states and read positions.
+    """
+
+    def __init__(self) -> None:
+        self.token_records: dict[str, TokenRecord] = {}
+        self.positions: dict[str, dict[ConversationID, ReadPosition]] = {}
+
+    def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+        """Insert or replace; a kicked token stays kicked."""
+        for record in records:
+            old = self.token_records.get(record.digest)
+            kicked = old is not None and old.state == KICKED
+            self.token_records[record.digest] = record._replace(state=KICKED) if kicked else record
+
+    def save_positions(self, user_id: str, positions: Mapping[ConversationID, ReadPosition]) -> None:
+        """Replace positions."""
+        self.positions.setdefault(user_id, {}).update(positions)
+
+
+class Tables:
+    """
+    Everything that is durable.
+    """
+
+    def __init__(self) -> None:
+        self.messages = MessageTables()
+        self.state = StateTables()
+        self.rows: dict[str, dict[str, str]] = {}
+        """User -> conversation -> peer."""
+        self.blocked: set[tuple[str, str]] = set()
+        self.users: set[str] = set()
+
+    def ensure_row(self, user_id: str, conversation_id: str, peer_id: str) -> None:
+        """Create a user's row of a conversation unless it is there."""
+        self.rows.setdefault(user_id, {}).setdefault(conversation_id, peer_id)
+
+    def facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
+        """Return what admission must know."""
+        return SingleChatFacts(
+            receiver_exists=receiver_id in self.users,
+            blocked_by_receiver=(receiver_id, sender_id) in self.blocked,
+            receiver_global_option=0,
+            receiver_conversation_option=0,
+            sender_is_system=False,
+        )
+
+
+class Stores:
+    """
+    Access to the tables in virtual time.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.tables = Tables()
+        self._world = world
+        self._out_until = 0.0
+
+    def go_out(self, seconds: float) -> None:
+        """Let every call fail for a while."""
+        self._out_until = self._world.scheduler.now + seconds
+
+    def heal(self) -> None:
+        """End an outage."""
+        self._out_until = 0.0
+
+    def call(self, process: Process, action: Callable[[], T]) -> Future[T]:
+        """
+        Run an action on the tables for a process; Unavailable if it failed, before or after it had effect.
+        """
+        world, scheduler, weather = self._world, self._world.scheduler, self._world.weather
+        future: Future[T] = Future()
+        slow = scheduler.between(0.2, 3.0) if scheduler.chance(weather.store_slow) else 0.0
+        fails = scheduler.chance(weather.store_errors)
+        has_effect = not fails or scheduler.chance(0.3)
+
+        def act() -> None:
+            if world.crash_points.reached(process, "before store"):
+                return
+            nonlocal fails
+            out = scheduler.now < self._out_until
+            fails = fails or out
+            result: Any = None
+            if has_effect and not out:
+                result = action()
+            if world.crash_points.reached(process, "after store"):
+                return
+            process.later(scheduler.between(0.0001, 0.004), lambda: answer(result))
+
+        def answer(result: Any) -> None:
+            if fails:
+                future.fail(Unavailable("store can't answer"))
+            else:
+                future.resolve(result)
+
+        process.later(scheduler.between(0.0001, 0.004) + slow, act)
+        return future
+
+
+class Reader:
+    """
+    `ports.MessageReader`, `PositionReader`, `ConversationStore` (as far as it is read) for one process.
+    """
+
+    def __init__(self, stores: Stores, process: Process) -> None:
+        self._stores = stores
+        self._process = process
+        self._tables = stores.tables
+
+    def _call(self, action: Callable[[], T]) -> Future[T]:
+        return self._stores.call(self._process, action)
+
+    async def load_log(self, home_key: str, tail: int) -> LogState | None:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.load_log(home_key, tail))
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.heads(conversation_ids))
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.read_range(conversation_id, begin, end, newest))
+
+    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.read_seqs(conversation_id, seqs))
+
+    async def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.find(conversation_id, sender_id, client_id))
+
+    async def read_marks(self, home_key: str) -> dict[str, int]:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.read_marks(home_key))
+
+    async def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
+        """See `ports.PositionReader`."""
+        return await self._call(lambda: dict(self._tables.state.positions.get(user_id, {})))
+
+    async def token_state(self, digest: str) -> int | None:
+        """Return the state of a token."""
+        record = await self._call(lambda: self._tables.state.token_records.get(digest))
+        return None if record is None else record.state
+
+    async def conversations(self, owner_user_id: UserID, conversation_ids: object = None) -> list[Conversation]:
+        """See `ports.ConversationStore`."""
+        rows = await self._call(lambda: dict(self._tables.rows.get(owner_user_id, {})))
+        return [
+            Conversation(
+                owner_user_id=owner_user_id,
+                conversation_id=ConversationID(conversation_id),
+                conversation_type=SessionType.SINGLE,
+                user_id=peer,
+            )
+            for conversation_id, peer in rows.items()
+        ]
+
+    async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
+        """See `ports.RelationStore`."""
+        return await self._call(lambda: self._tables.facts(sender_id, receiver_id))
+
+    async def ensure_rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Create (user, conversation, peer) rows that don't exist yet."""
+
+        def act() -> None:
+            for user_id, conversation_id, peer_id in rows:
+                self._tables.ensure_row(user_id, conversation_id, peer_id)
+
+        await self._call(act)

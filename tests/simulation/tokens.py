@@ -1,0 +1,37 @@
+"""
+Issuing tokens: a new one ends the older ones of its user and platform (OpenIM wire, §1.6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openim_ray.ports import TokenRecord
+from tests.simulation.stores import KICKED
+
+if TYPE_CHECKING:
+    from tests.simulation.clients.device import Device
+    from tests.simulation.world import World
+
+FOR_EVER = 1 << 40
+
+
+class Tokens:
+    """
+    The part of the token service that clients meet.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def issue(self, device: Device) -> str:
+        """Return the digest of a fresh token; empty if the server did not answer."""
+        world = self._world
+        digest = f"token-{world.next_number()}"
+        owner = (device.user_id, device.platform_id)
+        records = world.stores.tables.state.token_records.values()
+        older = [one._replace(state=KICKED) for one in records if (one.user_id, one.platform_id) == owner]
+        new = TokenRecord(digest, device.user_id, device.platform_id, 0, FOR_EVER)
+        world.oracle.issued(device, digest)
+        done = await world.http(lambda gateway: gateway.broker.save_tokens([new, *older]))
+        return digest if done else ""
