@@ -1,5 +1,5 @@
 """
-Asking a live inbox from a script: `ray.get(inbox("alice").describe.remote())`.
+Questions from outside: a live inbox for a script, `ray.get(inbox("alice").describe.remote())`, and any actor for a program.
 """
 
 from __future__ import annotations
@@ -10,6 +10,16 @@ from openim_ray.actors.cluster import answer_of, connected_namespace, find_actor
 from openim_ray.actors.settings import SUPERVISOR
 
 PLACEMENT_SECONDS = 5.0
+
+
+def ask(actor: str, method: str, seconds: float) -> Any:
+    """
+    Call a method of a named actor of the connected server and wait for the answer.
+
+    ClusterError if the actor is not there or does not answer in time; an error that it raised itself passes as it is.
+    """
+    handle = find_actor(actor, connected_namespace())
+    return answer_of(getattr(handle, method).remote(), seconds)
 
 
 class _Method:
@@ -23,10 +33,8 @@ class _Method:
 
     def remote(self) -> Any:
         """Ask the actor that hosts the inbox; returns an object reference."""
-        namespace = connected_namespace()
-        supervisor = find_actor(SUPERVISOR, namespace)
-        placement = answer_of(supervisor.placement.remote(), PLACEMENT_SECONDS)
-        host = find_actor(placement.inbox_of(self._user_id), namespace)
+        placement = ask(SUPERVISOR, "placement", PLACEMENT_SECONDS)
+        host = find_actor(placement.inbox_of(self._user_id), connected_namespace())
         return getattr(host, self._name).remote(self._user_id)
 
 

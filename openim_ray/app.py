@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from openim_ray.actors import cluster
+from openim_ray.actors.query import ask
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
 from openim_ray.actors.supervisor import SupervisorActor, ensure_actor
 from openim_ray.config import Config, Secret, to_payload
@@ -103,8 +104,7 @@ def drain(config: Config) -> None:
     Let every actor finish what it has: gateways first, stores last.
     """
     with contextlib.suppress(cluster.ClusterError, OpenIMError, ValueError):
-        supervisor = cluster.find_actor(SUPERVISOR, config.cluster.namespace)
-        cluster.answer_of(supervisor.drain.remote(), config.server.drain_seconds)
+        ask(SUPERVISOR, "drain", config.server.drain_seconds)
 
 
 # --- before anything starts
@@ -205,21 +205,20 @@ def _endpoints(config: Config, data_dir: Path, secret_file: Path | None) -> Endp
 
 def _start_actors(config: Config, stopped: threading.Event) -> None:
     payload = to_payload(config)
-    supervisor = ensure_actor(SupervisorActor, SUPERVISOR, config.cluster.namespace, payload)
+    ensure_actor(SupervisorActor, SUPERVISOR, config.cluster.namespace, payload)
     try:
-        cluster.answer_of(supervisor.ensure_running.remote(), START_SECONDS)
+        ask(SUPERVISOR, "ensure_running", START_SECONDS)
         for name in gateway_names(config):
-            _wait_ready(name, config.cluster.namespace, stopped)
+            _wait_ready(name, stopped)
     except (OpenIMError, ValueError) as error:
         raise StartError(f"actors did not start: {str(error).strip().splitlines()[-1]}") from error
 
 
-def _wait_ready(name: str, namespace: str, stopped: threading.Event) -> None:
-    gateway = cluster.find_actor(name, namespace)
+def _wait_ready(name: str, stopped: threading.Event) -> None:
     detail: object = "no answer"
     for _ in range(int(START_SECONDS / 0.05)):
-        cluster.answer_of(gateway.incarnation.remote(), START_SECONDS)
-        ready, detail = cluster.answer_of(gateway.ready.remote(), START_SECONDS)
+        ask(name, "incarnation", START_SECONDS)
+        ready, detail = ask(name, "ready", START_SECONDS)
         if ready or stopped.wait(0.05):
             return
     raise StartError(f"{name} did not become ready: {detail}")

@@ -133,13 +133,12 @@ def _end_process(pid: int) -> None:
 def _status(options: argparse.Namespace) -> int:
     config = _config(options)
     from openim_ray.actors import cluster
+    from openim_ray.actors.query import ask
     from openim_ray.actors.settings import SUPERVISOR, gateway_names
 
     run = cluster.connect(config.server.data_dir)
-    supervisor = cluster.find_actor(SUPERVISOR, run.namespace)
-    actors: list[dict[str, Any]] = cluster.answer_of(supervisor.health.remote(), CALL_SECONDS)
-    gateway = cluster.find_actor(gateway_names(config)[0], run.namespace)
-    ready, detail = cluster.answer_of(gateway.ready.remote(), CALL_SECONDS)
+    actors: list[dict[str, Any]] = ask(SUPERVISOR, "health", CALL_SECONDS)
+    ready, detail = ask(gateway_names(config)[0], "ready", CALL_SECONDS)
     if options.json:
         sys.stdout.write(json.dumps({"ready": ready, "detail": detail, "actors": actors}, indent=2) + "\n")
     else:
