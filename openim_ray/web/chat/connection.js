@@ -10,7 +10,7 @@ const HANDSHAKE_DEADLINE_MS = 10_000;
 const ANSWER_DEADLINE_MS = 10_000;
 const HEARTBEAT_MS = 10_000;
 const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
+const RETRY_MAX_MS = 10_000;
 
 /** The server ends a connection that sends more (OpenIM wire, §2.7). */
 const FRAME_BYTES_MAX = 51_200;
