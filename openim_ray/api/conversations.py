@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from openim_ray.api.routes import Call, Route
 from openim_ray.protocol.pb.conversation_pb2 import (
+    ConversationElem,
     GetAllConversationsReq,
     GetAllConversationsResp,
     GetConversationReq,
@@ -22,7 +23,11 @@ from openim_ray.protocol.pb.conversation_pb2 import (
     GetOwnerConversationResp,
     GetPinnedConversationIDsReq,
     GetPinnedConversationIDsResp,
+    GetSortedConversationListReq,
+    GetSortedConversationListResp,
+    MsgInfo,
 )
+from openim_ray.protocol.pb.jssdk_pb2 import ConversationMsg
 from openim_ray.services.authority import Authority
 from openim_ray.services.views import conversation
 
@@ -90,6 +95,46 @@ async def get_pinned_conversation_ids(call: Call, request: GetPinnedConversation
     return GetPinnedConversationIDsResp(conversationIDs=await call.services.conversations.pinned_ids(request.userID))
 
 
+async def get_sorted_conversation_list(
+    call: Call, request: GetSortedConversationListReq
+) -> GetSortedConversationListResp:
+    """Return a page of conversations with their newest messages, pinned ones first, then the newest."""
+    page = request.pagination
+    total, overview = await call.services.overviews.sorted_page(
+        request.userID, request.conversationIDs, page.pageNumber, page.showNumber
+    )
+    return GetSortedConversationListResp(
+        conversationTotal=total,
+        unreadTotal=overview.unread,
+        conversationElems=[_element(one) for one in overview.conversations],
+    )
+
+
+def _element(one: ConversationMsg) -> ConversationElem:
+    newest = one.lastMsg
+    return ConversationElem(
+        conversationID=one.conversation.conversationID,
+        recvMsgOpt=one.conversation.recvMsgOpt,
+        unreadCount=max(one.maxSeq - one.readSeq, 0),
+        IsPinned=one.conversation.isPinned,
+        msgInfo=MsgInfo(
+            serverMsgID=newest.serverMsgID,
+            clientMsgID=newest.clientMsgID,
+            sessionType=newest.sessionType,
+            sendID=newest.sendID,
+            recvID=newest.recvID,
+            senderName=newest.senderNickname,
+            faceURL=newest.senderFaceURL,
+            groupID=newest.groupID,
+            LatestMsgRecvTime=newest.sendTime,
+            msgFrom=newest.msgFrom,
+            contentType=newest.contentType,
+            content=newest.content.decode(errors="replace"),
+            ex=newest.ex,
+        ),
+    )
+
+
 ROUTES = (
     Route("/conversation/get_conversation", GetConversationReq, get_conversation, Authority.OWNER, "ownerUserID"),
     Route("/conversation/get_conversations", GetConversationsReq, get_conversations, Authority.OWNER, "ownerUserID"),
@@ -125,6 +170,13 @@ ROUTES = (
         "/conversation/get_not_notify_conversation_ids",
         GetNotNotifyConversationIDsReq,
         get_not_notify_conversation_ids,
+        Authority.OWNER,
+        "userID",
+    ),
+    Route(
+        "/conversation/get_sorted_conversation_list",
+        GetSortedConversationListReq,
+        get_sorted_conversation_list,
         Authority.OWNER,
         "userID",
     ),

@@ -13,6 +13,7 @@ from openim_ray.ports import Broker, ConversationState
 from openim_ray.protocol.pb.jssdk_pb2 import ConversationMsg
 from openim_ray.services.conversations import ConversationService
 from openim_ray.services.messages import MessageReading
+from openim_ray.services.paging import page_of
 from openim_ray.services.relations import RelationService
 from openim_ray.services.users import UserService
 from openim_ray.services.views import conversation, friend_info_only, user_info
@@ -56,7 +57,7 @@ class OverviewService:
         rows = await self._conversations.all(owner_id)
         states = await self._broker.conversation_states(owner_id, None)
         limit = min(count, ACTIVE_MAX) if count > 0 else ACTIVE_MAX
-        return await self._overview(owner_id, rows, states, limit)
+        return await self._overview(owner_id, rows, states, range(limit))
 
     async def some(self, owner_id: str, conversation_ids: Sequence[str]) -> Overview:
         """
@@ -64,15 +65,32 @@ class OverviewService:
         """
         rows = await self._conversations.some(owner_id, conversation_ids)
         states = await self._broker.conversation_states(owner_id, [row.conversation_id for row in rows])
-        return await self._overview(owner_id, rows, states, len(rows))
+        return await self._overview(owner_id, rows, states, range(len(rows)))
+
+    async def sorted_page(
+        self, owner_id: str, conversation_ids: Sequence[str], number: int, size: int
+    ) -> tuple[int, Overview]:
+        """
+        Return how many of these conversations (or of all, if none is named) hold a message, and one page of them.
+        """
+        page = page_of(number, size)
+        rows = await (
+            self._conversations.some(owner_id, conversation_ids)
+            if conversation_ids
+            else self._conversations.all(owner_id)
+        )
+        states = await self._broker.conversation_states(owner_id, [row.conversation_id for row in rows])
+        begin = (page.number - 1) * page.size
+        total = sum(_holds_message(states.get(row.conversation_id)) for row in rows)
+        return total, await self._overview(owner_id, rows, states, range(begin, begin + page.size))
 
     async def _overview(
-        self, owner_id: str, rows: Sequence[Conversation], states: Mapping[str, ConversationState], limit: int
+        self, owner_id: str, rows: Sequence[Conversation], states: Mapping[str, ConversationState], places: range
     ) -> Overview:
         visible = [row for row in rows if _holds_message(states.get(row.conversation_id))]
         unread = sum(_unread(states[row.conversation_id]) for row in visible)
         visible.sort(key=lambda row: (row.is_pinned, states[row.conversation_id].max_time), reverse=True)
-        chosen = visible[:limit]
+        chosen = visible[places.start : places.stop]
         newest = await self._messages.newest_messages(
             {row.conversation_id: states[row.conversation_id] for row in chosen}
         )

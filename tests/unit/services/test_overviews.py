@@ -81,3 +81,12 @@ async def test_a_cleared_conversation_is_not_shown(world: MemoryWorld) -> None:
 async def test_nothing_is_nothing(world: MemoryWorld) -> None:
     """A user without conversations gets an empty overview."""
     assert await world.services.overviews.active("nobody", 20) == (0, [])
+
+
+async def test_the_sorted_list_comes_by_page(world: MemoryWorld) -> None:
+    """Total and unread count all that hold a message, the page only some; named conversations limit both."""
+    overviews = world.services.overviews
+    total, page = await overviews.sorted_page("alice", [], 2, 1)
+    assert (total, page.unread, [one.conversation.userID for one in page.conversations]) == (2, 3, ["bob"])
+    total, page = await overviews.sorted_page("alice", ["si_alice_carol", "si_alice_dave"], 1, 10)
+    assert (total, page.unread, [one.conversation.userID for one in page.conversations]) == (1, 1, ["carol"])
