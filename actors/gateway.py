@@ -62,7 +62,7 @@ class GatewayActor:
         self._namespace = self._config.cluster.namespace
         self._links = Links(name, self._incarnation, self._namespace, link_settings(self._config), self)
         self._registry = CollectorRegistry()
-        self._hub = Hub(first_placement(self._config), persistence_names(self._config))
+        self._hub = Hub(first_placement(self._config), persistence_names(self._config), self._incarnation)
         self._process: GatewayProcess | None = None
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None

@@ -86,7 +86,9 @@ class InboxActor:
         epochs = await self._claim(placement.partitions_of(self._name))
         now = self._loop.time()
         settings = shard_settings(self._config)
-        self._shard = Shard(self._name, placement, epochs, self._persistence, settings, now)
+        self._shard = Shard(
+            self._name, placement, epochs, self._persistence, settings, now, incarnation=self._incarnation
+        )
         await tick_forever(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
+from openim_ray.core.numbers import first_number
 from openim_ray.core.session import Run, Session, Verdict
 from openim_ray.domain import errors
 
@@ -116,7 +117,9 @@ class Hub:
     Limit: `pending_max` requests under way; a further one ends at once as temporary.
     """
 
-    def __init__(self, placement: Placement, persistence: Sequence[str], *, pending_max: int = 50_000) -> None:
+    def __init__(
+        self, placement: Placement, persistence: Sequence[str], incarnation: str, *, pending_max: int = 50_000
+    ) -> None:
         self.placement = placement
         self.sessions: dict[int, Session] = {}
         self.placement_wanted = 0
@@ -124,7 +127,8 @@ class Hub:
         self._persistence = tuple(persistence)
         self._pending_max = pending_max
         self._pending: dict[int, _Pending] = {}
-        self._call = 0
+        self._call = first_number(incarnation)
+        self._connection = first_number(incarnation)
         self._orders: dict[int, int] = {}
         self._order = 0
         self._items: list[tuple[str, items.AnyItem]] = []
@@ -211,6 +215,11 @@ class Hub:
         del self._orders[connection]
         self._items.append((self.placement.inbox_of(session.user_id), items.Unregister(session.user_id, connection)))
 
+    def next_connection(self) -> int:
+        """Return a number for a connection; no other incarnation of this gateway has given it out or will."""
+        self._connection += 1
+        return self._connection
+
     # --- what happens to a gateway
 
     def receive(self, peer: str, batch: Sequence[items.AnyItem], wall_ms: int) -> None:
@@ -259,7 +268,8 @@ class Hub:
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             beat = items.Heartbeat()
-            self._items.extend((peer, beat) for peer in self._shards())
+            # Also to who is idle: a link that is never used does not show that its other end has died.
+            self._items.extend((peer, beat) for peer in (*self.placement.actors(), *self._persistence))
         self._catch_up()
         if now < self._next_expiry_check:
             return
@@ -397,6 +407,3 @@ class Hub:
         if isinstance(item, items.SaveTokens):
             return None
         return self.placement.inbox_of(item.user_id)
-
-    def _shards(self) -> set[str]:
-        return {*self.placement.shards, *self.placement.dedicated.values()}

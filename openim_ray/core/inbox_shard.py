@@ -228,9 +228,9 @@ class InboxShard:
             for address in [one for one in inbox.sessions if one[0] == gateway]:
                 inbox.unregister(address)
 
-    def gateways(self) -> set[str]:
+    def gateways(self) -> list[str]:
         """Return the gateways that hold sessions."""
-        return {address[0] for inbox in self._inboxes.values() for address in inbox.sessions}
+        return list(dict.fromkeys(address[0] for inbox in self._inboxes.values() for address in inbox.sessions))
 
     def refresh_all(self, since_ms: int) -> None:
         """Look at the stores again for every inbox and repair its sessions: deliveries from other shards may be lost."""

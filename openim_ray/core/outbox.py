@@ -18,7 +18,7 @@ class Outbox:
     `take_*` empties it; the process behind it sends and reads.
     """
 
-    def __init__(self, first_call: int = 0) -> None:
+    def __init__(self, first_call: int) -> None:
         self._call = first_call
         self._items: list[tuple[str, items.AnyItem]] = []
         self._loads: list[Load] = []

@@ -31,6 +31,10 @@ class Placement(msgspec.Struct, frozen=True):
         """Return the actor that hosts a log."""
         return self._shard(partition_of(home_key))
 
+    def actors(self) -> list[str]:
+        """Return every actor that hosts something."""
+        return list(dict.fromkeys((*self.shards, *self.dedicated.values())))
+
     def partitions_of(self, shard: str) -> list[str]:
         """Return the names of the partitions that an actor owns."""
         owned = [user_partition(user_id) for user_id, actor in self.dedicated.items() if actor == shard]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from openim_ray.core import items
 from openim_ray.core.inbox_shard import InboxShard
 from openim_ray.core.log_shard import LogShard
+from openim_ray.core.numbers import first_number
 from openim_ray.core.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from openim_ray.core.placement import Placement
     from openim_ray.core.shard_settings import ShardSettings
+
+
+SWEEP_SECONDS = 1.0
 
 
 class Shard:
@@ -37,16 +41,19 @@ class Shard:
         persistence: Sequence[str],
         settings: ShardSettings,
         now: float,
+        *,
+        incarnation: str,
     ) -> None:
         self.name = name
         self.placement = placement
-        self.outbox = Outbox()
+        self.outbox = Outbox(first_number(incarnation))
         self.logs = LogShard(self.outbox, epochs, persistence, settings, self._fan_out)
         self.inboxes = InboxShard(name, self.outbox, epochs, persistence, settings, now)
         self._settings = settings
         self._now = now
         self._wall_ms = 0
         self._next_sweep = now
+        self._persistence = tuple(persistence)
         self._heard: dict[str, tuple[float, int]] = {}
         self._handlers: dict[type[items.Item], Callable[[str, Any], None]] = {
             items.Submit: self._on_submit,
@@ -95,8 +102,9 @@ class Shard:
         self.logs.tick(now)
         self.inboxes.tick(now)
         if now >= self._next_sweep:
-            self._next_sweep = now + 1.0
+            self._next_sweep = now + SWEEP_SECONDS
             self._sweep(now)
+            self._beat()
         self.logs.flush(now, wall_ms)
 
     def _sweep(self, now: float) -> None:
@@ -105,6 +113,12 @@ class Shard:
             if now - heard > self._settings.lease_seconds:
                 self.inboxes.drop_sessions_of(peer)
         self.inboxes.give_back_idle(now)
+
+    def _beat(self) -> None:
+        """Say something to every peer: a link that is never used does not show that its other end has died."""
+        peers = [*self._persistence, *(peer for peer in self.placement.actors() if peer != self.name)]
+        for peer in peers:
+            self.outbox.send(peer, items.Heartbeat())
 
     def place(self, placement: Placement, epochs: Mapping[str, int]) -> None:
         """Take over a newer placement, with the epochs of partitions that came along; what left is dropped."""

@@ -5,7 +5,6 @@ The WebSocket server: handshake, registration, the reading loop, and the end of 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -75,7 +74,6 @@ class WebSocketServer:
         self._limits = limits
         self._wall_ms = wall_ms
         self._activate = activate
-        self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._handshaking = 0
         self.admitting = True
@@ -175,7 +173,7 @@ class WebSocketServer:
         if transport is None:
             raise ConnectionResetError
         connection = Connection(
-            next(self._numbers),
+            self._hub.next_connection(),
             handshake.user_id,
             handshake.platform,
             handshake.encoding,
@@ -328,7 +326,10 @@ async def _upgrade(request: web.Request) -> web.WebSocketResponse:
 
 
 def _plain_fault(error: errors.OpenIMError) -> web.Response:
-    return web.Response(text=connect_answer(error.code, error.name, error.detail), content_type="application/json")
+    response = web.Response(text=connect_answer(error.code, error.name, error.detail), content_type="application/json")
+    # What is refused counts no longer against any limit, so it must not go on holding a descriptor.
+    response.force_close()
+    return response
 
 
 def _kind(handshake: Handshake) -> ClientKind:

@@ -77,12 +77,11 @@ class GatewayProcess(Process):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.reader = Reader(world.stores, self)
-        self.hub = Hub(world.placement, world.persistence_names)
+        self.hub = Hub(world.placement, world.persistence_names, self.incarnation)
         self.broker = HubBroker(self, REQUEST_SECONDS_MAX)
         self.reading = MessageReading(self.reader, self.reader, self.broker)  # type: ignore[arg-type]
         self.marks = ReadMarks(self.broker)
         self.connections: dict[int, Connection] = {}
-        self._numbers = itertools.count(1)
         self._server_ids = itertools.count(1)
         self.later(world.scheduler.between(0.01, 0.3), self.begin)
 
@@ -129,7 +128,7 @@ class GatewayProcess(Process):
             self._serve(connection)
 
     def _connect(self, socket: Socket, login: Login) -> Connection:
-        number = next(self._numbers)
+        number = self.hub.next_connection()
         session = Session(number, login.user_id, login.kind, self.now)
         connection = Connection(number, socket, login, session)
         self.connections[number] = connection

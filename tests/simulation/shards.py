@@ -39,7 +39,7 @@ class ShardProcess(Process):
             self.world.persistence_names[0], lambda there: there.claim(partitions, self.incarnation)
         )
         names, settings = self.world.persistence_names, self.world.settings.shard
-        self.shard = Shard(self.name, placement, epochs, names, settings, self.now)
+        self.shard = Shard(self.name, placement, epochs, names, settings, self.now, incarnation=self.incarnation)
         self.begin()
 
     def serving_shard(self) -> Shard:
