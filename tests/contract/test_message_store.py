@@ -127,12 +127,13 @@ async def test_writes_of_a_batch_see_those_before_them(store: OpenMessageStore) 
             write(message(2, "b")),
             write(message(3, "a")),
             write(message(2, "c")),
+            write(message(2, "a")),
             write(message(3, "d")),
         ]
     )
 
     duplicate = WriteResult(Outcome.DUPLICATE, {0: reference(message(1, "a"))})
-    assert [STORED, STORED, STORED, duplicate, CONFLICT, STORED] == results
+    assert [STORED, STORED, STORED, duplicate, CONFLICT, CONFLICT, STORED] == results
     assert [row.client_id for row in await all_rows(store)] == ["a", "b", "d"]
 
 
