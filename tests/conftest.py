@@ -6,9 +6,15 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.compat.compatibility_page import NamedTestsRan
 from tests.e2e.server import Server
 
 SHARED = pytest.StashKey[Server]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a run of the whole suite prove what docs/compatibility.md says."""
+    config.pluginmanager.register(NamedTestsRan(config))
 
 
 @pytest.fixture(scope="session")
