@@ -113,7 +113,7 @@ class GatewaySection(Section, frozen=True):
         ),
     ] = 20_000
     send_queue_frames_max: Annotated[
-        int, static("Frames that wait for a slow client; one more closes its connection.", ge=8, le=100_000)
+        int, static("Frames that join what a slow client has not taken yet; one more closes its connection.", ge=8, le=100_000)
     ] = 256
     send_queue_bytes_max: Annotated[
         int, static("Bytes that wait for a slow client; more closes its connection.", ge=1 << 20, le=1 << 30)
@@ -142,14 +142,14 @@ class ApiSection(Section, frozen=True):
     """HTTP requests."""
 
     body_bytes_max: Annotated[
-        int, static("Largest request body, unpacked; a bigger one is refused with 413.", ge=1024, le=1 << 28)
+        int, static("Largest request body; a bigger one is refused with errCode 1001.", ge=1024, le=1 << 28)
     ] = 4 << 20
     requests_in_flight_max: Annotated[
-        int, static("Requests served at once; further ones are refused with 503.", ge=1, le=100_000)
+        int, static("Requests served at once; further ones are refused as temporary.", ge=1, le=100_000)
     ] = 1024
     request_seconds: Annotated[
-        float, static("Time to answer; then the request fails as retryable.", ge=0.5, le=600)
-    ] = 15.0
+        float, static("Time to answer; then the request fails as retryable. Clients give up at 10.", ge=0.5, le=600)
+    ] = 9.0
 
 
 class InboxesSection(Section, frozen=True):
