@@ -113,7 +113,10 @@ class GatewaySection(Section, frozen=True):
         ),
     ] = 20_000
     send_queue_frames_max: Annotated[
-        int, static("Frames that join what a slow client has not taken yet; one more closes its connection.", ge=8, le=100_000)
+        int,
+        static(
+            "Frames that join what a slow client has not taken yet; one more closes its connection.", ge=8, le=100_000
+        ),
     ] = 256
     send_queue_bytes_max: Annotated[
         int, static("Bytes that wait for a slow client; more closes its connection.", ge=1 << 20, le=1 << 30)
