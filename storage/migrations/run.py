@@ -4,6 +4,7 @@ Run Alembic by program: no ini file, no command line.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _FOLDER = Path(__file__).parent
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps the running migration in module variables (`alembic.op`)."""
 
 
 def upgrade(connection: sqlite3.Connection, database: str) -> None:
@@ -34,7 +37,7 @@ def upgrade(connection: sqlite3.Connection, database: str) -> None:
     config.set_main_option("script_location", _escaped(_FOLDER))
     config.set_main_option("version_locations", _escaped(_FOLDER / database))
     config.set_main_option("path_separator", "newline")
-    with engine.begin() as bound:
+    with _ONE_AT_A_TIME, engine.begin() as bound:
         config.attributes["connection"] = bound
         command.upgrade(config, "head")
 

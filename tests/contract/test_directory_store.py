@@ -12,7 +12,7 @@ import pytest
 
 from openim_ray.domain.conversation import Conversation, single_chat_id
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
-from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
 from openim_ray.ports import Page, VersionDelta
 from openim_ray.storage.version_rules import Change, ListKind
@@ -310,8 +310,8 @@ async def test_a_row_with_every_field(directory: OpenDirectoryStore) -> None:
         owner_user_id=ALICE,
         conversation_id=ConversationID("sg_g_1"),
         conversation_type=3,
-        user_id="",  # type: ignore[arg-type]
-        group_id="g_1",
+        user_id=UserID(""),
+        group_id=GroupID("g_1"),
         recv_msg_opt=1,
         is_pinned=True,
         attached_info="info",

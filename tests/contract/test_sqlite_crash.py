@@ -149,7 +149,7 @@ def test_each_acknowledgement_follows_an_fsync(data_dir: Path, tmp_path: Path) -
     for line in trace.read_text().splitlines():
         if re.search(r"f(data)?sync\(\d+<[^>]*messages\.db-wal>\) += 0", line):
             synced = True
-        if re.search(r'write\(1<[^>]*>, "\d+\\n"', line):
+        if re.search(r'write\(1<[^>]*>, "\d', line):
             assert synced, f"acknowledged without a sync: {line}"
             answers += 1
             synced = False

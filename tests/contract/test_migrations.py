@@ -1,0 +1,185 @@
+"""
+Schemas of the SQLite files: from empty to the newest, once, and never downwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from openim_ray.domain.errors import SchemaTooNew, Unavailable
+from openim_ray.storage.open import (
+    DATABASES,
+    open_directory_store,
+    open_message_reader,
+    open_message_store,
+    open_state_reader,
+    prepare,
+)
+from openim_ray.storage.sqlite.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.sqlite.relational import bind
+from openim_ray.storage.sqlite.schema import ensure_schema, revisions
+from openim_ray.storage.sqlite.state_tables import METADATA as STATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import MetaData
+
+ENSURE = """
+import sys
+from pathlib import Path
+from openim_ray.storage.sqlite.schema import ensure_schema
+sys.stdin.read()
+ensure_schema(Path(sys.argv[1]), "directory")
+"""
+
+
+def revision(path: Path) -> str:
+    """Return the revision that a file says it has."""
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def set_revision(path: Path, value: str) -> None:
+    """Make a file say that it has another revision."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (value,))
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_revisions_form_a_line(database: str) -> None:
+    """Revisions are numbered 0001, 0002 … without a hole: the number of files is the newest revision."""
+    assert list(revisions(database)) == [f"{number + 1:04d}" for number in range(len(revisions(database)))]
+
+
+async def test_prepare_makes_every_file(tmp_path: Path) -> None:
+    """A missing folder and its files are made, readable by their owner only, at the newest revision; again is harmless."""
+    folder = tmp_path / "new" / "data"
+
+    await prepare(folder)
+    await prepare(folder)
+
+    for database in DATABASES:
+        path = folder / f"{database}.db"
+        assert revision(path) == revisions(database)[-1]
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("database", "metadata"), [("state", STATE), ("directory", DIRECTORY)])
+def test_migrated_tables_are_those_of_the_code(tmp_path: Path, database: str, metadata: MetaData) -> None:
+    """All revisions together make exactly the tables, columns, types, defaults, indexes and keys that the code names."""
+    path = tmp_path / "file.db"
+    ensure_schema(path, database)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as driver, bind(driver) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": metadata}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_difference_would_be_seen(tmp_path: Path) -> None:
+    """The comparison above isn't blind: against another database's tables it finds differences."""
+    path = tmp_path / "file.db"
+    ensure_schema(path, "state")
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as driver, bind(driver) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), DIRECTORY)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+async def test_a_newer_file_is_refused(data_dir: Path, database: str) -> None:
+    """A file of a newer server is left untouched, and the error says which file, what it has and what is known."""
+    path = data_dir / f"{database}.db"
+    set_revision(path, "0999")
+    before = path.read_bytes()
+
+    with pytest.raises(SchemaTooNew, match=rf"{database}\.db has schema 0999, .* up to 0001"):
+        await prepare(data_dir)
+
+    assert path.read_bytes() == before
+
+
+async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
+    """Stores and readers refuse a newer file, not only `prepare`."""
+    for database in DATABASES:
+        set_revision(data_dir / f"{database}.db", "0999")
+
+    for door in (open_message_store, open_message_reader, open_state_reader, open_directory_store):
+        with pytest.raises(SchemaTooNew):
+            await door(data_dir)
+
+
+async def test_a_reader_may_come_first(tmp_path: Path) -> None:
+    """A reader that is opened before any file exists makes it, and sees what a store writes afterwards."""
+    reader = await open_message_reader(tmp_path)
+    store = await open_message_store(tmp_path)
+
+    assert await reader.read_marks("a_b") == {}
+    await store.claim(["p"], "owner")
+
+    await reader.aclose()
+    await store.aclose()
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    """Processes that find no file all succeed: one makes it, the others wait for it."""
+    path = tmp_path / "directory.db"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", ENSURE, str(path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()  # they all start at this
+    faults = [process.stderr.read().decode() for process in processes if process.stderr is not None]
+    for process in processes:
+        if process.stderr is not None:
+            process.stderr.close()
+
+    assert [process.wait() for process in processes] == [0, 0, 0], faults
+    assert revision(path) == revisions("directory")[-1]
+
+
+async def test_a_migration_that_was_killed_is_made_again(tmp_path: Path) -> None:
+    """A file that was touched but never migrated counts as new."""
+    (tmp_path / "messages.db").touch()
+
+    store = await open_message_store(tmp_path)
+    assert await store.claim(["p"], "owner") == {"p": 1}
+    await store.aclose()
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    """A file that is no SQLite database is left alone."""
+    path = tmp_path / "messages.db"
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+
+    with pytest.raises(Unavailable, match=r"messages.db: SQLITE_NOTADB"):
+        ensure_schema(path, "messages")
+
+    assert path.read_bytes().startswith(b"not a database")
+
+
+async def test_an_unknown_kind(tmp_path: Path) -> None:
+    """A kind of storage that doesn't exist is named together with those that do."""
+    with pytest.raises(ValueError, match="'mongo': one of sqlite, memory"):
+        await prepare(tmp_path, "mongo")
+
+
+async def test_opening_at_once_in_one_process(tmp_path: Path) -> None:
+    """Several openings of a fresh folder at the same time make each file once."""
+    stores = await asyncio.gather(*(open_directory_store(tmp_path) for _ in range(4)))
+
+    assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
+    for store in stores:
+        await store.aclose()
