@@ -28,6 +28,9 @@ globalThis.fetch = async (url, options) => {
   return response;
 };
 
+// In a browser a promise that nobody waits for is a line on the console; Node would end the process.
+process.on("unhandledRejection", (reason) => emit("unhandledrejection", "js", String(reason?.stack ?? reason)));
+
 const { CbEvents, getSDK } = createRequire(import.meta.url)("@openim/client-sdk");
 const sdk = getSDK();
 for (const name of new Set(Object.values(CbEvents))) {
