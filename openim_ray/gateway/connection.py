@@ -71,11 +71,13 @@ class Connection:
     """
     A client's socket after the handshake.
 
-    Limits: `bytes_max` bytes wait in the transport, and `frames_max` frames leave at one moment; a client that reads
-    too slowly for that is cut off, and the others don't notice. `room` is set while it may send more.
+    Limits: `bytes_max` bytes wait in the transport, and `frames_max` frames join what it has not taken yet; a client that
+    reads too slowly for that is cut off, and the others don't notice. A burst for a client that has taken everything may
+    have more frames: a missing run is written at one moment. `room` is set while it may send more.
     """
 
     __slots__ = (
+        "_frames_behind",
         "_limits",
         "_stalled_since",
         "_transport",
@@ -116,6 +118,7 @@ class Connection:
         self._transport = transport
         self._limits = limits
         self._waiting: list[bytes] = []
+        self._frames_behind = 0
         self._stalled_since: float | None = None
 
     def queue(self, framed: bytes) -> bool:
@@ -133,12 +136,10 @@ class Connection:
         if self._transport.is_closing():
             self.gone = True
             return True
-        if len(frames) > self._limits.frames_max:
-            self.abort()
-            return False
+        self._frames_behind = self._frames_behind + len(frames) if self._transport.get_write_buffer_size() else 0
         self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
         buffered = self._transport.get_write_buffer_size()
-        if buffered > self._limits.bytes_max:
+        if buffered > self._limits.bytes_max or self._frames_behind > self._limits.frames_max:
             self.abort()
             return False
         self._stalled_since = None if not buffered else self._stalled_since or now
