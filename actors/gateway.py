@@ -176,6 +176,7 @@ class GatewayActor:
             "connections": len(process.connections) if process else 0,
             "pushes": process.pushes if process else 0,
             "slow_clients": process.slow_clients if process else 0,
+            "runs_read": process.runs_read if process else 0,
             "link_resets": self._links.resets,
         }
 

@@ -73,6 +73,7 @@ class GatewayProcess:
         self.connections: dict[int, Connection] = {}
         self.pushes = 0
         self.slow_clients = 0
+        self.runs_read = 0
         self._reader = reader
         self._send = send
         self._flush = flush
@@ -155,6 +156,7 @@ class GatewayProcess:
         elif isinstance(effect, Completed):
             effect.context.complete(effect.reply, effect.error)  # type: ignore[attr-defined]
         elif isinstance(effect, ReadRun):
+            self.runs_read += 1
             self.spawn(self._read(effect.run))
         elif isinstance(effect, KickOut):
             self._kick(effect.connection)
