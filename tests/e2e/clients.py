@@ -25,9 +25,11 @@ from tests.e2e.wire import Wire
 PLATFORMS: Final = {
     "wasm": Platform.WEB,
     "js": Platform.WEB,
+    "js-modern": Platform.WEB,
     "native": Platform.ANDROID,
     "pypi": Platform.LINUX,
 }
+JAVASCRIPT_BUILDS: Final = {"js": "index.js", "js-modern": "index.modern.mjs"}
 SERVER_ERROR: Final = 500
 
 AnyClient = TypeVar("AnyClient", bound=Client)
@@ -76,8 +78,8 @@ class Clients:
         return self._find(client).wire
 
     async def open(self, kind: str, user_id: str, **options: Any) -> Any:
-        """Open a device of the kind `wasm`, `js`, `native` or `pypi`."""
-        return await getattr(self, kind)(user_id, **options)
+        """Open a device of a kind that `PLATFORMS` names."""
+        return await getattr(self, kind.replace("-", "_"))(user_id, **options)
 
     async def reopen(self, client: Client) -> Any:
         """Close a device and open it again with what it kept and the same token: a restarted app, a reloaded page."""
@@ -117,15 +119,23 @@ class Clients:
         storage: None = None,
         clock_shift: int = 0,
         login: bool = True,
+        kind: str = "js",
     ) -> SdkClient:
         """Start a Node process with the pure JavaScript SDK, which stores nothing."""
         wire = await self._wire()
-        client = SdkClient(account or self.account("js", user_id), self._endpoints(wire))
+        client = SdkClient(account or self.account(kind, user_id), self._endpoints(wire))
         try:
-            client.take(await NodeSeat.open(lambda name, _, data: client.events.add(name, data), clock_shift))
+            seat = await NodeSeat.open(
+                lambda name, _, data: client.events.add(name, data), clock_shift, JAVASCRIPT_BUILDS[kind]
+            )
         except Unavailable as reason:
             pytest.skip(str(reason))
-        return await self._ready(Opened("js", client, wire, storage), client, login)
+        client.take(seat)
+        return await self._ready(Opened(kind, client, wire, storage), client, login)
+
+    async def js_modern(self, user_id: str, **options: Any) -> SdkClient:
+        """Start the same with the one build that pulls after a reconnect."""
+        return await self.js(user_id, kind="js-modern", **options)
 
     async def pypi(
         self,

@@ -139,10 +139,11 @@ class NodeSeat(Seat):
         self._channel = channel
 
     @classmethod
-    async def open(cls, on_event: EventHandler, clock_shift: int) -> NodeSeat:
-        """Start a process with the SDK in it, its clock off by `clock_shift` milliseconds."""
+    async def open(cls, on_event: EventHandler, clock_shift: int, build: str) -> NodeSeat:
+        """Start a process with a build of the SDK (`sdk/js_client.mjs`) in it, its clock off by `clock_shift` milliseconds."""
         command = [node(), str(SDK_FOLDER / "js_client.mjs")]
-        return cls(await Channel.start(command, on_event, {"CLOCK_SHIFT_MS": str(clock_shift)}))
+        variables = {"CLOCK_SHIFT_MS": str(clock_shift), "SDK_BUILD": build}
+        return cls(await Channel.start(command, on_event, variables))
 
     async def sdk(self, method: str, *params: Any) -> Any:
         """Call a method of the SDK in the process."""

@@ -132,7 +132,7 @@ async def test_a_reconnect_right_after_the_login_misses_nothing(clients: Clients
     assert wire.accepted == 3, "the server should have closed the connection that was not synchronised"
 
 
-@pytest.mark.parametrize("kind", ["wasm", "js", "native", "pypi"])
+@pytest.mark.parametrize("kind", ["wasm", "js", "js-modern", "native", "pypi"])
 async def test_a_lost_connection_is_made_again_and_catches_up(clients: Clients, kind: str) -> None:
     """A device that was cut off for some messages has them all after it reconnected by itself."""
     alice = await clients.native(clients.user("alice"))
@@ -155,3 +155,5 @@ async def test_a_lost_connection_is_made_again_and_catches_up(clients: Clients, 
         assert [message.text for message in await bob.stored(alice.user_id)] == ["first", *texts, "last"]
     else:
         await _assert_converged(bob, alice.user_id, ["first", *texts, "last"])
+    if kind == "js-modern":
+        assert bob.received_texts(alice.user_id) == ["first", *texts[-10:], "last"]

@@ -3,8 +3,11 @@
  *
  * The SDK is made for browsers: it finds `WebSocket` and `fetch` in the global scope. `ws` stands in for the first;
  * the second is wrapped, so that every HTTP answer is reported.
+ *
+ * SDK_BUILD names the file of the package. Version 0.0.14 has several, and they differ: only `index.modern.mjs` pulls after a
+ * reconnect. In the others, `index.js` and `index.es.js` among them, which programs get, that pull ends in a TypeError (an iterator
+ * was taken for an array when they were made).
  */
-import { createRequire } from "node:module";
 
 import WebSocket from "ws";
 
@@ -31,7 +34,7 @@ globalThis.fetch = async (url, options) => {
 // In a browser a promise that nobody waits for is a line on the console; Node would end the process.
 process.on("unhandledRejection", (reason) => emit("unhandledrejection", "js", String(reason?.stack ?? reason)));
 
-const { CbEvents, getSDK } = createRequire(import.meta.url)("@openim/client-sdk");
+const { CbEvents, getSDK } = await import(`@openim/client-sdk/lib/${process.env.SDK_BUILD}`);
 const sdk = getSDK();
 for (const name of new Set(Object.values(CbEvents))) {
   sdk.on(name, ({ data, errCode, errMsg }) => emit(name, "js", { data, errCode, errMsg }));
