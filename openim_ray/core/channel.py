@@ -135,15 +135,19 @@ class InboundChannel:
     The receiving end from one peer: reorders, refuses what is stale, notices holes.
 
     Limits: at most `reorder_max` batches wait behind a hole, for at most `hole_seconds`; beyond, the channel is over.
+
+    Incarnations of a peer are not ordered. One that was replaced counts as dead, and its late batches are refused; if it is the
+    present one that is dead, it stays silent for `silence_seconds`, and the other is heard again.
     """
 
-    def __init__(self, *, reorder_max: int = 64, hole_seconds: float = 0.5) -> None:
+    def __init__(self, *, reorder_max: int = 64, hole_seconds: float = 0.5, silence_seconds: float = 5.0) -> None:
         self._reorder_max = reorder_max
         self._hole_seconds = hole_seconds
+        self._silence_seconds = silence_seconds
+        self._heard_at = float("-inf")
         self._early: dict[int, Batch] = {}
         self._hole_since: float | None = None
         self._over = False
-        # Incarnations are not ordered: one that was replaced is dead, its late batches are refused.
         self._replaced: deque[str] = deque(maxlen=16)
         self.sender_incarnation = ""
         self.channel = 0
@@ -155,8 +159,9 @@ class InboundChannel:
 
         `on_reset(sender_incarnation)` is called before the first item of a new channel is returned.
         """
-        if not self._is_current(batch, on_reset):
+        if not self._is_current(batch, now, on_reset):
             return Receipt.STALE, []
+        self._heard_at = now
         if batch.number < self.next_number:
             return Receipt.TAKEN, []
         self._early[batch.number] = batch
@@ -177,14 +182,16 @@ class InboundChannel:
         self._end()
         return True
 
-    def _is_current(self, batch: Batch, on_reset: Callable[[str], None]) -> bool:
+    def _is_current(self, batch: Batch, now: float, on_reset: Callable[[str], None]) -> bool:
         known = batch.sender_incarnation == self.sender_incarnation
         if known and batch.channel < self.channel:
             return False
         if known and batch.channel == self.channel:
             return not self._over
         if batch.sender_incarnation in self._replaced:
-            return False
+            if now - self._heard_at < self._silence_seconds:
+                return False
+            self._replaced.remove(batch.sender_incarnation)
         if self.sender_incarnation and not known:
             self._replaced.append(self.sender_incarnation)
         self.sender_incarnation = batch.sender_incarnation

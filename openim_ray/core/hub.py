@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.numbers import first_number
-from openim_ray.core.session import Run, Session, Verdict
+from openim_ray.core.registrations import Registrations
+from openim_ray.core.repair import REPAIR_MARGIN_MS
+from openim_ray.core.session import CHECK_SECONDS, Run, Session, Verdict
 from openim_ray.domain import errors
 
 if TYPE_CHECKING:
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.message import StoredMessage
 
 HEARTBEAT_SECONDS = 1.0
-REPEAT_SECONDS = 0.2
 REPEATS_AT_ONCE = 1_000
 """After a break at most so many registrations and requests leave at once, the rest with the next ticks: a link's queue is bounded."""
-CLOCK_MARGIN_MS = 5_000
+SYNC_WATCH_SECONDS = 6.0
 
 Request = (
     items.Submit
@@ -134,11 +135,12 @@ class Hub:
         self._items: list[tuple[str, items.AnyItem]] = []
         self._effects: list[Effect] = []
         self._runs: dict[Run, list[int]] = {}
-        self._to_register: dict[int, int] = {}
+        self._registrations = Registrations()
+        self._watched: dict[int, Session] = {}
         self._to_repeat: dict[int, None] = {}
         self._heard_ms: dict[str, int] = {}
         self._next_heartbeat = 0.0
-        self._next_expiry_check = 0.0
+        self._next_check = 0.0
 
     # --- what is to be done
 
@@ -180,7 +182,7 @@ class Hub:
         item = make(self._call + 1)
         session = self.sessions.get(connection)
         if session is not None:
-            session.sending(item.conversation_id, item.client_id)
+            session.sending(item.client_id)
         peer = self.placement.log_of(item.conversation_id.partition("_")[2])
         self._ask(peer, lambda _: item, context, deadline, connection)
 
@@ -200,7 +202,7 @@ class Hub:
 
     def open(self, session: Session, device: Device, context: object, deadline: float) -> None:
         """Take a new connection and register it with its user's inbox; ends in a Completed."""
-        self.sessions[session.connection] = session
+        self.sessions[session.connection] = self._watched[session.connection] = session
         self._devices[session.connection] = device
         self._order += 1
         self._orders[session.connection] = self._order
@@ -213,6 +215,8 @@ class Hub:
             return
         del self._devices[connection]
         del self._orders[connection]
+        self._watched.pop(connection, None)
+        self._registrations.forget(connection)
         self._items.append((self.placement.inbox_of(session.user_id), items.Unregister(session.user_id, connection)))
 
     def next_connection(self) -> int:
@@ -236,14 +240,12 @@ class Hub:
                 self._repair(item)
             elif isinstance(item, items.Moved):
                 self._on_moved(item)
+            elif isinstance(item, items.Expired):
+                self._register_all(peer, item.since_ms)
 
     def link_reset(self, peer: str, wall_ms: int) -> None:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
-        since_ms = self._heard_ms.get(peer, wall_ms) - CLOCK_MARGIN_MS
-        self._heard_ms[peer] = wall_ms
-        for session in self.sessions.values():
-            if self.placement.inbox_of(session.user_id) == peer:
-                self._register_again(session.connection, since_ms)
+        self._register_all(peer, wall_ms)
         self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.peer == peer)
         self._catch_up()
 
@@ -252,10 +254,10 @@ class Hub:
         if placement.epoch <= self.placement.epoch:
             return
         old, self.placement = self.placement, placement
-        since_ms = min(self._heard_ms.values(), default=wall_ms) - CLOCK_MARGIN_MS
         for session in self.sessions.values():
-            if placement.inbox_of(session.user_id) != old.inbox_of(session.user_id):
-                self._register_again(session.connection, since_ms)
+            old_home = old.inbox_of(session.user_id)
+            if placement.inbox_of(session.user_id) != old_home:
+                self._register_again(session, old_home, wall_ms)
         for call, pending in self._pending.items():
             peer = self._home_of(pending.item) or pending.peer
             if peer != pending.peer or pending.moved:
@@ -271,20 +273,28 @@ class Hub:
             # Also to who is idle: a link that is never used does not show that its other end has died.
             self._items.extend((peer, beat) for peer in (*self.placement.actors(), *self._persistence))
         self._catch_up()
-        if now < self._next_expiry_check:
-            return
-        self._next_expiry_check = now + REPEAT_SECONDS
+        if now >= self._next_check:
+            self._next_check = now + CHECK_SECONDS
+            self._check(now)
+
+    def _check(self, now: float) -> None:
+        self._registrations.retry()
         # Refused by an actor that does not know the newest placement yet: said again until it does.
         self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.moved)
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
             self._end(self._pending.pop(call), None, errors.Unavailable("no answer in time"))
-        for session in self.sessions.values():
-            if session.holding:
-                for run in session.release(now):
-                    self._read(session, run)
-            elif session.must_sync and session.sync_overdue(now):
-                session.must_sync = False
-                self._effects.append(Close(session.connection, "must sync"))
+        for session in list(self._watched.values()):
+            self._watch(session, now)
+
+    def _watch(self, session: Session, now: float) -> None:
+        """Look after the beginning of a session: what it holds until its client has synced, and whether it syncs at all."""
+        for run in session.release():
+            self._read(session, run)
+        if session.sync_overdue(now):
+            session.must_sync = False
+            self._effects.append(Close(session.connection, "must sync"))
+        if not session.holding and not session.must_sync and now > session.accepted_at + SYNC_WATCH_SECONDS:
+            self._watched.pop(session.connection, None)
 
     def run_read(self, run: Run, rows: list[StoredMessage]) -> None:
         """Write a run to the sessions that lack it."""
@@ -322,6 +332,7 @@ class Hub:
     def _complete(self, item: items.Accepted | items.Reply) -> None:
         pending = self._pending.pop(item.call, None)
         if pending is None:
+            self._registrations.answered(item.call, success=isinstance(item, items.Reply) and not item.code)
             return
         error = None
         if isinstance(item, items.Reply) and item.code:
@@ -332,11 +343,23 @@ class Hub:
         self, pending: _Pending, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None
     ) -> None:
         self._effects.append(Completed(pending.context, reply, error))
-        session = self.sessions.get(pending.connection)
-        if session is None or not isinstance(pending.item, items.Submit):
-            return
-        if (run := session.answered(pending.item.client_id)) is not None:
-            self._read(session, run)
+        item = pending.item
+        if isinstance(item, items.Register):
+            if error is None:
+                self._registered(item)
+        elif isinstance(item, items.Submit) and (session := self.sessions.get(pending.connection)) is not None:
+            run = session.answered(item.conversation_id, item.client_id)
+            if run is not None:
+                self._read(session, run)
+
+    def _registered(self, item: items.Register) -> None:
+        session = self.sessions.get(item.connection)
+        if session is not None:
+            session.registered()
+        else:
+            # It was said again after the connection was gone.
+            home = self.placement.inbox_of(item.user_id)
+            self._items.append((home, items.Unregister(item.user_id, item.connection)))
 
     def _repair(self, item: items.Repair) -> None:
         session = self.sessions.get(item.connection)
@@ -360,17 +383,30 @@ class Hub:
         self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
         if (pending := self._pending.get(item.call)) is not None:
             pending.moved = True
+        else:
+            self._registrations.answered(item.call, success=False)
 
-    def _register_again(self, connection: int, since_ms: int) -> None:
-        self._to_register[connection] = min(since_ms, self._to_register.get(connection, since_ms))
+    def _register_all(self, peer: str, since_ms: int) -> None:
+        for session in self.sessions.values():
+            if self.placement.inbox_of(session.user_id) == peer:
+                self._register_again(session, peer, since_ms)
+
+    def _register_again(self, session: Session, home: str, since_ms: int) -> None:
+        """Let a session be registered: it may have missed what is younger than the last word from its home."""
+        if not session.is_registered:
+            return
+        accepted_ms = self._devices[session.connection].accepted_ms
+        heard_ms = max(self._heard_ms.get(home, 0), accepted_ms)
+        self._registrations.need(session.connection, min(heard_ms, since_ms) - REPAIR_MARGIN_MS)
 
     def _catch_up(self) -> None:
         """Say again what a break made necessary, in order, a bounded part at once."""
-        for connection in list(self._to_register)[:REPEATS_AT_ONCE]:
-            since_ms = self._to_register.pop(connection)
-            if (session := self.sessions.get(connection)) is not None:
-                home = self.placement.inbox_of(session.user_id)
-                self._items.append((home, self._register(0, session, again=True, since_ms=since_ms)))
+        for connection, since_ms in self._registrations.take(REPEATS_AT_ONCE):
+            session = self.sessions[connection]
+            self._call += 1
+            self._registrations.sent(connection, self._call)
+            item = self._register(self._call, session, again=True, since_ms=since_ms)
+            self._items.append((self.placement.inbox_of(session.user_id), item))
         for call in list(self._to_repeat)[:REPEATS_AT_ONCE]:
             del self._to_repeat[call]
             if (pending := self._pending.get(call)) is not None:

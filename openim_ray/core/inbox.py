@@ -24,11 +24,15 @@ from openim_ray.ports import ConversationState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from openim_ray.core.items import Address
+    from openim_ray.core.items import Address, Fanout
     from openim_ray.domain.message import StreamHead
 
-SYNC_PAUSE_MS = 5_000
-"""A Go SDK that syncs starts no other sync for this long (OpenIM wire, §8.1)."""
+SYNC_PAUSE_MS = 10_000
+"""
+A Go SDK that connected, or asked a 1001, so long ago syncs at the next connect for certain.
+
+It starts no sync within 5 s of the last one's start (OpenIM wire, §8.1), which is somewhat later than either is heard of here.
+"""
 
 
 @dataclass(slots=True)
@@ -62,12 +66,13 @@ class _Entry:
     max_time: int = 0
     sent_seq: int = 0
     row_max_seq: int = 0
+    learnt_ms: int = 0
     position: ReadPosition = _NOTHING_READ
     staged: ReadPosition | None = None
 
-    def merge(self, max_seq: int, max_time: int, sent_seq: int) -> None:
+    def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
-            self.max_seq, self.max_time = max_seq, max_time
+            self.max_seq, self.max_time, self.learnt_ms = max_seq, max_time, learnt_ms
         self.sent_seq = max(self.sent_seq, sent_seq)
 
     def state(self) -> ConversationState:
@@ -88,7 +93,8 @@ class Inbox:
         self.loaded = False
         self.last_used = 0.0
         self.sessions: dict[Address, DeviceSession] = {}
-        self.last_sync_ms: dict[int, int] = {}
+        self._last_sync_ms: dict[int, int] = {}
+        self._positions_known = False
         self._epoch = epoch
         self._seq = first_seq
         self._entries: dict[str, _Entry] = {}
@@ -101,15 +107,22 @@ class Inbox:
         conversation_ids: Iterable[str],
         positions: Mapping[ConversationID, ReadPosition],
         heads: Mapping[ConversationID, StreamHead],
+        wall_ms: int,
     ) -> None:
-        """Merge what the stores know into what was delivered meanwhile."""
+        """
+        Merge what the stores know into what was delivered meanwhile.
+
+        Positions are taken over once: from then on nobody else writes them, and a load may be older than what was saved since.
+        """
         for conversation_id in conversation_ids:
             entry = self._entries.setdefault(conversation_id, _Entry())
-            if entry.staged is None:
+            if not self._positions_known:
                 entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
             entry = self._entries.setdefault(conversation_id, _Entry())
-            entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0))
+            learnt_ms = wall_ms if self._positions_known else head.max_time
+            entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)
+        self._positions_known = True
         self.loaded = True
 
     # --- deliveries
@@ -119,10 +132,17 @@ class Inbox:
         """Return the position after the newest delivery."""
         return InboxPosition(self._epoch, InboxSeq(self._seq))
 
-    def deliver(self, conversation_id: str, seq: int, send_time: int, sender_id: str) -> InboxSeq:
+    def continues(self, conversation_id: str, seq: int) -> bool:
+        """Tell whether a delivery follows what is known; if not, deliveries were lost, perhaps of own messages."""
+        entry = self._entries.get(conversation_id)
+        return seq <= (entry.max_seq if entry else 0) + 1
+
+    def deliver(self, fanout: Fanout, wall_ms: int) -> InboxSeq:
         """Count a stored message in; returns its inbox seq."""
+        conversation_id, seq = fanout.conversation_id, fanout.seq
         entry = self._entries.setdefault(conversation_id, _Entry())
-        entry.merge(seq, send_time, seq if sender_id == self.user_id else 0)
+        sent_seq = seq if fanout.sender_id == self.user_id else 0
+        entry.merge(seq, fanout.send_time, sent_seq, max(wall_ms, fanout.send_time))
         self._seq += 1
         inbox_seq = InboxSeq(self._seq)
         self._buffer.append((inbox_seq, conversation_id, seq))
@@ -151,11 +171,11 @@ class Inbox:
         }
 
     def maxima_since(self, since_ms: int) -> dict[str, int]:
-        """Return the max seqs of conversations whose newest message is not older than `since_ms`."""
+        """Return the max seqs of conversations whose newest message became known at or after `since_ms`."""
         return {
             conversation_id: entry.max_seq
             for conversation_id, entry in self._entries.items()
-            if entry.max_seq and entry.max_time >= since_ms
+            if entry.max_seq and entry.learnt_ms >= since_ms
         }
 
     def describe(self) -> dict[str, object]:
@@ -236,9 +256,13 @@ class Inbox:
         """Forget a session."""
         self.sessions.pop(address, None)
 
+    def may_have_synced(self, platform_id: int, now_ms: int) -> None:
+        """Note a connect or a 1001 of a platform."""
+        self._last_sync_ms[platform_id] = now_ms
+
     def synced_lately(self, platform_id: int, now_ms: int) -> bool:
-        """Tell whether a sync of this platform began less than five seconds ago."""
-        return now_ms - self.last_sync_ms.get(platform_id, -SYNC_PAUSE_MS) < SYNC_PAUSE_MS
+        """Tell whether a Go SDK on this platform may skip its sync."""
+        return now_ms - self._last_sync_ms.get(platform_id, -SYNC_PAUSE_MS) < SYNC_PAUSE_MS
 
 
 def _are_rivals(one: DeviceSession, other: DeviceSession, policy: int) -> bool:

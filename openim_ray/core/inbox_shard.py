@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.inbox import DeviceSession, Inbox
+from openim_ray.core.inbox import SYNC_PAUSE_MS, DeviceSession, Inbox
 from openim_ray.core.loads import LoadInbox
 from openim_ray.core.receipts import receipt_draft
+from openim_ray.core.saves import StateSaves
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
-from openim_ray.domain.ids import partition_of
 from openim_ray.domain.message import ReadPosition
 from openim_ray.protocol.messages import with_position
 
@@ -35,21 +35,6 @@ TOKEN_KICKED = 2
 Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class _Save:
-    """
-    A write to the state store that isn't confirmed yet; it is repeated until it is.
-    """
-
-    __slots__ = ("item", "on_saved", "persistence")
-
-    def __init__(
-        self, persistence: str, item: items.SavePositions | items.SaveTokens, on_saved: Callable[[], None]
-    ) -> None:
-        self.persistence = persistence
-        self.item = item
-        self.on_saved = on_saved
 
 
 class InboxShard:
@@ -72,7 +57,6 @@ class InboxShard:
         self._name = name
         self._outbox = outbox
         self._epochs = dict(epochs)
-        self._persistence = tuple(persistence)
         self._settings = settings
         self._started = now
         self._inboxes: dict[str, Inbox] = {}
@@ -81,10 +65,10 @@ class InboxShard:
         self._waiting: dict[str, deque[tuple[str, Request]]] = {}
         self._waiting_count = 0
         self._repairs: dict[str, int] = {}
-        self._saves: dict[int, _Save] = {}
-        self._retries: dict[int, float] = {}
+        self._saves = StateSaves(outbox, persistence, retry_seconds=settings.retry_seconds)
         self._reloads: list[tuple[float, LoadInbox]] = []
-        self._loading: set[str] = set()
+        self._loading: dict[str, bool] = {}
+        """User -> whether what is being read is out of date already and must be read again."""
 
     def add_epochs(self, epochs: Mapping[str, int]) -> None:
         """Learn epochs of partitions that were given to this shard."""
@@ -141,11 +125,7 @@ class InboxShard:
             return
         inbox.last_used = now
         inbox.unregister(address)
-        waiting = self._waiting.get(user_id)
-        if waiting:
-            kept = [one for one in waiting if not _registers(one, address)]
-            self._waiting_count -= len(waiting) - len(kept)
-            self._waiting[user_id] = deque(kept)
+        self._stop_waiting(user_id, lambda peer, connection: (peer, connection) == address)
 
     def inbox_loaded(
         self,
@@ -157,11 +137,14 @@ class InboxShard:
         wall_ms: int,
     ) -> None:
         """Take what the stores know and go on with the requests that waited."""
-        self._loading.discard(user_id)
+        out_of_date = self._loading.pop(user_id, False)
         inbox = self._inboxes.get(user_id)
         if inbox is None:
             return
-        inbox.load(conversation_ids, positions, heads)
+        if out_of_date:
+            self._load(user_id)
+            return
+        inbox.load(conversation_ids, positions, heads, wall_ms)
         waiting = self._waiting.pop(user_id, deque())
         self._waiting_count -= len(waiting)
         for peer, item in waiting:
@@ -172,7 +155,7 @@ class InboxShard:
                 self._repair(inbox, session, since_ms)
 
     def load_failed(self, load: LoadInbox, now: float) -> None:
-        """Ask again a little later."""
+        """Read again a little later."""
         self._reloads.append((now + self._settings.retry_seconds, load))
 
     def _handle(self, inbox: Inbox, peer: str, item: Request, now: float, wall_ms: int) -> None:
@@ -196,12 +179,14 @@ class InboxShard:
         kicked = inbox.register(session, self._settings.multi_login_policy)
         self._kick(kicked)
         self._save_kicked(inbox.user_id, kicked)
-        young = now - self._started < 5.0
+        young = (now - self._started) * 1000 < SYNC_PAUSE_MS
         sync_due = not item.again and (young or inbox.synced_lately(item.platform_id, wall_ms))
-        value = _encode(items.Registered(sync_due, [one.address for one in kicked]))
-        self._outbox.send(peer, items.Reply(item.call, value=value))
+        inbox.may_have_synced(item.platform_id, wall_ms)
+        # Before the answer: who has that needs no other repair.
         if item.again and session.address in inbox.sessions:
             self._repair(inbox, session, item.since_ms)
+        value = _encode(items.Registered(sync_due, [one.address for one in kicked]))
+        self._outbox.send(peer, items.Reply(item.call, value=value))
 
     def _kick(self, kicked: Iterable[DeviceSession]) -> None:
         by_gateway: dict[str, list[int]] = {}
@@ -214,8 +199,7 @@ class InboxShard:
         if not kicked:
             return
         records = [(one.token_digest, user_id, one.platform_id, TOKEN_KICKED, one.token_expires_at) for one in kicked]
-        call = self._outbox.next_call()
-        self._save(user_id, items.SaveTokens(call, records), lambda: None)
+        self._saves.save(user_id, lambda call: items.SaveTokens(call, records), lambda: None)
 
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
@@ -223,25 +207,29 @@ class InboxShard:
             self._outbox.send(session.gateway, items.Repair(session.connection, maxima))
 
     def drop_sessions_of(self, gateway: str) -> None:
-        """Forget the sessions of a gateway process that is gone."""
+        """Forget the sessions of a gateway process, and those that were about to be registered."""
         for inbox in self._inboxes.values():
             for address in [one for one in inbox.sessions if one[0] == gateway]:
                 inbox.unregister(address)
+        for user_id in list(self._waiting):
+            self._stop_waiting(user_id, lambda peer, _connection: peer == gateway)
 
     def gateways(self) -> list[str]:
         """Return the gateways that hold sessions."""
         return list(dict.fromkeys(address[0] for inbox in self._inboxes.values() for address in inbox.sessions))
 
     def refresh_all(self, since_ms: int) -> None:
-        """Look at the stores again for every inbox and repair its sessions: deliveries from other shards may be lost."""
-        for user_id, inbox in self._inboxes.items():
-            if inbox.sessions:
-                self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
+        """Look at the stores again: deliveries from other shards may be lost. Idle inboxes are given back instead."""
+        for user_id, inbox in list(self._inboxes.items()):
+            if self._is_idle(inbox):
+                self._give_back(inbox)
+                continue
+            self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
             self._load(user_id)
 
     # --- deliveries
 
-    def deliver(self, fanout: items.Fanout, user_ids: Iterable[str], now: float) -> None:
+    def deliver(self, fanout: items.Fanout, user_ids: Iterable[str], now: float, wall_ms: int) -> None:
         """Count a message into those inboxes that are active, and send it to their devices: one frame per gateway."""
         by_gateway: dict[str, list[int]] = {}
         for user_id in user_ids:
@@ -250,7 +238,7 @@ class InboxShard:
                 continue
             inbox.last_used = now
             if fanout.seq:
-                inbox.deliver(fanout.conversation_id, fanout.seq, fanout.send_time, fanout.sender_id)
+                self._count(inbox, fanout, wall_ms)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
             for gateway, connection in inbox.sessions:
@@ -258,11 +246,18 @@ class InboxShard:
         for gateway, connections in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, connections))
 
+    def _count(self, inbox: Inbox, fanout: items.Fanout, wall_ms: int) -> None:
+        if inbox.loaded and not inbox.continues(fanout.conversation_id, fanout.seq):
+            # Something was lost: it says nothing before it has looked.
+            inbox.loaded = False
+            self._load(inbox.user_id)
+        inbox.deliver(fanout, wall_ms)
+
     # --- states and positions
 
     def _tell_states(self, inbox: Inbox, peer: str, item: items.AskStates, wall_ms: int) -> None:
         if item.sync_platform:
-            inbox.last_sync_ms[item.sync_platform] = wall_ms
+            inbox.may_have_synced(item.sync_platform, wall_ms)
         self._outbox.send(peer, items.Reply(item.call, value=_encode(inbox.states(item.conversation_ids))))
 
     def _set_position(self, inbox: Inbox, peer: str, item: items.SetPosition, wall_ms: int) -> None:
@@ -281,8 +276,12 @@ class InboxShard:
             if item.notify:
                 self._notify_position(inbox, item, wall_ms)
 
-        call = self._outbox.next_call()
-        self._save(inbox.user_id, items.SavePositions(call, inbox.user_id, {item.conversation_id: position}), on_saved)
+        positions: dict[str, tuple[int, int, int]] = {item.conversation_id: position}
+        if not self._saves.save(
+            inbox.user_id, lambda call: items.SavePositions(call, inbox.user_id, positions), on_saved
+        ):
+            refusal = errors.Overloaded("too many positions wait to be saved")
+            self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
 
     def _notify_position(self, inbox: Inbox, item: items.SetPosition, wall_ms: int) -> None:
         """Tell the user's own devices: an unstored 2200 to herself (OpenIM wire, §7.7)."""
@@ -301,54 +300,38 @@ class InboxShard:
             wall_ms,
             with_position(draft.body, 0, wall_ms),
         )
-        self.deliver(fanout, [item.user_id], inbox.last_used)
+        self.deliver(fanout, [item.user_id], inbox.last_used, wall_ms)
 
     # --- saving
 
     def saved(self, item: items.Reply, now: float) -> None:
-        """Take a persistence actor's answer to a save; what it could not take is repeated."""
-        save = self._saves.get(item.call)
-        if save is None:
-            return
-        if item.code:
-            self._retries[item.call] = now + self._settings.retry_seconds
-            return
-        del self._saves[item.call]
-        self._retries.pop(item.call, None)
-        save.on_saved()
+        """Take a persistence actor's answer to a save."""
+        self._saves.saved(item, now)
 
     def repeat_saves(self, persistence: str) -> None:
-        """Say again, in order, what a persistence actor hasn't answered."""
-        for call, save in self._saves.items():
-            if save.persistence == persistence:
-                self._retries.pop(call, None)
-                self._outbox.send(persistence, save.item)
-
-    def _save(self, user_id: str, item: items.SavePositions | items.SaveTokens, on_saved: Callable[[], None]) -> None:
-        persistence = self._persistence[partition_of(user_id) % len(self._persistence)]
-        self._saves[item.call] = _Save(persistence, item, on_saved)
-        self._outbox.send(persistence, item)
+        """Say again what a persistence actor hasn't answered."""
+        self._saves.repeat(persistence)
 
     # --- time
 
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give."""
-        if any(at <= now for at in self._retries.values()):
-            # All of them, in order: a later position must not be overtaken by an earlier one.
-            self._retries.clear()
-            for save in self._saves.values():
-                self._outbox.send(save.persistence, save.item)
+        self._saves.tick(now)
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
+            self._loading[load.user_id] = False
             self._outbox.load(load)
 
     def give_back_idle(self, now: float) -> None:
         """Give back inboxes without sessions that were not used for a while; a later use loads them again."""
         idle_since = now - self._settings.idle_seconds
         for inbox in [one for one in self._inboxes.values() if one.last_used <= idle_since]:
-            if inbox.loaded and not inbox.sessions and not self._saves:
+            if self._is_idle(inbox):
                 self._give_back(inbox)
+
+    def _is_idle(self, inbox: Inbox) -> bool:
+        return inbox.loaded and not inbox.sessions and not self._saves.concerns(inbox.user_id)
 
     def drop_foreign(self, owned: Callable[[str], bool]) -> None:
         """Forget inboxes that are placed elsewhere now; their sessions register again there."""
@@ -360,11 +343,23 @@ class InboxShard:
         partition = self._partition_of.pop(inbox.user_id)
         self._given_out[partition] = max(self._given_out.get(partition, 0), inbox.position.seq)
         del self._inboxes[inbox.user_id]
-        self._loading.discard(inbox.user_id)
+        self._repairs.pop(inbox.user_id, None)
 
     def _load(self, user_id: str) -> None:
-        self._loading.add(user_id)
+        if user_id in self._loading:
+            self._loading[user_id] = True
+            return
+        self._loading[user_id] = False
         self._outbox.load(LoadInbox(user_id))
+
+    def _stop_waiting(self, user_id: str, concerns: Callable[[str, int], bool]) -> None:
+        """Forget registrations that wait; `concerns` is asked about gateway and connection."""
+        waiting = self._waiting.get(user_id)
+        if not waiting:
+            return
+        kept = [(peer, item) for peer, item in waiting if not _registers(peer, item, concerns)]
+        self._waiting_count -= len(waiting) - len(kept)
+        self._waiting[user_id] = deque(kept)
 
 
 def _session(peer: str, item: items.Register) -> DeviceSession:
@@ -380,9 +375,8 @@ def _session(peer: str, item: items.Register) -> DeviceSession:
     )
 
 
-def _registers(waiting: tuple[str, Request], address: items.Address) -> bool:
-    peer, item = waiting
-    return isinstance(item, items.Register) and (peer, item.connection) == address
+def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -> bool:
+    return isinstance(item, items.Register) and concerns(peer, item.connection)
 
 
 def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:

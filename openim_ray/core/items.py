@@ -198,6 +198,14 @@ class Moved(Item, tag=25, frozen=True, array_like=True, gc=False):
     placement_epoch: int
 
 
+class Expired(Item, tag=26, frozen=True, array_like=True, gc=False):
+    """
+    The registrations of a gateway ended because it was silent for too long; since then (wall clock) nothing was delivered to them.
+    """
+
+    since_ms: int
+
+
 class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     Value of the Reply to a Register.
@@ -311,6 +319,7 @@ AnyItem = (
     | Kick
     | Repair
     | Moved
+    | Expired
     | Fanout
     | StoreLog
     | SavePositions

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 RUN_MAX = 500
 """A longer missing run closes the connection: the client's own sync is cheaper then."""
 
-SYNC_ASKED_WITHIN_SECONDS = 2.0
-PULLS_QUIET_SECONDS = 1.0
+CHECK_SECONDS = 0.2
+SYNC_ASKED_WITHIN_CHECKS = 10
+PULLS_QUIET_CHECKS = 5
 SYNC_PAUSE_SECONDS = 5.0
 
 
@@ -85,12 +86,15 @@ class Session:
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}
         self._reading: set[str] = set()
-        self._unanswered: dict[str, str] = {}
+        self._unanswered: set[str] = set()
+        self._echoes: dict[str, str] = {}
+        """Conversation -> clientMsgID whose answer must be written before anything more of it."""
+        self.is_registered = False
         self._holding = kind.syncs_first
         self._sync_asked = False
         self._starts: Mapping[str, int] | None = None
         self._pulls = 0
-        self._quiet_since = accepted_at
+        self._quiet_checks = 0
 
     # --- pushes
 
@@ -111,6 +115,7 @@ class Session:
         if sender_id == self.user_id and client_id in self._unanswered:
             # The echo must not overtake the answer (OpenIM wire, §7.4); `answered` lets it go.
             self._hold(conversation_id, seq)
+            self._echoes[conversation_id] = client_id
             return Verdict.HOLD
         if seq == last + 1:
             self._written[conversation_id] = seq
@@ -136,7 +141,7 @@ class Session:
     def next_run(self, conversation_id: str) -> Run | None:
         """Return the run to be read for a held conversation; None if nothing is missing or it is being read already."""
         held = self._held.get(conversation_id)
-        if held is None or self._holding or conversation_id in self._reading or self._waits_for_answer(conversation_id):
+        if held is None or self._holding or conversation_id in self._reading or conversation_id in self._echoes:
             return None
         last = self._written.get(conversation_id, 0)
         if held <= last:
@@ -146,24 +151,39 @@ class Session:
         return Run(conversation_id, last + 1, held)
 
     def fill(self, run: Run, rows: list[StoredMessage]) -> list[StoredMessage]:
-        """Take the rows of a run (ascending; what is absent is absent for good) and return those to be written."""
+        """
+        Take the rows of a run (ascending; what is absent is absent for good) and return those to be written.
+
+        They end before an echo whose answer isn't written yet; `answered` goes on.
+        """
         conversation_id = run.conversation_id
         self._reading.discard(conversation_id)
         last = self._written.get(conversation_id, 0)
-        wanted = [row for row in rows if last < row.seq <= run.end and self._sees(row)]
-        self._written[conversation_id] = max(last, run.end)
+        wanted: list[StoredMessage] = []
+        end = run.end
+        for row in rows:
+            if row.sender_id == self.user_id and row.client_id in self._unanswered:
+                self._echoes[conversation_id] = row.client_id
+                end = row.seq - 1
+                break
+            if last < row.seq <= run.end and self._sees(row):
+                wanted.append(row)
+        self._written[conversation_id] = max(last, end)
         return wanted
 
     # --- own sends
 
-    def sending(self, conversation_id: str, client_id: str) -> None:
+    def sending(self, client_id: str) -> None:
         """Note that a message of this connection waits for its answer."""
-        self._unanswered[client_id] = conversation_id
+        self._unanswered.add(client_id)
 
-    def answered(self, client_id: str) -> Run | None:
+    def answered(self, conversation_id: str, client_id: str) -> Run | None:
         """Note that the answer was written; return what is to be read if its echo was held."""
-        conversation_id = self._unanswered.pop(client_id, None)
-        return self.next_run(conversation_id) if conversation_id in self._held else None
+        self._unanswered.discard(client_id)
+        if self._echoes.get(conversation_id) != client_id:
+            return None
+        del self._echoes[conversation_id]
+        return self.next_run(conversation_id)
 
     # --- syncs
 
@@ -176,24 +196,33 @@ class Session:
         """Note a 1006."""
         self._sync_asked = self._sync_asked or self.kind is ClientKind.JS
 
-    def synced(self, maxima: Mapping[str, int], now: float) -> None:
+    def synced(self, maxima: Mapping[str, int]) -> None:
         """Note that the first answer that sets the client's position was written; later ones never move it."""
         if self._starts is None and self._holding:
             self._starts = dict(maxima)
-            self._quiet_since = now
+            self._quiet_checks = 0
 
     def pull_started(self) -> None:
         """Note a 1002."""
         self._pulls += 1
 
-    def pull_finished(self, now: float) -> None:
+    def pull_finished(self) -> None:
         """Note that a 1002 was answered."""
         self._pulls -= 1
-        self._quiet_since = now
+        self._quiet_checks = 0
 
-    def release(self, now: float) -> list[Run]:
-        """End the holding of a client that syncs first, once it is over; return what is to be read."""
-        if not self._holding or not self._may_release(now):
+    def registered(self) -> None:
+        """Note that the inbox knows of it: from now on its requests are read."""
+        self.is_registered = True
+
+    def release(self) -> list[Run]:
+        """
+        End the holding of a client that syncs first, once it is over; return what is to be read.
+
+        To be called every `CHECK_SECONDS`. Calls are counted, not time: after a stall of this process, what the client had sent
+        meanwhile is read before the stall counts as quiet.
+        """
+        if not self._holding or not self._may_release():
             return []
         self._holding = False
         if self._starts is not None:
@@ -223,10 +252,13 @@ class Session:
 
     # --- parts
 
-    def _may_release(self, now: float) -> bool:
+    def _may_release(self) -> bool:
+        if not self.is_registered or self._pulls > 0:
+            return False
+        self._quiet_checks += 1
         if self._starts is None:
-            return not self._sync_asked and now - self.accepted_at >= SYNC_ASKED_WITHIN_SECONDS
-        return self._pulls <= 0 and now - self._quiet_since >= PULLS_QUIET_SECONDS
+            return not self._sync_asked and self._quiet_checks > SYNC_ASKED_WITHIN_CHECKS
+        return self._quiet_checks > PULLS_QUIET_CHECKS
 
     def _last_written(self, conversation_id: str, first_seq: int) -> int:
         """Return the last seq written; a conversation without one starts so that `first_seq` is its first push."""
@@ -242,9 +274,6 @@ class Session:
 
     def _hold(self, conversation_id: str, seq: int) -> None:
         self._held[conversation_id] = max(seq, self._held.get(conversation_id, 0))
-
-    def _waits_for_answer(self, conversation_id: str) -> bool:
-        return conversation_id in self._unanswered.values()
 
     def _sees(self, row: StoredMessage) -> bool:
         return row.sender_sync or row.sender_id != self.user_id

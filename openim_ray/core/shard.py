@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from openim_ray.core import items
 from openim_ray.core.inbox_shard import InboxShard
 from openim_ray.core.log_shard import LogShard
 from openim_ray.core.numbers import first_number
 from openim_ray.core.outbox import Outbox
+from openim_ray.core.repair import REPAIR_MARGIN_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 
 SWEEP_SECONDS = 1.0
+NEW_GATEWAY_SECONDS = 60.0
 
 
 class Shard:
@@ -52,13 +56,15 @@ class Shard:
         self._settings = settings
         self._now = now
         self._wall_ms = 0
+        self._started_ms = 0
         self._next_sweep = now
         self._persistence = tuple(persistence)
         self._heard: dict[str, tuple[float, int]] = {}
+        self._first_heard: dict[str, float] = {}
         self._handlers: dict[type[items.Item], Callable[[str, Any], None]] = {
             items.Submit: self._on_submit,
             items.MarkRead: self._on_mark_read,
-            items.Register: self._on_inbox_request,
+            items.Register: self._on_register,
             items.SetPosition: self._on_inbox_request,
             items.AskStates: self._on_inbox_request,
             items.ForceLogout: self._on_inbox_request,
@@ -75,6 +81,7 @@ class Shard:
         """Handle items of a peer, in order."""
         self._set_time(now, wall_ms)
         self._heard[peer] = (now, wall_ms)
+        self._first_heard.setdefault(peer, now)
         for item in batch:
             self._handlers[type(item)](peer, item)
         self.logs.flush(now, wall_ms)
@@ -87,13 +94,12 @@ class Shard:
         which repairs them); after a loss between shards, inboxes look at the stores again.
         """
         self._set_time(now, wall_ms)
-        _, last_heard_ms = self._heard.get(peer, (now, wall_ms))
-        self._heard[peer] = (now, wall_ms)
+        _, last_heard_ms = self._heard.get(peer, (now, self._started_ms))
         self.inboxes.drop_sessions_of(peer)
         self.logs.repeat_writes(peer)
         self.inboxes.repeat_saves(peer)
         if peer in self.placement.shards or peer in self.placement.dedicated.values():
-            self.inboxes.refresh_all(last_heard_ms - self._settings.clock_margin_ms)
+            self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS)
         self.logs.flush(now, wall_ms)
 
     def tick(self, now: float, wall_ms: int) -> None:
@@ -112,6 +118,7 @@ class Shard:
             heard, _ = self._heard.setdefault(peer, (now, self._wall_ms))
             if now - heard > self._settings.lease_seconds:
                 self.inboxes.drop_sessions_of(peer)
+                self.outbox.send(peer, items.Expired(self._wall_ms))
         self.inboxes.give_back_idle(now)
 
     def _beat(self) -> None:
@@ -152,6 +159,13 @@ class Shard:
         partition = self.placement.inbox_partition(item.user_id)
         self.inboxes.request(peer, item, partition, self._now, self._wall_ms)
 
+    def _on_register(self, peer: str, item: items.Register) -> None:
+        # Until it spoke here a gateway may have heard another owner, which did not know what this one delivers.
+        if item.again and self._now - self._first_heard[peer] < NEW_GATEWAY_SECONDS:
+            since_ms = min(item.since_ms, self._started_ms - REPAIR_MARGIN_MS)
+            item = msgspec.structs.replace(item, since_ms=since_ms)
+        self._on_inbox_request(peer, item)
+
     def _on_unregister(self, peer: str, item: items.Unregister) -> None:
         self.inboxes.unregister(item.user_id, (peer, item.connection), self._now)
 
@@ -182,7 +196,7 @@ class Shard:
             else:
                 elsewhere.setdefault(owner, []).append(user_id)
         if here:
-            self.inboxes.deliver(fanout, here, self._now)
+            self.inboxes.deliver(fanout, here, self._now, self._wall_ms)
         if fanout.forwarded:
             # Two placements disagree: the gateways register again with the newer one, and are repaired then.
             return
@@ -190,6 +204,7 @@ class Shard:
             self.outbox.send(owner, _addressed(fanout, user_ids, forwarded=not from_log))
 
     def _set_time(self, now: float, wall_ms: int) -> None:
+        self._started_ms = self._started_ms or wall_ms
         self._now = now
         self._wall_ms = wall_ms
 

@@ -22,4 +22,3 @@ class ShardSettings(NamedTuple):
     facts_seconds: float = 10.0
     retry_seconds: float = 0.2
     lease_seconds: float = 15.0
-    clock_margin_ms: int = 5_000

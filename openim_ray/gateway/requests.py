@@ -182,7 +182,7 @@ class Requests:
                 compressed=client.connection.encoding.gzip,
             )
         finally:
-            session.pull_finished(self._loop.time())
+            session.pull_finished()
 
     async def _pull_by_seqs(self, client: Client, request: Request) -> bytes:
         connection = client.connection
@@ -192,12 +192,12 @@ class Requests:
         return await self._reading.last_messages(client.connection.user_id, request.data)
 
     def _after_answer(self, client: Client, request: Request, data: bytes) -> None:
-        session, now = client.session, self._loop.time()
+        session = client.session
         if session.kind is ClientKind.JS and request.req_identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
             answer = GetConversationsHasReadAndMaxSeqResp.FromString(data)
-            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()}, now)
+            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()})
         elif session.kind is ClientKind.PYPI and request.req_identifier == RequestIdentifier.GET_NEWEST_SEQ:
-            session.synced(GetMaxSeqResp.FromString(data).maxSeqs, now)
+            session.synced(GetMaxSeqResp.FromString(data).maxSeqs)
 
 
 class _Ignored:

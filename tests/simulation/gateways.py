@@ -224,7 +224,7 @@ class GatewayProcess(Process):
     def _kick(self, number: int) -> None:
         connection = self.connections.get(number)
         if connection is not None:
-            self.world.oracle.kicked(connection.login)
+            self.world.oracle.kicked(*connection.login[:3])
             self.write(connection, Kicked())
             connection.socket.end()
             self._remove(connection)
@@ -315,16 +315,16 @@ class GatewayProcess(Process):
                 uncut = session.kind is ClientKind.PYPI
                 return await self.reading.pull_by_ranges(user_id, request.data, uncut=uncut)
             finally:
-                session.pull_finished(self.now)
+                session.pull_finished()
         return await self.reading.pull_by_seqs(user_id, request.data)
 
     def _after_answer(self, connection: Connection, request: Request, data: bytes) -> None:
         session = connection.session
         if session.kind is ClientKind.JS and request.identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
             answer = GetConversationsHasReadAndMaxSeqResp.FromString(data)
-            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()}, self.now)
+            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()})
         elif session.kind is ClientKind.PYPI and request.identifier == RequestIdentifier.GET_NEWEST_SEQ:
-            session.synced(GetMaxSeqResp.FromString(data).maxSeqs, self.now)
+            session.synced(GetMaxSeqResp.FromString(data).maxSeqs)
 
 
 class _Sending:

@@ -32,6 +32,8 @@ class Tokens:
         records = world.stores.tables.state.token_records.values()
         older = [one._replace(state=KICKED) for one in records if (one.user_id, one.platform_id) == owner]
         new = TokenRecord(digest, device.user_id, device.platform_id, 0, FOR_EVER)
-        world.oracle.issued(device, digest)
-        done = await world.http(lambda gateway: gateway.broker.save_tokens([new, *older]))
-        return digest if done else ""
+        world.oracle.issuing(device, digest)
+        if not await world.http(lambda gateway: gateway.broker.save_tokens([new, *older])):
+            return ""
+        world.oracle.issued(digest)
+        return digest

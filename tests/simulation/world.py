@@ -88,11 +88,14 @@ class World:
         self.scheduler = Scheduler(seed)
         self.settings = settings
         self.weather = weather
+        self.clock_skew_ms = weather.clock_skew_ms
         self.had_zombies = False
         self.sockets_seen: list[Socket] = []
         self.devices: list[Device] = []
         self.pairs: list[tuple[str, str]] = []
         self.crashes = 0
+        self.closing = False
+        """Nobody comes back by a plan that was made before; who is to be online is."""
         self._trace = trace
         self._numbers = 0
         self._offsets: dict[str, int] = {}
@@ -125,8 +128,7 @@ class World:
 
     def clock_offset_ms(self, name: str) -> int:
         """Return how wrong the clock of a process's node is."""
-        skew = self.weather.clock_skew_ms
-        return self._offsets.setdefault(name, self.scheduler.random.randint(-skew, skew))
+        return self._offsets.setdefault(name, self.scheduler.random.randint(-self.clock_skew_ms, self.clock_skew_ms))
 
     def trace(self, who: Process | Device, what: str, about: object) -> None:
         """Report what happens, if somebody wants to know."""

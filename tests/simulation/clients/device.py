@@ -69,6 +69,8 @@ class Device:
 
     def log_in(self) -> None:
         """Get a token and connect."""
+        if self.world.closing:
+            return
         self.wanted = True
         self.spawn(self._log_in())
 
@@ -94,7 +96,7 @@ class Device:
 
     def come_online(self) -> None:
         """Connect again with the token it has."""
-        if self.wanted:
+        if self.wanted or self.world.closing:
             return
         self.wanted = True
         if self.digest:
@@ -181,8 +183,8 @@ class Device:
 
     def _logged_out(self) -> None:
         self.wanted = False
+        self.world.oracle.kicked(self.user_id, self.platform_id, self.digest)
         self.digest = ""
-        self.world.oracle.logged_out(self)
 
     # --- frames
 

@@ -151,7 +151,7 @@ class GoDevice(Device):
 
     async def read_history(self) -> None:
         """Scroll through every chat to its beginning."""
-        for conversation_id, last in self.synced.items():
+        for conversation_id, last in list(self.synced.items()):
             if is_notification_stream(conversation_id):
                 continue
             kept = self.messages.get(conversation_id, {})
