@@ -127,16 +127,17 @@ class MessageReading:
         _check_owner(user_id, request.userID)
         states = await self._states(user_id, request.conversationIDs)
         answer = GetLastMessageResp()
-        for conversation_id, body in (await self.newest_messages(states)).items():
+        newest = await self.newest_messages(states, TARGET_RESPONSE_FRAME_BYTES)
+        for conversation_id, body in newest.items():
             answer.msgs[conversation_id].MergeFromString(body)
         return answer.SerializeToString()
 
-    async def newest_messages(self, states: Mapping[str, ConversationState]) -> dict[str, bytes]:
+    async def newest_messages(self, states: Mapping[str, ConversationState], bytes_max: int) -> dict[str, bytes]:
         """
-        Return the encoded newest messages of those chats that have one, in their order, as many as a frame has room for.
+        Return the encoded newest messages of those chats that have one, in their order, as many as `bytes_max` has room for.
         """
         found: dict[str, bytes] = {}
-        room = TARGET_RESPONSE_FRAME_BYTES
+        room = bytes_max
         for conversation_id, state in states.items():
             if state.max_seq < state.min_seq or is_notification_stream(conversation_id):
                 continue

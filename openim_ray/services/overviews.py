@@ -21,6 +21,9 @@ from openim_ray.services.views import conversation, friend_info_only, user_info
 ACTIVE_MAX: Final = 100
 """Conversations in one answer; also what a caller gets who doesn't say how many."""
 
+BYTES_MAX: Final = 16 << 20
+"""Bytes of newest messages in one answer; conversations beyond are left out."""
+
 
 class Overview(NamedTuple):
     """
@@ -92,35 +95,39 @@ class OverviewService:
         visible.sort(key=lambda row: (row.is_pinned, states[row.conversation_id].max_time), reverse=True)
         chosen = visible[places.start : places.stop]
         newest = await self._messages.newest_messages(
-            {row.conversation_id: states[row.conversation_id] for row in chosen}
+            {row.conversation_id: states[row.conversation_id] for row in chosen}, BYTES_MAX
         )
-        peers = [row.user_id for row in chosen if row.user_id]
-        users: dict[str, User] = {user.user_id: user for user in await self._users.find(peers)} if peers else {}
-        friends = await self._relations.designated_friends(owner_id, peers) if peers else []
-        by_id: dict[str, Friend] = {friend.friend.user_id: friend for friend in friends}
+        peers = await self._peers(owner_id, [row.user_id for row in chosen if row.user_id])
+        shown = [row for row in chosen if row.conversation_id in newest]
         return Overview(
             unread,
-            [
-                _element(row, newest[row.conversation_id], states[row.conversation_id], users, by_id)
-                for row in chosen
-                if row.conversation_id in newest
-            ],
+            [_element(row, newest[row.conversation_id], states[row.conversation_id], peers) for row in shown],
         )
 
+    async def _peers(self, owner_id: str, user_ids: Sequence[str]) -> _Peers:
+        if not user_ids:
+            return _Peers({}, {})
+        users = await self._users.find(user_ids)
+        friends = await self._relations.designated_friends(owner_id, user_ids)
+        return _Peers({user.user_id: user for user in users}, {one.friend.user_id: one for one in friends})
 
-def _element(
-    row: Conversation,
-    newest: bytes,
-    state: ConversationState,
-    users: Mapping[str, User],
-    friends: Mapping[str, Friend],
-) -> ConversationMsg:
+
+class _Peers(NamedTuple):
+    """
+    The other users of single chats, and which of them are friends.
+    """
+
+    users: dict[str, User]
+    friends: dict[str, Friend]
+
+
+def _element(row: Conversation, newest: bytes, state: ConversationState, peers: _Peers) -> ConversationMsg:
     element = ConversationMsg(conversation=conversation(row), maxSeq=state.max_seq, readSeq=state.read_seq)
     element.lastMsg.MergeFromString(newest)
-    if row.user_id in users:
-        element.user.CopyFrom(user_info(users[row.user_id]))
-    if row.user_id in friends:
-        element.friend.CopyFrom(friend_info_only(friends[row.user_id]))
+    if row.user_id in peers.users:
+        element.user.CopyFrom(user_info(peers.users[row.user_id]))
+    if row.user_id in peers.friends:
+        element.friend.CopyFrom(friend_info_only(peers.friends[row.user_id]))
     return element
 
 

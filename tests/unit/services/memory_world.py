@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.config import AuthSection, Config, Secret
-from openim_ray.core.inbox import Inbox
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import (
     Conversation,
@@ -18,9 +17,10 @@ from openim_ray.domain.conversation import (
     single_chat_id,
 )
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import LogWrite, ReadPosition, StoredMessage
+from openim_ray.domain.message import LogWrite, ReadPosition, StoredMessage, StreamHead
 from openim_ray.domain.people import User
 from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import ConversationState
 from openim_ray.protocol.messages import encode_unplaced, with_position
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 from openim_ray.services import Services, build_services
@@ -29,7 +29,7 @@ from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.ports import ConversationState, MessageReader, TokenRecord
+    from openim_ray.ports import DirectoryStore, MessageReader, TokenRecord
 
 SECRET = "correct horse battery"
 START_MS = 1_800_000_000_000
@@ -48,7 +48,7 @@ class Clock:
 
 class MemoryBroker:
     """
-    `ports.Broker` over the tables, with the state machine of real inboxes; notes what it was told.
+    `ports.Broker` over the tables; notes what it was told.
     """
 
     def __init__(self, tables: MemoryTables) -> None:
@@ -63,7 +63,8 @@ class MemoryBroker:
     ) -> dict[str, ConversationState]:
         """See `ports.Broker`."""
         self._check()
-        return self._inbox(user_id).states(conversation_ids)
+        states = self._states(user_id)
+        return states if conversation_ids is None else {one: states[one] for one in conversation_ids if one in states}
 
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
@@ -98,15 +99,14 @@ class MemoryBroker:
         """Write rows of one log."""
         self._write(LogWrite("p", self._epoch(), home_key(rows[0].conversation_id), (), tuple(rows), {}))
 
-    def _inbox(self, user_id: str) -> Inbox:
+    def _states(self, user_id: str) -> dict[str, ConversationState]:
+        """Return what an inbox would know: its user's rows, their streams, and her own stream."""
         rows = self._tables.directory.conversations(UserID(user_id))
         ids = [row.conversation_id for row in rows]
-        ids += [notification_stream_id(row.conversation_id) for row in rows]
-        ids.append(self_stream_id(user_id))
-        inbox = Inbox(user_id, 1, 0)
-        positions = {str(key): value for key, value in self._tables.state.read_positions(UserID(user_id)).items()}
-        inbox.load(ids, positions, {str(key): head for key, head in self._tables.messages.heads(ids).items()})
-        return inbox
+        ids += [*(notification_stream_id(one) for one in ids), self_stream_id(user_id)]
+        heads = self._tables.messages.heads(ids)
+        positions = self._tables.state.read_positions(UserID(user_id))
+        return {one: _state(user_id, heads.get(one), positions.get(one, ReadPosition())) for one in ids}
 
     def _set(self, user_id: str, conversation_id: str, seq: int) -> None:
         head = self._tables.messages.heads([ConversationID(conversation_id)]).get(ConversationID(conversation_id))
@@ -118,7 +118,7 @@ class MemoryBroker:
 
     def _check_position(self, user_id: str, conversation_id: str, has_read_seq: int) -> None:
         self._check()
-        state = self._inbox(user_id).states([conversation_id]).get(conversation_id)
+        state = self._states(user_id).get(conversation_id)
         if state is None:
             raise errors.RecordNotFound("no such conversation")
         if has_read_seq > state.max_seq:
@@ -142,9 +142,15 @@ class MemoryWorld:
     Args:
         auth: settings of `[auth]`; the secret is always `SECRET`.
         reader: stands in front of the message store, to make holes in it.
+        directory: stands in place of the directory in memory; the helpers below don't fill it.
     """
 
-    def __init__(self, auth: AuthSection | None = None, reader: MessageReader | None = None) -> None:
+    def __init__(
+        self,
+        auth: AuthSection | None = None,
+        reader: MessageReader | None = None,
+        directory: DirectoryStore | None = None,
+    ) -> None:
         self.tables = MemoryTables()
         self.clock = Clock()
         self.broker = MemoryBroker(self.tables)
@@ -156,7 +162,7 @@ class MemoryWorld:
         self.state = MemoryStateStore(self.tables.state)
         self.services: Services = build_services(
             config=self.config,
-            directory=self.directory,
+            directory=directory or self.directory,
             tokens=self.state,
             messages=reader or self.messages,
             broker=self.broker,
@@ -236,6 +242,14 @@ class MemoryWorld:
         position = self.tables.state.read_positions(UserID(user_id)).get(ConversationID(conversation_id))
         changed = (position or ReadPosition())._replace(min_seq=min_seq)
         self.tables.state.save_positions(UserID(user_id), {ConversationID(conversation_id): changed})
+
+
+def _state(user_id: str, head: StreamHead | None, position: ReadPosition) -> ConversationState:
+    min_seq = max(position.min_seq, 1)
+    if head is None:
+        return ConversationState(min_seq, 0, 0, 0)
+    read_seq = position.effective(head.sent.get(user_id, 0))
+    return ConversationState(min_seq, head.max_seq, min(read_seq, head.max_seq), head.max_time)
 
 
 def _row(owner: str, peer: str, chat_id: ConversationID) -> Conversation:
