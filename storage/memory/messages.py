@@ -71,10 +71,10 @@ class MessageTables:
         self._epochs: dict[str, tuple[int, str]] = {}
 
     def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
-        """Raise epochs and return them."""
+        """Raise epochs, unless they are the owner's already, and return them."""
         for partition in dict.fromkeys(partitions):
-            epoch, _ = self._epochs.get(partition, (0, ""))
-            self._epochs[partition] = (epoch + 1, owner)
+            epoch, holder = self._epochs.get(partition, (0, ""))
+            self._epochs[partition] = (epoch + (holder != owner), owner)
         return {partition: self._epochs[partition][0] for partition in partitions}
 
     def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:

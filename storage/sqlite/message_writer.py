@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def claim(connection: sqlite3.Connection, partitions: Sequence[str], owner: str) -> dict[str, int]:
     """
-    Raise the epochs of partitions; inside a transaction.
+    Raise the epochs of partitions, unless they are the owner's already; inside a transaction.
     """
     return {partition: _raise_epoch(connection, partition, owner) for partition in dict.fromkeys(partitions)}
 
@@ -30,7 +30,7 @@ def claim(connection: sqlite3.Connection, partitions: Sequence[str], owner: str)
 def _raise_epoch(connection: sqlite3.Connection, partition: str, owner: str) -> int:
     (epoch,) = connection.execute(
         "INSERT INTO partitions (partition, epoch, owner) VALUES (?, 1, ?)"
-        " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner RETURNING epoch",
+        " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + (owner != excluded.owner), owner = excluded.owner RETURNING epoch",
         (partition, owner),
     ).fetchone()
     return int(epoch)

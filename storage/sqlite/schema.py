@@ -44,7 +44,7 @@ def ensure_schema(path: Path, database: str) -> None:
     with driver_errors(path):
         if _is_current(path, database):
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = WriterLock(path, MIGRATE_SECONDS)
         with closing(lock), lock.held():
             if not _is_current(path, database):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PAUSE_MIN, _PAUSE_MAX = 0.0005, 0.01
+_PAUSE_MIN, _PAUSE_MAX = 0.0005, 0.002
 
 
 class WriterLock:

@@ -60,6 +60,9 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(data_dir: Path, ack
         os.kill(pid, signal.SIGKILL)
         last = max([last, *(int(line) for line in said.read().split())])
 
+    reader = await open_message_reader(data_dir)  # with nobody there to recover the write-ahead log for it
+    assert len(await reader.read_range(CHAT, 1, last, 1 << 30)) == last
+    await reader.aclose()
     check_integrity(data_dir)
     store = await open_message_store(data_dir)
     state = await store.load_log(KEY, 10_000)

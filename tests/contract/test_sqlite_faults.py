@@ -109,6 +109,22 @@ async def test_a_checkpoint_that_fails_loses_nothing(
     assert await messages.read_range(CHAT, 1, 10, 10) == [message(1)]
 
 
+async def test_the_write_ahead_log_is_bounded(
+    messages: SqliteMessageStore, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write-ahead log goes back into the file from time to time and starts again, however much is written."""
+    monkeypatch.setattr(writers, "CHECKPOINT_PAGES", 100)
+    log = data_dir / "messages.db-wal"
+
+    sizes = []
+    for begin in range(1, 4001, 100):
+        await messages.write([write(*(message(seq, body=b"x" * 400) for seq in range(begin, begin + 100)))])
+        sizes.append(log.stat().st_size)
+
+    assert sizes[-1] == max(sizes) < 1 << 20
+    assert (data_dir / "messages.db").stat().st_size > 1 << 20
+
+
 # --- the file is locked
 
 

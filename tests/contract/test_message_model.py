@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -30,7 +31,7 @@ KEYS = ("a_b", "c_\u00e9")
 PAIRS: tuple[tuple[str, ...], ...] = (("a", "b"), ("a_b", ""), ())
 SENDERS = ("a", "b", "A")
 MODEL = settings(
-    max_examples=25,
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -213,6 +214,7 @@ async def _await(call: Awaitable[object]) -> object:
     return await call
 
 
+@pytest.mark.timeout(600)  # finding a short example of a difference takes minutes
 def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
     """Any sequence of writes, claims, reads and reopenings gives the same answers in both stores."""
     machine = type("Machine", (LogMachine,), {"fresh_files": fresh_files})

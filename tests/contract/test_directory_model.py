@@ -1,0 +1,217 @@
+"""
+A Hypothesis state machine: whatever is done to a SQLite directory, it answers as the memory directory does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from openim_ray.domain.conversation import Conversation, single_chat_id
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.ids import UserID
+from openim_ray.domain.people import Blocked, Friend, User
+from openim_ray.ports import Page
+from openim_ray.storage.memory import MemoryDirectoryStore
+from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.version_rules import Change, ListKind
+from tests.contract.lists import Filler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+NAMES = ("a", "A", "b", "\u00fc")
+GROUPS = ("g", "h_1")
+ELEMENTS = ("a", "b", "x")
+MODEL = settings(
+    max_examples=10,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+names, times = st.sampled_from(NAMES), st.integers(0, 5)
+owned = st.sampled_from((ListKind.FRIENDS, ListKind.JOINED_GROUPS, ListKind.CONVERSATIONS))
+
+
+class DirectoryMachine(RuleBasedStateMachine):
+    """
+    Drives both directories with the same calls. Ids of version lists are random, so each is compared by what it stands for.
+    """
+
+    fresh_files: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="directory-model-"))
+        shutil.copytree(self.fresh_files, self.folder, dirs_exist_ok=True)
+        self.runner = asyncio.Runner()
+        self.users: set[str] = set()
+        self.members: set[tuple[str, str]] = set()
+        self.clock = 0
+
+    @initialize()
+    def open(self) -> None:
+        """Open both directories."""
+        self.model = MemoryDirectoryStore()
+        self.store = self.runner.run(open_directory_store(self.folder))
+        self.fillers = (Filler(self.model, self.folder), Filler(self.store, self.folder))
+
+    def teardown(self) -> None:
+        """Close everything."""
+        self.runner.run(self.store.aclose())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    @rule(ids=st.lists(names, max_size=3), nickname=st.sampled_from(("", "n", "%")), level=st.integers(0, 4))
+    def register(self, ids: list[str], nickname: str, level: int) -> None:
+        """Register accounts, some of them taken."""
+        people = [User(user_id=UserID(name), nickname=nickname, app_manager_level=level) for name in ids]
+        if self.same("register", people) is None:
+            self.users.update(ids)
+
+    @rule(
+        name=names,
+        changes=st.fixed_dictionaries(
+            {}, optional={"nickname": st.sampled_from(("", "n")), "global_recv_msg_opt": st.integers(0, 2)}
+        ),
+    )
+    def update_user(self, name: str, changes: dict[str, str | int]) -> None:
+        """Change an account that may not exist."""
+        self.same("update_user", name, changes)
+
+    @rule(owner=names, name=names, is_pinned=st.booleans())
+    def befriend(self, owner: str, name: str, is_pinned: bool) -> None:
+        """Add a friend, once."""
+        listed = self.runner.run(self.model.designated_friends(UserID(owner), [name]))
+        if name in self.users and not listed:
+            account = User(user_id=UserID(name))
+            friend = Friend(owner_user_id=UserID(owner), friend=account, is_pinned=is_pinned, create_time=self.tick())
+            for filler in self.fillers:
+                filler.friend(friend)
+
+    @rule(owner=names, name=names)
+    def block(self, owner: str, name: str) -> None:
+        """Put somebody on a black list, once."""
+        _, rows = self.runner.run(self.model.blocked(UserID(owner), Page(1, 100)))
+        if name in self.users and name not in {row.blocked.user_id for row in rows}:
+            blocked = Blocked(owner_user_id=UserID(owner), blocked=User(user_id=UserID(name)), create_time=self.tick())
+            for filler in self.fillers:
+                filler.blocked(blocked)
+
+    @rule(name=names, group=st.sampled_from(GROUPS))
+    def join(self, name: str, group: str) -> None:
+        """Join a group, once."""
+        if name in self.users and (name, group) not in self.members:
+            self.members.add((name, group))
+            time = self.tick()
+            for filler in self.fillers:
+                filler.member(UserID(name), group, time)
+
+    @rule(pairs=st.lists(st.tuples(names, names), max_size=3), option=st.integers(0, 2), is_pinned=st.booleans())
+    def ensure(self, pairs: list[tuple[str, str]], option: int, is_pinned: bool) -> None:
+        """Ensure rows, some of which exist."""
+        rows = [
+            Conversation(
+                owner_user_id=UserID(owner),
+                conversation_id=single_chat_id(owner, peer),
+                conversation_type=1,
+                user_id=UserID(peer),
+                recv_msg_opt=option,
+                is_pinned=is_pinned,
+            )
+            for owner, peer in pairs
+        ]
+        self.same("ensure_conversations", rows)
+
+    @rule(
+        kind=owned,
+        owner=names,
+        changes=st.lists(st.tuples(st.sampled_from(ELEMENTS), st.sampled_from(Change)), max_size=4),
+        reordered=st.booleans(),
+    )
+    def change(self, kind: ListKind, owner: str, changes: list[tuple[str, Change]], reordered: bool) -> None:
+        """Take steps of a version list."""
+        for filler in self.fillers:
+            filler.change_all(kind, owner, changes, reordered=reordered)
+
+    @rule(kind=owned, owner=names, version=st.integers(-1, 12), knows_id=st.sampled_from((True, True, True, False)))
+    def delta(self, kind: ListKind, owner: str, version: int, knows_id: bool) -> None:
+        """Ask what changed since a version."""
+        what = {
+            ListKind.FRIENDS: ("friends_delta", "friend_ids"),
+            ListKind.JOINED_GROUPS: ("joined_groups_delta", "joined_group_ids"),
+            ListKind.CONVERSATIONS: ("conversations_delta", "conversation_ids"),
+        }[kind]
+        answers = []
+        for store in (self.model, self.store):
+            _, version_id, _ = self.runner.run(getattr(store, what[1])(owner))
+            delta = self.runner.run(getattr(store, what[0])(owner, version_id if knows_id else "", version))
+            assert delta.version_id == version_id
+            answers.append(delta._replace(version_id=""))
+        assert answers[0] == answers[1]
+
+    @rule(size=st.integers(1, 3), number=st.integers(1, 3), owner=names, part=st.sampled_from(("", "a", "n", "%")))
+    def pages(self, size: int, number: int, owner: str, part: str) -> None:
+        """Read a page of everything."""
+        page = Page(number, size)
+        self.same("page_users", page, part, "")
+        self.same("page_users", page, "", part)
+        self.same("friends", owner, page)
+        self.same("blocked", owner, page)
+        self.same("page_conversations", owner, page)
+
+    @rule(sender=names, receiver=names)
+    def facts(self, sender: str, receiver: str) -> None:
+        """Ask what admission needs."""
+        self.same("single_chat_facts", sender, receiver)
+
+    @invariant()
+    def same_lists(self) -> None:
+        """Hold both to the same people, lists and versions."""
+        if not hasattr(self, "store"):
+            return
+        self.same("users", list(NAMES))
+        self.same("existing_groups", list(GROUPS))
+        for owner in NAMES:
+            self.same("conversations", owner)
+            self.same("designated_friends", owner, list(NAMES))
+
+    def same(self, call: str, *arguments: object) -> object:
+        """Make a call of both; return what both answered, an error as its code and text."""
+        expected = self.ask(self.model, call, *arguments)
+        assert self.ask(self.store, call, *arguments) == expected
+        return expected
+
+    def ask(self, store: object, call: str, *arguments: object) -> object:
+        """Make a call of one directory."""
+        answer: Awaitable[Any] = getattr(store, call)(*arguments)
+        try:
+            return self.runner.run(_await(answer))
+        except OpenIMError as error:
+            return error.code, error.detail
+
+    def tick(self) -> int:
+        """Return a time that goes on at every second call, so that some are equal."""
+        self.clock += 1
+        return self.clock // 2
+
+
+async def _await(call: Awaitable[object]) -> object:
+    return await call
+
+
+@pytest.mark.timeout(600)  # finding a short example of a difference takes minutes
+def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
+    """Any sequence of calls gives the same answers in both directories."""
+    machine = type("Machine", (DirectoryMachine,), {"fresh_files": fresh_files})
+
+    run_state_machine_as_test(machine, settings=MODEL)
