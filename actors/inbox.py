@@ -31,7 +31,7 @@ from openim_ray.domain.conversation import (
     self_stream_id,
     single_chat_id,
 )
-from openim_ray.domain.errors import OpenIMError, RecordNotFound, Unavailable
+from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import UserID
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 
@@ -93,6 +93,9 @@ class InboxActor:
 
     def _tick(self) -> None:
         self._links.tick()
+        if (superseded := self._serving().logs.superseded) is not None:
+            # Whoever took over serves; if that was nobody (a claim that came late), the next incarnation claims anew.
+            raise Superseded(*superseded)
         self._serving().tick(self._loop.time(), wall_ms())
         self._perform()
 

@@ -68,7 +68,12 @@ class MessageStore(MessageReader, Protocol):
     """
 
     async def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
-        """Raise the epochs of `partitions` durably and return them: from now on writes with older ones are SUPERSEDED."""
+        """
+        Raise the epochs of `partitions` durably and return them: from now on writes with older ones are SUPERSEDED.
+
+        An owner (an incarnation) that claims again what it holds gets the same epoch: a claim that was said twice, because its answer
+        was lost, must not fence its own author.
+        """
         ...
 
     async def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:

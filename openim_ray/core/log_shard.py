@@ -64,6 +64,8 @@ class LogShard:
         self._retries: dict[int, float] = {}
         self._reloads: list[tuple[float, LoadLog | LoadFacts | EnsureRows]] = []
         self._dirty: dict[str, ConversationLog] = {}
+        self.superseded: tuple[str, int] | None = None
+        """Partition and epoch of a write that the store refused because somebody else has claimed it: the process must end."""
 
     def add_epochs(self, epochs: Mapping[str, int]) -> None:
         """Learn epochs of partitions that were given to this shard."""
@@ -167,6 +169,7 @@ class LogShard:
         self._retries.pop(item.call, None)
         outcome = Outcome(item.outcome)
         if outcome is Outcome.SUPERSEDED:
+            self.superseded = (log.partition, self._epochs.get(log.partition, 0))
             self._drop(log)
             return
         if outcome is Outcome.CONFLICT:

@@ -48,8 +48,12 @@ class ShardProcess(Process):
         return self.shard
 
     def on_tick(self) -> None:
-        """Tell the machine the time."""
-        self.serving_shard().tick(self.now, self.wall_ms)
+        """Tell the machine the time; end if another owner has taken over."""
+        shard = self.serving_shard()
+        if shard.logs.superseded:
+            self.world.crash(self)
+            return
+        shard.tick(self.now, self.wall_ms)
         self._perform()
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
