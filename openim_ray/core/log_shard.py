@@ -334,7 +334,10 @@ class LogShard:
         excess = len(self._logs) - self._settings.logs_max
         if excess <= 0:
             return
-        idle = [log for log in self._logs.values() if log.idle and log.loaded and log.home_key not in self._ensuring]
+        # Loaded anew, a log would let later messages of a sender overtake those that wait for facts.
+        awaited = {home_key(item.conversation_id) for waiting in self._for_facts.values() for _, item in waiting}
+        busy = awaited | self._ensuring
+        idle = [log for log in self._logs.values() if log.idle and log.loaded and log.home_key not in busy]
         idle.sort(key=lambda log: log.last_used)
         for log in idle[:excess]:
             del self._logs[log.home_key]

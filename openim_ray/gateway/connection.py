@@ -81,6 +81,7 @@ class Connection:
         "_limits",
         "_stalled_since",
         "_transport",
+        "_upgraded",
         "_waiting",
         "encoding",
         "gone",
@@ -117,9 +118,14 @@ class Connection:
         self.sends_under_way = 0
         self._transport = transport
         self._limits = limits
+        self._upgraded = False
         self._waiting: list[bytes] = []
         self._frames_behind = 0
         self._stalled_since: float | None = None
+
+    def upgraded(self) -> None:
+        """Note that the handshake was answered: from now on frames leave."""
+        self._upgraded = True
 
     def queue(self, framed: bytes) -> bool:
         """Let a frame (with its header) leave at the next `flush`; True if it is the first one waiting."""
@@ -130,7 +136,7 @@ class Connection:
 
     def flush(self, now: float) -> bool:
         """Write what waits; False if the client reads too slowly and was cut off."""
-        if self.gone or not self._waiting:
+        if self.gone or not self._waiting or not self._upgraded:
             return True
         frames, self._waiting = self._waiting, []
         if self._transport.is_closing():

@@ -111,12 +111,14 @@ class WebSocketServer:
             owner, fault = await self._authenticate(handshake)
             if owner is None:
                 return await self._answer_fault(request, handshake, fault)
-            opened = await self._open(request, handshake, owner)
+            socket = await _upgrade(request)
         finally:
             self._handshaking -= 1
-        if isinstance(opened, web.StreamResponse):
-            return opened
-        return await self._serve(*opened)
+        client = self._client(request, handshake)
+        self._process.add(client.connection)
+        if await self._open(client, handshake, owner):
+            await self._serve(socket, client)
+        return socket
 
     async def _authenticate(self, handshake: Handshake) -> tuple[Caller | None, errors.OpenIMError]:
         try:
@@ -140,12 +142,9 @@ class WebSocketServer:
             transport.close()
         return socket
 
-    async def _open(
-        self, request: web.Request, handshake: Handshake, owner: Caller
-    ) -> tuple[web.WebSocketResponse, Client] | web.StreamResponse:
-        socket = await _upgrade(request)
-        client = self._client(request, handshake)
-        self._process.add(client.connection)
+    async def _open(self, client: Client, handshake: Handshake, owner: Caller) -> bool:
+        """Register a connection with its user's inbox; False if it is over already."""
+        connection = client.connection
         try:
             registered = await self._register(client, handshake, owner)
         except errors.OpenIMError as error:
@@ -153,18 +152,18 @@ class WebSocketServer:
             log.warning("registration failed", user=handshake.user_id, error=str(error))
             if handshake.wants_answer:
                 text = connect_answer(error.code, error.name, error.detail)
-                client.connection.queue(frame(TEXT, text.encode()))
-            client.connection.drop(self._loop.time())
-            self._process.remove(client.connection)
-            return socket
+                connection.queue(frame(TEXT, text.encode()))
+            connection.drop(self._loop.time())
+            self._process.remove(connection)
+            return False
         except BaseException:
-            self._process.remove(client.connection)
+            self._process.remove(connection)
             raise
-        if client.connection.gone:
-            self._process.remove(client.connection)
-            return socket
+        if connection.gone:
+            self._process.remove(connection)
+            return False
         client.session.must_sync = registered.sync_due and client.session.kind is ClientKind.GO
-        return socket, client
+        return True
 
     def _client(self, request: web.Request, handshake: Handshake) -> Client:
         now = self._loop.time()
@@ -184,7 +183,7 @@ class WebSocketServer:
         )
         session = Session(connection.number, handshake.user_id, _kind(handshake), now)
         if handshake.wants_answer:
-            # Waits in front of whatever is pushed while the registration is under way.
+            # Waits in front of whatever is pushed before the upgrade is answered.
             connection.queue(frame(TEXT, connect_answer().encode()))
         return Client(connection, session)
 
@@ -199,7 +198,7 @@ class WebSocketServer:
 
     # --- reading
 
-    async def _serve(self, socket: web.WebSocketResponse, client: Client) -> web.StreamResponse:
+    async def _serve(self, socket: web.WebSocketResponse, client: Client) -> None:
         connection = client.connection
         connection.flush(self._loop.time())
         try:
@@ -211,7 +210,6 @@ class WebSocketServer:
             connection.abort()
         finally:
             self._process.remove(connection)
-        return socket
 
     async def _read(self, socket: web.WebSocketResponse, client: Client) -> None:
         connection = client.connection

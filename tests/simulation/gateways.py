@@ -125,6 +125,7 @@ class GatewayProcess(Process):
             return
         connection = self._connect(socket, login)
         if await self._register(connection):
+            socket.accept()
             self._serve(connection)
 
     def _connect(self, socket: Socket, login: Login) -> Connection:
@@ -132,7 +133,6 @@ class GatewayProcess(Process):
         session = Session(number, login.user_id, login.kind, self.now)
         connection = Connection(number, socket, login, session)
         self.connections[number] = connection
-        socket.accept()
         socket.on_request = lambda request: self.run(lambda: self._on_request(connection, request))
         socket.on_gone = lambda: self.run(lambda: self._on_gone(connection))
         return connection
@@ -153,8 +153,8 @@ class GatewayProcess(Process):
         return not connection.gone
 
     def _serve(self, connection: Connection) -> None:
-        self._flush(connection)
         early, connection.early = connection.early or [], None
+        self._flush(connection)
         for request in early:
             self._on_request(connection, request)
 
@@ -183,7 +183,7 @@ class GatewayProcess(Process):
         self._flush(connection)
 
     def _flush(self, connection: Connection) -> None:
-        if connection.gone:
+        if connection.gone or connection.early is not None:
             return
         frames, connection.waiting = connection.waiting, []
         for frame in frames:
