@@ -38,7 +38,7 @@ def build_api(
         client_address: the address a request counts for; without it the peer's.
     """
     calls = Calls(services, TABLE, config.api, ApiMetrics(registry), client_address or _peer_address)
-    app = web.Application(client_max_size=config.api.body_bytes_max)
+    app = web.Application()
     Pages(config.server, ready, metrics).add_to(app.router)
     app.router.add_route("*", "/{path:.*}", calls.answer)
     return app

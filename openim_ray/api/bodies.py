@@ -4,6 +4,8 @@ Reading the body of a call: limits, JSON, protobuf (OpenIM wire, §6.1).
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from aiohttp import web
 from google.protobuf.message import DecodeError
@@ -12,7 +14,10 @@ from openim_ray.api.routes import Request, Route
 from openim_ray.domain import errors
 from openim_ray.protocol.bodies import from_json_dict
 
-PROTOBUF_TYPE = "application/x-protobuf"
+PROTOBUF_TYPE: Final = "application/x-protobuf"
+
+SMALL_BYTES: Final = 64 << 10
+"""Bodies up to here don't count as calls under way while they arrive, and strangers can't send larger ones."""
 
 
 class BodyUnread(errors.ArgsError):
@@ -21,22 +26,31 @@ class BodyUnread(errors.ArgsError):
     """
 
 
+def is_small(request: web.Request) -> bool:
+    """
+    Tell whether a body is so small that many may be on their way at once.
+    """
+    return request.content_length is not None and request.content_length <= SMALL_BYTES
+
+
 async def read_body(request: web.Request, bytes_max: int) -> bytes:
     """
     Return the whole body.
 
     Raises:
-        BodyUnread: more than `bytes_max` (also the limit of the application, which counts while it reads), or damaged.
+        BodyUnread: more than `bytes_max`, or damaged.
     """
-    too_large = BodyUnread(f"body is larger than {bytes_max} bytes")
+    body = bytearray()
     if (request.content_length or 0) > bytes_max:
-        raise too_large
+        raise BodyUnread(f"body is larger than {bytes_max} bytes")
     try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large from None
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > bytes_max:
+                raise BodyUnread(f"body is larger than {bytes_max} bytes")
     except web.RequestPayloadError:
         raise BodyUnread("body is damaged or was cut off") from None
+    return bytes(body)
 
 
 def is_protobuf(request: web.Request, route: Route[Request]) -> bool:

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
 from openim_ray.api.answers import CORS, Envelope, failure, protobuf_success, respond, success
-from openim_ray.api.bodies import BodyUnread, is_protobuf, parse_json, parse_protobuf, read_body
+from openim_ray.api.bodies import SMALL_BYTES, BodyUnread, is_protobuf, is_small, parse_json, parse_protobuf, read_body
 from openim_ray.api.metrics import ApiMetrics
 from openim_ray.api.routes import Call, Route
 from openim_ray.config import ApiSection
@@ -24,6 +25,9 @@ from openim_ray.services.authority import Authority, Caller, require
 log = structlog.get_logger(__name__)
 
 _UNKNOWN_PATH: Final = "404: there is no such route\n"
+
+OPERATION_ID_CHARACTERS_MAX: Final = 256
+"""A longer operationID is refused: it is stored and sent on with what the call causes."""
 
 
 class Calls:
@@ -77,7 +81,8 @@ class Calls:
     async def _outcome(self, request: web.Request, route: Route[Any]) -> tuple[Envelope, bool]:
         """Return the answer, and whether part of the request is still unread."""
         try:
-            return await self._limited(request, route), False
+            async with asyncio.timeout(self._settings.request_seconds):
+                return await self._served(request, route), False
         except BodyUnread as error:
             return failure(error), True
         except errors.OpenIMError as error:
@@ -89,32 +94,43 @@ class Calls:
             self._report(request, route, error)
             return failure(errors.OpenIMError("see the server's log")), False
 
-    async def _limited(self, request: web.Request, route: Route[Any]) -> Envelope:
+    async def _served(self, request: web.Request, route: Route[Any]) -> Envelope:
+        operation_id = _operation_id(request)
+        caller = await self._caller(request, route)
+        body = await self._body(request, stranger=caller is None)
+        protobuf = is_protobuf(request, route)
+        message = parse_protobuf(route, body) if protobuf else parse_json(route, body)
+        require(route.authority, caller, route.owner_of(message))
+        call = Call(self._services, caller, operation_id, self._source_of(request))
+        with self._place():
+            answer = await route.handle(call, message)
+        if protobuf and answer is not None:
+            return protobuf_success(answer, route.if_empty)
+        return success(answer)
+
+    async def _body(self, request: web.Request, *, stranger: bool) -> bytes:
+        """
+        Read the body. A large one takes a place meanwhile, which bounds memory; a small one doesn't, or a few clients that dawdle
+        could keep everybody from logging in.
+        """
+        bytes_max = self._settings.body_bytes_max
+        if is_small(request):
+            return await read_body(request, bytes_max)
+        with self._place():
+            return await read_body(request, min(bytes_max, SMALL_BYTES) if stranger else bytes_max)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Count a call as under way; Overloaded if there are as many as allowed."""
         if self._under_way >= self._settings.requests_in_flight_max:
             raise errors.Overloaded("too many calls at once; try again")
         self._under_way += 1
         self._metrics.under_way.inc()
         try:
-            async with asyncio.timeout(self._settings.request_seconds):
-                return await self._served(request, route)
+            yield
         finally:
             self._under_way -= 1
             self._metrics.under_way.dec()
-
-    async def _served(self, request: web.Request, route: Route[Any]) -> Envelope:
-        operation_id = request.headers.get("operationID", "")
-        if not operation_id:
-            raise errors.ArgsError("header must have operationID")
-        caller = await self._caller(request, route)
-        body = await read_body(request, self._settings.body_bytes_max)
-        protobuf = is_protobuf(request, route)
-        message = parse_protobuf(route, body) if protobuf else parse_json(route, body)
-        require(route.authority, caller, route.owner_of(message))
-        call = Call(self._services, caller, operation_id, self._source_of(request))
-        answer = await route.handle(call, message)
-        if protobuf and answer is not None:
-            return protobuf_success(answer, route.if_empty)
-        return success(answer)
 
     async def _caller(self, request: web.Request, route: Route[Any]) -> Caller | None:
         if route.authority is Authority.NOBODY:
@@ -134,3 +150,13 @@ class Calls:
             error=type(error).__name__,
             at=[f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)],
         )
+
+
+def _operation_id(request: web.Request) -> str:
+    operation_id = request.headers.get("operationID", "")
+    if not operation_id:
+        raise errors.ArgsError("header must have operationID")
+    if len(operation_id) > OPERATION_ID_CHARACTERS_MAX or not operation_id.isprintable():
+        # What isn't UTF-8 comes as lone surrogates, which are not printable, and can't be sent on.
+        raise errors.ArgsError(f"operationID must be at most {OPERATION_ID_CHARACTERS_MAX} printable characters")
+    return operation_id

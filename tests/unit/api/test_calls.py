@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from openim_ray.api.bodies import read_body
 from openim_ray.config import ApiSection
 from openim_ray.domain import errors
 from tests.unit.api.api_client import ApiClient, api_client
@@ -49,6 +50,27 @@ async def test_headers_are_needed(api: ApiClient) -> None:
         response = await api.http.post(PATH, json={}, headers=headers)
         assert response.status == 200
         assert await response.json() == {"errCode": 1001, "errMsg": "ArgsError", "errDlt": detail}
+
+
+@pytest.mark.parametrize("operation_id", ["\udcff", "a\u2028b", "x" * 257])
+async def test_an_operation_id_can_be_sent_on(api: ApiClient, operation_id: str) -> None:
+    """What isn't text in UTF-8, or is too long, is refused before it gets anywhere."""
+    token = await api.user_token("alice")
+    answer = await _raw_call(api, operation_id.encode("utf-8", "surrogateescape"), token)
+    assert b'"errCode":1001' in answer
+    assert b"operationID must be" in answer
+    assert b'"errCode":0' in await _raw_call(api, "ö-1 x".encode(), token)
+
+
+async def _raw_call(api: ApiClient, operation_id: bytes, token: str) -> bytes:
+    """Call with a header that no HTTP client would write; returns the whole answer."""
+    reader, writer = await asyncio.open_connection(api.http.host, api.http.port)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\ntoken: {token}\r\n"
+    writer.write(head.encode() + b"operationID: " + operation_id + b"\r\n\r\n{}")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
 
 
 async def test_a_bad_token_has_its_code(api: ApiClient) -> None:
@@ -110,6 +132,44 @@ async def test_a_body_over_the_limit_is_refused_and_the_connection_closed() -> N
             assert answer.envelope["errDlt"] == "body is larger than 2048 bytes"
             assert answer.http.headers["Connection"] == "close"
         assert (await api.call(PATH, None, token, data=b"{}" + b" " * 2046)).code == 0
+
+
+async def test_strangers_send_small_bodies(api: ApiClient) -> None:
+    """Without a token only what a login needs is read; with a length a larger body isn't even begun."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(65):
+            yield b" " * 1024
+
+    for data in (b" " * (65 << 10), chunks()):
+        answer = await api.call("/auth/parse_token", None, data=data)
+        assert answer.envelope["errDlt"] == "body is larger than 65536 bytes"
+
+
+async def test_bodies_that_dawdle_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones take no place while they arrive; large ones do, and one too many is refused."""
+    reading, release = asyncio.Event(), asyncio.Event()
+
+    async def read(request: Any, bytes_max: int) -> bytes:
+        reading.set()
+        return await read_body(request, bytes_max)
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await release.wait()
+        yield b"}"
+
+    monkeypatch.setattr("openim_ray.api.calls.read_body", read)
+    async with api_client(api=ApiSection(requests_in_flight_max=1)) as api:
+        token = await api.admin_token()
+        for headers, code_meanwhile in [({"Content-Length": "2"}, 0), ({}, 90004)]:
+            reading.clear()
+            release.clear()
+            slow = asyncio.create_task(api.call(PATH, None, token, data=slow_body(), headers=headers))
+            await reading.wait()
+            assert (await api.call(PATH, {}, token)).code == code_meanwhile
+            release.set()
+            assert (await slow).code == 0
 
 
 async def test_a_compressed_body_is_not_unpacked(api: ApiClient) -> None:
