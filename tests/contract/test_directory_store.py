@@ -196,14 +196,15 @@ async def test_a_profile_change_is_a_step_of_the_members_lists(directory: OpenDi
 async def test_joined_groups(directory: OpenDirectoryStore, filler: Filler) -> None:
     """Groups come in order of joining; a client hears what she joined since."""
     filler.member(ALICE, "late", 20)
+    filler.member(ALICE, "twin", 20)
     filler.member(ALICE, "early", 10)
     filler.member(BOB, "early", 5)
 
     version, version_id, ids = await directory.joined_group_ids(ALICE)
 
-    assert ids == ["early", "late"]
+    assert ids == ["early", "late", "twin"]
     delta = await directory.joined_groups_delta(ALICE, version_id, version - 1)
-    assert VersionDelta(2, version_id, False, [], ["early"], [], 0) == delta
+    assert VersionDelta(3, version_id, False, [], ["early"], [], 0) == delta
     assert (await directory.joined_group_ids(CAROL))[::2] == (1, [])
 
 
