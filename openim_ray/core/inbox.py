@@ -15,11 +15,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from openim_ray.core.terminals import rival_platforms
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import ReadPosition
 from openim_ray.domain.sequence import InboxPosition, InboxSeq
 from openim_ray.ports import ConversationState
+from openim_ray.protocol.identifiers import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -266,7 +268,7 @@ class Inbox:
 
 
 def _are_rivals(one: DeviceSession, other: DeviceSession, policy: int) -> bool:
-    return policy == 1 and one is not other and one.platform_id == other.platform_id
+    return one is not other and one.platform_id in rival_platforms(policy, Platform(other.platform_id))
 
 
 def _describe_entry(conversation_id: str, state: ConversationState) -> dict[str, object]:

@@ -1,5 +1,5 @@
 """
-How many devices a user may be logged in on: which older tokens a new one ends (OpenIM wire, §1.6).
+Which tokens end when a new one is made (OpenIM wire, §1.6); the rule itself is `core/terminals.py`.
 """
 
 from __future__ import annotations
@@ -8,32 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from openim_ray.ports import TokenRecord
-from openim_ray.protocol.identifiers import PLATFORM_CLASS, Platform, PlatformClass
 
 NORMAL: Final = 0
 KICKED: Final = 2
 """States of a token that this server gives out or sets."""
-
-_SAME_PLATFORM: Final = 1
-_SAME_CLASS: Final = 4
-_ALL_BUT_PC: Final = 5
-
-
-def rival_platforms(policy: int, platform: Platform) -> tuple[Platform, ...]:
-    """
-    Return the platforms on which a new login on `platform` ends older ones.
-
-    Policy 0 ends none, and neither does policy 5 for a PC.
-    """
-    own = PLATFORM_CLASS[platform]
-    if policy == _SAME_PLATFORM:
-        return (platform,)
-    if policy == _SAME_CLASS:
-        return tuple(one for one, kind in PLATFORM_CLASS.items() if kind is own)
-    if policy == _ALL_BUT_PC and own is not PlatformClass.PC:
-        spared = (PlatformClass.PC, PlatformClass.ADMIN)
-        return tuple(one for one, kind in PLATFORM_CLASS.items() if kind not in spared)
-    return ()
 
 
 def surplus(records: Sequence[TokenRecord], room_for: int) -> list[TokenRecord]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from openim_ray.core.terminals import rival_platforms
 from openim_ray.ports import TokenRecord
 from openim_ray.protocol.identifiers import Platform
-from openim_ray.services.terminals import KICKED, NORMAL, kicked, rival_platforms, surplus
+from openim_ray.services.terminals import KICKED, NORMAL, kicked, surplus
 
 P = Platform
 
