@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import ray
-from ray._private import ray_constants, worker
+from ray._private import ray_constants
+from ray._private.node import Node
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
@@ -78,34 +79,34 @@ def start(data_dir: Path, namespace: str) -> str:
     """
     global _namespace  # noqa: PLW0603 - one Ray per process, as Ray itself has it
     _set_environment(data_dir, loopback=True)
-    context = ray.init(
-        address="local",
-        namespace=namespace,
-        include_dashboard=False,
-        num_cpus=max(os.cpu_count() or 1, 2),
-        object_store_memory=80_000_000,
-        log_to_driver=False,
-        configure_logging=False,
-        _temp_dir=str(_temporary_directory(data_dir)),
-    )
+    with _unused_parts_left_out():
+        context = ray.init(
+            address="local",
+            namespace=namespace,
+            include_dashboard=False,
+            num_cpus=max(os.cpu_count() or 1, 2),
+            object_store_memory=80_000_000,
+            log_to_driver=False,
+            configure_logging=False,
+            _temp_dir=str(_temporary_directory(data_dir)),
+        )
     _namespace = namespace
-    _end_unused_parts()
     return str(context.address_info["gcs_address"])  # type: ignore[attr-defined]
 
 
-def _end_unused_parts() -> None:
+@contextlib.contextmanager
+def _unused_parts_left_out() -> Iterator[None]:
     """
-    End the parts of Ray that one machine without autoscaler, log forwarding and dashboard has no use for: 150 MB (PSS).
+    Let Ray start without autoscaler, log forwarding and dashboard, for which one machine has no use: 150 MB (PSS), and two seconds.
 
-    `ray.init` has no switch for them; `ray start` has.
+    `ray.init` has no switch for them; `ray start` has, but for the dashboard.
     """
-    node: Any = worker._global_node  # noqa: SLF001
-    if node is None:
-        return
-    for end in (node.kill_monitor, node.kill_log_monitor, node.kill_dashboard):
-        # One that isn't there, or is another part in another Ray, is no reason not to serve.
-        with contextlib.suppress(Exception):
-            end(check_alive=False)
+    parts = [name for name in ("start_monitor", "start_log_monitor", "start_api_server") if hasattr(Node, name)]
+    with contextlib.ExitStack() as restored:
+        for name in parts:
+            restored.callback(setattr, Node, name, getattr(Node, name))
+            setattr(Node, name, lambda *_, **__: None)
+        yield
 
 
 def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = False) -> str:
@@ -265,6 +266,8 @@ def environment(data_dir: Path, *, loopback: bool) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
+        "RAY_worker_niceness": "0",
     }
     if loopback:
         # The only switch that puts every listener of Ray on 127.0.0.1 (measured with Ray 2.60).

@@ -15,7 +15,6 @@ import structlog
 from ray.util import list_named_actors
 
 from openim_ray.actors.clock import wall_ms
-from openim_ray.actors.gateway import GatewayActor
 from openim_ray.actors.inbox import InboxActor
 from openim_ray.actors.persistence import PersistenceActor
 from openim_ray.actors.refs import call
@@ -103,6 +102,9 @@ class SupervisorActor:
                     log.warning("drain failed", error=str(result))
 
     def _base(self) -> list[tuple[Sequence[str], type]]:
+        # Not at the top: whoever asks the supervisor something, a script too, imports this module to do so.
+        from openim_ray.actors.gateway import GatewayActor  # noqa: PLC0415
+
         config = self._config
         return [
             (persistence_names(config), PersistenceActor),
