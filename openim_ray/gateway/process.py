@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from openim_ray.core.session import Run
+    from openim_ray.domain.message import StoredMessage
     from openim_ray.ports import MessageReader
     from openim_ray.protocol.encoding import Encoding
 
 log = structlog.get_logger(__name__)
 
 RUN_READ_SECONDS = 8.0
+READ_AGAIN_SECONDS = 0.2
+RUNS_AT_ONCE = 64
+"""Missing runs that are read at the same time; the others wait their turn, or a repair of many sessions would fail for want of room."""
+
 SWEEP_SECONDS = 1.0
 
 
@@ -83,7 +88,7 @@ class GatewayProcess:
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_flush: list[Connection] = []
         self._next_sweep = 0.0
-        self._on_close: dict[int, Callable[[], None]] = {}
+        self._room_to_read = asyncio.Semaphore(RUNS_AT_ONCE)
 
     # --- what happens
 
@@ -187,7 +192,8 @@ class GatewayProcess:
         log.info("kicked", user=connection.user_id, platform=connection.platform_id)
         self.write(connection, Response(RequestIdentifier.KICK_ONLINE))
         connection.drop(self._loop.time())
-        self.remove(connection)
+        # It stays in `connections` until its socket is gone: one that does not read is cut off by the sweep.
+        self.hub.close(number)
 
     def close(self, number: int, reason: str) -> None:
         """Close a connection so that its client comes back and syncs."""
@@ -199,20 +205,25 @@ class GatewayProcess:
 
     async def _read(self, run: Run) -> None:
         deadline = self._loop.time() + RUN_READ_SECONDS
+        try:
+            async with self._room_to_read:
+                rows = await self._rows_of(run, deadline)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the sessions must not wait for ever
+            log.warning("run not readable", error=repr(error))
+            self.hub.run_failed(run)
+        else:
+            self.hub.run_read(run, rows)
+        self.perform()
+
+    async def _rows_of(self, run: Run, deadline: float) -> list[StoredMessage]:
+        count = run.end - run.begin + 1
         while True:
             try:
-                count = run.end - run.begin + 1
-                rows = await self._reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
-                break
-            except OpenIMError as error:
+                return await self._reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
+            except OpenIMError:
                 if self._loop.time() >= deadline:
-                    log.warning("run not readable", error=str(error))
-                    self.hub.run_failed(run)
-                    self.perform()
-                    return
-                await asyncio.sleep(0.2)
-        self.hub.run_read(run, rows)
-        self.perform()
+                    raise
+            await asyncio.sleep(READ_AGAIN_SECONDS)
 
     # --- parts
 

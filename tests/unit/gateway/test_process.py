@@ -1,0 +1,91 @@
+"""What a gateway process does with sockets and the message store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from openim_ray.core import items
+from openim_ray.domain import errors
+from openim_ray.gateway import process as process_module
+from tests.unit.gateway.fake_gateway import SHARD, FakeGateway
+
+if TYPE_CHECKING:
+    from openim_ray.domain.message import StoredMessage
+
+
+async def test_a_kicked_client_that_does_not_read_is_cut_off() -> None:
+    """Its socket can't end in order, because what waits is never taken; descriptor and buffer must not stay for ever."""
+    gateway = FakeGateway(write_seconds=-1.0)
+    client, transport = gateway.connect("bob", stuck=True)
+    gateway.process.receive(SHARD, [items.Kick([client.connection.number])])
+    assert (transport.is_closing(), transport.aborted) == (True, False)
+    assert gateway.hub.sessions == {}
+
+    gateway.process.tick()
+
+    assert transport.aborted
+
+
+async def test_a_kick_is_told_to_the_inbox_once() -> None:
+    """The session ends with the kick, not with its socket; the end of the socket says nothing more."""
+    gateway = FakeGateway()
+    client, _ = gateway.connect("bob")
+    gateway.process.receive(SHARD, [items.Kick([client.connection.number])])
+    gateway.process.remove(client.connection)
+
+    unregistered = [item for item in gateway.sent if isinstance(item, items.Unregister)]
+    assert unregistered == [items.Unregister("bob", client.connection.number)]
+    assert gateway.process.connections == {}
+
+
+async def test_missing_runs_are_read_a_bounded_number_at_once() -> None:
+    """The others wait their turn instead of failing, and all are read in the end."""
+    gateway = FakeGateway()
+    go_on, most = asyncio.Event(), 0
+
+    async def read(_begin: int, _end: int) -> list[StoredMessage]:
+        nonlocal most
+        most = max(most, gateway.reader.reading)
+        await go_on.wait()
+        return []
+
+    gateway.reader.read = read
+    client, _ = gateway.connect("bob")
+    count = process_module.RUNS_AT_ONCE + 10
+    for number in range(count):
+        gateway.push(client, 1, f"si_alice_{number}")
+        gateway.push(client, 3, f"si_alice_{number}")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert gateway.reader.reading == process_module.RUNS_AT_ONCE
+
+    go_on.set()
+    for _ in range(count):
+        await gateway.reader.done.get()
+
+    assert most == process_module.RUNS_AT_ONCE
+    assert gateway.process.runs_read == count
+    assert gateway.reader.reading == 0
+
+
+@pytest.mark.parametrize("error", [errors.Unavailable("down"), ValueError("a fault of ours")])
+async def test_a_run_that_can_not_be_read_closes_its_sessions(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever kept it from being read: a conversation that is held for ever would be silent."""
+    monkeypatch.setattr(process_module, "RUN_READ_SECONDS", 0.0)
+    gateway = FakeGateway()
+
+    async def read(_begin: int, _end: int) -> NoReturn:
+        raise error
+
+    gateway.reader.read = read
+    client, transport = gateway.connect("bob")
+    gateway.push(client, 1)
+    gateway.push(client, 3)
+    await transport.closed.wait()
+
+    assert gateway.reader.done.qsize() == 1
