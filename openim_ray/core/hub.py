@@ -293,7 +293,8 @@ class Hub:
         if session.sync_overdue(now):
             session.must_sync = False
             self._effects.append(Close(session.connection, "must sync"))
-        if not session.holding and not session.must_sync and now > session.accepted_at + SYNC_WATCH_SECONDS:
+        begun = session.is_registered and now > session.accepted_at + SYNC_WATCH_SECONDS
+        if begun and not session.holding and not session.must_sync:
             self._watched.pop(session.connection, None)
 
     def run_read(self, run: Run, rows: list[StoredMessage]) -> None:

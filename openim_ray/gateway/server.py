@@ -109,16 +109,16 @@ class WebSocketServer:
         self._handshaking += 1
         try:
             owner, fault = await self._authenticate(handshake)
-            if owner is None:
-                return await self._answer_fault(request, handshake, fault)
-            socket = await _upgrade(request)
         finally:
             self._handshaking -= 1
+        if owner is None:
+            return await self._answer_fault(request, handshake, fault)
         client = self._client(request, handshake)
         self._process.add(client.connection)
-        if await self._open(client, handshake, owner):
-            await self._serve(socket, client)
-        return socket
+        try:
+            return await self._open(request, handshake, owner, client)
+        finally:
+            self._process.remove(client.connection)
 
     async def _authenticate(self, handshake: Handshake) -> tuple[Caller | None, errors.OpenIMError]:
         try:
@@ -142,28 +142,23 @@ class WebSocketServer:
             transport.close()
         return socket
 
-    async def _open(self, client: Client, handshake: Handshake, owner: Caller) -> bool:
-        """Register a connection with its user's inbox; False if it is over already."""
-        connection = client.connection
+    async def _open(
+        self, request: web.Request, handshake: Handshake, owner: Caller, client: Client
+    ) -> web.StreamResponse:
+        """Register first and answer then: who hears that the connection is up misses nothing from that moment on."""
         try:
             registered = await self._register(client, handshake, owner)
         except errors.OpenIMError as error:
             # Not an error of the token: whatever is said here besides 1501 to 1507 means "come again".
             log.warning("registration failed", user=handshake.user_id, error=str(error))
-            if handshake.wants_answer:
-                text = connect_answer(error.code, error.name, error.detail)
-                connection.queue(frame(TEXT, text.encode()))
-            connection.drop(self._loop.time())
-            self._process.remove(connection)
-            return False
-        except BaseException:
-            self._process.remove(connection)
-            raise
-        if connection.gone:
-            self._process.remove(connection)
-            return False
+            return await self._answer_fault(request, handshake, error)
+        if client.connection.gone:
+            return _plain_fault(errors.TokenKicked())
         client.session.must_sync = registered.sync_due and client.session.kind is ClientKind.GO
-        return True
+        socket = await _upgrade(request)
+        client.connection.upgraded()
+        await self._serve(socket, client)
+        return socket
 
     def _client(self, request: web.Request, handshake: Handshake) -> Client:
         now = self._loop.time()
@@ -208,8 +203,6 @@ class WebSocketServer:
             connection.abort()
         except (ConnectionError, RuntimeError):
             connection.abort()
-        finally:
-            self._process.remove(connection)
 
     async def _read(self, socket: web.WebSocketResponse, client: Client) -> None:
         connection = client.connection

@@ -202,13 +202,13 @@ class Connection:
 
     async def close(self) -> None:
         """Hang up."""
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        await self.stop_reading()
         await self.socket.close()
 
-    def stop_reading(self) -> None:
+    async def stop_reading(self) -> None:
         """Read no more; the server's frames pile up."""
         self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
 
     # --- parts
 
@@ -251,15 +251,17 @@ class Connection:
             answer.set_result(response)
 
 
-async def connect(port: int, account: Account, kind: Kind = NATIVE, **changes: str | None) -> Connection:
+async def connect(
+    port: int, account: Account, kind: Kind = NATIVE, headers: Mapping[str, str] | None = None
+) -> Connection:
     """
-    Connect; HttpAnswer, or Ended, if the server refuses.
+    Connect; HttpAnswer if the server refuses and the client didn't ask for a text frame.
 
     A client that asked for the outcome has it as its first text frame in `received`.
     """
     socket = await WebSocket.connect(port)
     try:
-        await socket.upgrade(target(account, kind, **changes))
+        await socket.upgrade(target(account, kind), headers)
     except BaseException:
         await socket.close()
         raise

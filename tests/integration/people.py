@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+from openim_ray.protocol.identifiers import RequestIdentifier
 from tests.e2e.server import Server
-from tests.integration.connection import NATIVE, Account, Connection, Kind, connect
+from tests.integration.connection import NATIVE, WASM, Account, Connection, Kind, connect
+from tests.integration.websocket import WebSocket
 
 
 class People:
@@ -14,6 +17,7 @@ class People:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._connections: list[Connection] = []
+        self._sockets: list[WebSocket] = []
 
     async def account(self, name: str, kind: Kind = NATIVE) -> Account:
         """Return a new user with a token for the platform of a kind of client."""
@@ -25,14 +29,35 @@ class People:
         token = await asyncio.to_thread(self.server.token, user_id, kind.platform)
         return Account(user_id, token, kind.platform)
 
-    async def connect(self, who: str | Account, kind: Kind = NATIVE) -> Connection:
-        """Connect a new user of this name, or an account."""
+    async def connect(
+        self,
+        who: str | Account,
+        kind: Kind = NATIVE,
+        headers: Mapping[str, str] | None = None,
+        *,
+        silent: bool = False,
+    ) -> Connection:
+        """
+        Connect a new user of this name, or an account.
+
+        Clients of the Go SDK ask 1001 first, without which they may be closed after five seconds; a `silent` one doesn't.
+        """
         account = await self.account(who, kind) if isinstance(who, str) else who
-        connection = await connect(self.server.ws_port, account, kind)
+        connection = await connect(self.server.ws_port, account, kind, headers)
         self._connections.append(connection)
+        if kind in (NATIVE, WASM) and not silent:
+            await connection.answer(RequestIdentifier.GET_NEWEST_SEQ, b"")
         return connection
+
+    async def socket(self, *, receive_buffer_bytes: int = 0) -> WebSocket:
+        """Open a connection and say nothing yet."""
+        socket = await WebSocket.connect(self.server.ws_port, receive_buffer_bytes=receive_buffer_bytes)
+        self._sockets.append(socket)
+        return socket
 
     async def close(self) -> None:
         """Hang up."""
+        for socket in self._sockets:
+            await socket.close()
         for connection in self._connections:
             await connection.close()

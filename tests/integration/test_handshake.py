@@ -12,34 +12,31 @@ from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp
 from openim_ray.services.tokens import Claims, TokenSigner
-from tests.e2e.server import Server
 from tests.integration.connection import JS, KINDS, NATIVE, WASM, Account, Kind, connect, target
 from tests.integration.people import People
-from tests.integration.websocket import BINARY, TEXT, HttpAnswer, WebSocket
+from tests.integration.websocket import BINARY, TEXT, HttpAnswer
 
 OK = '{"errCode":0,"errMsg":"","errDlt":""}'
 
 
-async def refusal(server: Server, path: str, headers: dict[str, str] | None = None) -> dict[str, object]:
+async def refusal(people: People, path: str, headers: dict[str, str] | None = None) -> dict[str, object]:
     """Return the envelope of a handshake that is refused by plain HTTP; the connection must end with it."""
-    socket = await WebSocket.connect(server.ws_port)
+    socket = await people.socket()
     with pytest.raises(HttpAnswer) as refused:
         await socket.upgrade(path, headers)
     assert refused.value.status == 200
     assert refused.value.headers["content-type"].startswith("application/json")
     await socket.gone()
-    await socket.close()
     return dict(json.loads(refused.value.body))
 
 
-async def text_refusal(server: Server, path: str) -> dict[str, object]:
+async def text_refusal(people: People, path: str) -> dict[str, object]:
     """Return the envelope of a handshake that is refused by a text frame; no close frame may follow."""
-    socket = await WebSocket.connect(server.ws_port)
+    socket = await people.socket()
     await socket.upgrade(path)
     frame = await socket.receive()
     assert frame.opcode == TEXT
     assert await socket.ended() is None
-    await socket.close()
     return dict(json.loads(frame.payload))
 
 
@@ -63,7 +60,7 @@ def packed(account: Account, **changes: object) -> str:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_every_kind_of_client_connects_and_is_answered(people: People, kind: Kind) -> None:
     """Only a client that asked for it hears the outcome; then its first request is answered in its own encoding."""
-    client = await people.connect("alice", kind)
+    client = await people.connect("alice", kind, silent=True)
     await client.ask(RequestIdentifier.GET_NEWEST_SEQ, GetMaxSeqReq(userID=client.user_id), GetMaxSeqResp)
     texts = [one for one in client.received if isinstance(one, str)]
     assert texts == ([OK] if "isMsgResp" in kind.parameters else [])
@@ -74,19 +71,17 @@ async def test_every_kind_of_client_connects_and_is_answered(people: People, kin
 async def test_the_packed_form_of_the_parameters_counts_alone(people: People) -> None:
     """With `v` all other parameters are ignored, wrong ones included."""
     account = await people.account("alice")
-    socket = await WebSocket.connect(people.server.ws_port)
+    socket = await people.socket()
     await socket.upgrade(packed(account, sendResponse=True) + "&sendID=nobody&isBackground=perhaps&sdkType=php")
     frame = await socket.receive()
     assert (frame.opcode, frame.payload.decode()) == (TEXT, OK)
-    await socket.close()
 
 
 async def test_the_handler_answers_on_every_path(people: People) -> None:
     """SDKs use the path of the configured address, whatever it is."""
     account = await people.account("alice")
-    socket = await WebSocket.connect(people.server.ws_port)
+    socket = await people.socket()
     await socket.upgrade("/im/v3/ws" + target(account, NATIVE)[1:])
-    await socket.close()
 
 
 @pytest.mark.parametrize(
@@ -118,13 +113,13 @@ async def test_wrong_arguments_are_answered_by_plain_http(
     path = target(account, kind, **{name: value for name, value in changes.items() if value != "\ud800"})
     if "\ud800" in changes.values():
         path = path.replace("sendID=alice", "sendID=%ff%fe")
-    assert (await refusal(people.server, path))["errCode"] == 1602
+    assert (await refusal(people, path))["errCode"] == 1602
 
 
 @pytest.mark.parametrize("value", ["!", "e30", base64.b64encode(b'{"token":1}').decode().rstrip("="), "bm8ganNvbg"])
 async def test_a_wrong_packed_form_is_answered_by_plain_http(people: People, value: str) -> None:
     """No base64, nothing in it, a value of the wrong type, no JSON."""
-    assert (await refusal(people.server, f"/?v={value}"))["errCode"] == 1602
+    assert (await refusal(people, f"/?v={value}"))["errCode"] == 1602
 
 
 TOKEN_FAULTS = [
@@ -166,7 +161,7 @@ async def test_a_wrong_token_is_told_in_the_way_the_client_listens(people: Peopl
     for kind, answer in ((NATIVE, refusal), (WASM, text_refusal)):
         account = await people.account("alice", kind)
         token = await wrong_token(people, account, fault)
-        envelope = await answer(people.server, target(account._replace(token=token), kind))
+        envelope = await answer(people, target(account._replace(token=token), kind))
         assert envelope["errCode"] == code
         assert envelope["errMsg"]
         assert set(envelope) == {"errCode", "errMsg", "errDlt"}
@@ -175,29 +170,27 @@ async def test_a_wrong_token_is_told_in_the_way_the_client_listens(people: Peopl
 async def test_a_wrong_token_in_the_packed_form(people: People) -> None:
     """Both forms of the parameters lead to the same answers."""
     account = Account("alice", "garbage", NATIVE.platform)
-    assert (await refusal(people.server, packed(account)))["errCode"] == 1503
-    assert (await text_refusal(people.server, packed(account, sendResponse=True)))["errCode"] == 1503
+    assert (await refusal(people, packed(account)))["errCode"] == 1503
+    assert (await text_refusal(people, packed(account, sendResponse=True)))["errCode"] == 1503
 
 
 async def test_compression_may_be_asked_for_by_a_header(people: People) -> None:
     """Clients that can set headers say it there."""
     account = await people.account("alice")
-    socket = await WebSocket.connect(people.server.ws_port)
+    socket = await people.socket()
     await socket.upgrade(target(account, NATIVE, compression=None, isMsgResp="true"), {"Compression": "gzip"})
     assert (await socket.receive()).payload.decode() == OK
     socket.send(BINARY, NATIVE.encoding.encode_request(Request(1001, "", account.user_id, "op", "1", b"")))
     answer = NATIVE.encoding.decode_response((await socket.receive()).payload)
     assert (answer.req_identifier, answer.msg_incr, answer.operation_id, answer.err_code) == (1001, "1", "op", 0)
-    await socket.close()
 
 
 async def test_a_request_that_is_no_handshake_is_refused(people: People) -> None:
     """A browser that opens the address gets an answer and not a hanging connection."""
     account = await people.account("alice")
-    socket = await WebSocket.connect(people.server.ws_port)
+    socket = await people.socket()
     socket.write(f"GET {target(account, NATIVE)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     await socket.gone()
-    await socket.close()
 
 
 async def test_a_user_with_two_platforms_is_connected_twice(people: People) -> None:

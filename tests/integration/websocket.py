@@ -142,6 +142,14 @@ class WebSocket:
             except ConnectionError:
                 return
 
+    def pause(self) -> None:
+        """Take nothing more from the system, so that what comes piles up there and at the server."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def resume(self) -> None:
+        """Take again what comes."""
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     def reset(self) -> None:
         """Cut the connection off with a TCP reset, as a network does that has lost it."""
         sock = self._writer.get_extra_info("socket")

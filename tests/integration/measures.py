@@ -1,0 +1,55 @@
+"""What a server's processes hold, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.server import CALL_SECONDS, Server
+
+RETURN_SECONDS: Final = 30.0
+"""How long something may take to come back to where it was."""
+
+_LOOK_AGAIN_SECONDS: Final = 0.1
+
+
+def metric(server: Server, name: str) -> int:
+    """Return the sum of a metric over all actors."""
+    with urllib.request.urlopen(f"{server.api_url}/metrics", timeout=CALL_SECONDS) as answer:
+        lines = [line.split() for line in answer.read().decode().splitlines() if line.startswith(f"{name}{{")]
+    assert lines, f"no metric {name}"
+    return int(sum(float(value) for _, value in lines))
+
+
+def descriptors(pid: int) -> int:
+    """Return how many descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def pss_kilobytes(pid: int) -> int:
+    """Return the proportional set size of a process."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise AssertionError(f"no Pss of process {pid}")
+
+
+async def until(look: Callable[[], int], wanted: Callable[[int], bool], what: str) -> int:
+    """Look again and again, since another process tells of no change, until the value is as wanted; AssertionError if it never is."""
+    value = await asyncio.to_thread(look)
+    try:
+        async with asyncio.timeout(RETURN_SECONDS):
+            while not wanted(value):
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                value = await asyncio.to_thread(look)
+    except TimeoutError:
+        raise AssertionError(f"{what}: still {value}") from None
+    return value
+
+
+async def until_connections(server: Server, count: int) -> None:
+    """Wait until the server knows of so many connections."""
+    await until(lambda: metric(server, "openim_connections"), lambda value: value == count, f"{count} connections")
