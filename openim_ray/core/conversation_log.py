@@ -128,11 +128,19 @@ class ConversationLog:
     # --- loading
 
     def load(self, state: LogState | None) -> None:
-        """Take over what the store knows; drafts that wait stay, and are numbered after it."""
+        """
+        Take over what the store knows; drafts that wait stay, and are numbered after it.
+
+        Unless it turns out that the log belongs to others: drafts of another pair are dropped, their senders try again
+        and are refused.
+        """
         self._streams.clear()
         self._recent.clear()
         self.read = {}
         if state is not None:
+            if self.participants not in ((), state.participants):
+                self._queue.clear()
+                self._pending.clear()
             self.participants = state.participants
             self.read = dict(state.read)
             self.rows_ensured = True

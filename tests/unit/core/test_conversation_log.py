@@ -1,0 +1,149 @@
+"""Tests of the conversation log: numbering, de-duplication, unknown outcomes, conflicts."""
+
+from __future__ import annotations
+
+from openim_ray.core.conversation_log import Committed, ConversationLog, Draft, Repeated, Waiter
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
+from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StreamHead, WriteResult
+from openim_ray.domain.sequence import ConversationSeq
+
+CHAT = ConversationID("si_a_b")
+STORED = WriteResult(Outcome.STORED, {})
+
+
+def draft(client_id: str, sender: str = "a") -> Draft:
+    """A text of the chat."""
+    return Draft(
+        CHAT, UserID(sender), ClientMessageID(client_id), ServerMessageID(f"server {client_id}"), 101, True, "op", b""
+    )
+
+
+def waiter(call: int) -> Waiter:
+    """A client that waits for the answer to a send."""
+    return Waiter("gateway-0", call, is_submit=True)
+
+
+def ready_log() -> ConversationLog:
+    """A log that was never written, and may be."""
+    log = ConversationLog("a_b", "7")
+    log.load(None)
+    log.claim_participants(("a", "b"))
+    log.rows_ensured = True
+    return log
+
+
+def write_of(log: ConversationLog, wall_ms: int = 1_000) -> LogWrite:
+    """The next write, which must be due."""
+    write = log.take_write(3, wall_ms)
+    assert write is not None
+    return write
+
+
+def test_what_arrives_during_a_write_forms_the_next_one() -> None:
+    """One write is in flight at a time, and seqs go on densely."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    first = write_of(log)
+    log.stage(draft("2"), waiter(2))
+    log.stage(draft("3"), waiter(3))
+
+    assert log.take_write(3, 1_000) is None
+    log.written(STORED)
+    assert [row.seq for row in first.rows] == [1]
+    assert [row.seq for row in write_of(log).rows] == [2, 3]
+
+
+def test_nothing_is_committed_before_the_store_said_so() -> None:
+    """A message is announced with its waiters only when its write is durable."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    write_of(log)
+
+    assert log.max_seq(CHAT) == 0
+    done = log.written(STORED)
+    assert [(one.message.seq, one.waiters) for one in done if isinstance(one, Committed)] == [(1, [waiter(1)])]
+    assert log.max_seq(CHAT) == 1
+
+
+def test_an_unknown_outcome_is_the_same_write_again() -> None:
+    """Until the store answers, the write in flight keeps its rows and seqs."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    write = write_of(log)
+    log.stage(draft("2"), waiter(2))
+
+    assert log.in_flight_write() == write
+    assert log.take_write(3, 9_000) is None
+
+
+def test_a_repetition_in_flight_shares_the_outcome() -> None:
+    """The same clientMsgID sent twice gets one seq, and both senders hear of it."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    write_of(log)
+    log.stage(draft("1"), waiter(2))
+
+    done = log.written(STORED)
+    assert [one.waiters for one in done if isinstance(one, Committed)] == [[waiter(1), waiter(2)]]
+    assert log.idle
+    assert log.known(draft("1")) == MessageRef(ConversationSeq(1), ServerMessageID("server 1"), 1_000)
+
+
+def test_a_duplicate_found_by_the_store_renumbers_the_rest() -> None:
+    """Rows that stand in the log already are answered from it; the others get the seqs that follow."""
+    log = ready_log()
+    log.stage(draft("old"), waiter(1))
+    log.stage(draft("new"), waiter(2))
+    write_of(log)
+    first = MessageRef(ConversationSeq(1), ServerMessageID("first"), 500)
+
+    done = log.written(WriteResult(Outcome.DUPLICATE, {0: first}))
+    assert done == [Repeated(first, [waiter(1)])]
+    assert [(row.client_id, row.seq) for row in write_of(log).rows] == [("new", 1)]
+
+
+def test_the_time_of_a_message_never_falls_below_that_of_an_earlier_one() -> None:
+    """A wall clock that is set back does not reorder a conversation."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    write_of(log, 2_000)
+    log.written(STORED)
+    log.stage(draft("2"), waiter(2))
+
+    assert [row.send_time for row in write_of(log, 1_500).rows] == [2_000]
+
+
+def test_after_a_conflict_what_was_in_flight_is_numbered_after_the_store() -> None:
+    """A reload keeps the drafts, in order, and goes on above what another owner wrote."""
+    log = ready_log()
+    log.stage(draft("1"), waiter(1))
+    write_of(log)
+    log.stage(draft("2"), waiter(2))
+    log.unload()
+    head = StreamHead(CHAT, ConversationSeq(5), 3_000, {})
+    log.load(LogState(("a", "b"), {CHAT: head}, {}, ()))
+
+    assert [(row.client_id, row.seq) for row in write_of(log).rows] == [("1", 6), ("2", 7)]
+
+
+def test_drafts_of_another_pair_do_not_enter_a_log_that_belongs_to_others() -> None:
+    """`a` with `b_c` and `a_b` with `c` name one conversation id; who wrote first keeps it."""
+    log = ConversationLog("a_b_c", "7")
+    log.load(None)
+    log.claim_participants(("a", "b_c"))
+    log.rows_ensured = True
+    log.stage(draft("1"), waiter(1))
+    write_of(log)
+    log.unload()
+    log.load(LogState(("a_b", "c"), {}, {}, ()))
+
+    assert log.take_write(3, 1_000) is None
+    assert not log.claim_participants(("a", "b_c"))
+
+
+def test_a_full_queue_refuses() -> None:
+    """Beyond its limit a log takes no more, and says so."""
+    log = ConversationLog("a_b", "7", queue_max=1)
+
+    assert log.stage(draft("1"), waiter(1))
+    assert not log.stage(draft("2"), waiter(2))
