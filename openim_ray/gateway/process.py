@@ -13,7 +13,7 @@ from openim_ray.core import items
 from openim_ray.core.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, frame
+from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, RateLimit, frame
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import Platform, RequestIdentifier
 from openim_ray.protocol.messages import push_messages
@@ -33,6 +33,10 @@ RUN_READ_SECONDS = 8.0
 READ_AGAIN_SECONDS = 0.2
 RUNS_AT_ONCE = 64
 """Missing runs that are read at the same time; the others wait their turn, or a repair of many sessions would fail for want of room."""
+
+CLOSES_PER_SECOND = 200
+CLOSES_AT_ONCE = 50
+"""Connections closed so that their clients sync: after a break that concerns many, they must not all come back at one moment."""
 
 SWEEP_SECONDS = 1.0
 
@@ -89,6 +93,8 @@ class GatewayProcess:
         self._to_flush: list[Connection] = []
         self._next_sweep = 0.0
         self._room_to_read = asyncio.Semaphore(RUNS_AT_ONCE)
+        self._to_close: dict[int, str] = {}
+        self._closes = RateLimit(CLOSES_PER_SECOND, CLOSES_AT_ONCE, self._loop.time())
 
     # --- what happens
 
@@ -107,6 +113,7 @@ class GatewayProcess:
         now = self._loop.time()
         self.hub.tick(now)
         self.perform()
+        self._close_some()
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
             self._sweep(now)
@@ -166,7 +173,7 @@ class GatewayProcess:
         elif isinstance(effect, KickOut):
             self._kick(effect.connection)
         elif isinstance(effect, Close):
-            self.close(effect.connection, effect.reason)
+            self.close_for_sync(effect.connection, effect.reason)
 
     def _push(self, push: Push) -> None:
         framed: dict[Encoding, bytes] = {}
@@ -195,12 +202,25 @@ class GatewayProcess:
         # It stays in `connections` until its socket is gone: one that does not read is cut off by the sweep.
         self.hub.close(number)
 
+    def close_for_sync(self, number: int, reason: str) -> None:
+        """Close a connection so that its client comes back and syncs; many closes are spread in time, as all of them come back."""
+        self._to_close[number] = reason
+        self._close_some()
+
+    def _close_some(self) -> None:
+        now = self._loop.time()
+        while self._to_close:
+            number = next(iter(self._to_close))
+            if number in self.connections and not self._closes.allows(now):
+                return
+            self.close(number, self._to_close.pop(number))
+
     def close(self, number: int, reason: str) -> None:
-        """Close a connection so that its client comes back and syncs."""
+        """Close a connection now; its client comes back."""
         connection = self.connections.get(number)
         if connection is None:
             return
-        log.info("closed for a sync", user=connection.user_id, reason=reason)
+        log.info("closed", user=connection.user_id, reason=reason)
         connection.end(GOING_AWAY, self._loop.time())
 
     async def _read(self, run: Run) -> None:

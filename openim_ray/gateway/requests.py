@@ -146,7 +146,7 @@ class Requests:
     def _refuse(self, client: Client, request: Request, error: errors.OpenIMError) -> None:
         if error.temporary and request.req_identifier in _SYNC_REQUESTS:
             # An error would be the end of that sync for the Go SDK (OpenIM wire, Appendix D, 7.3): a new connection syncs.
-            self._process.close(client.connection.number, "sync not answerable")
+            self._process.close_for_sync(client.connection.number, "sync not answerable")
             return
         self._write(client, failure(request, error))
 

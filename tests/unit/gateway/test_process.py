@@ -89,3 +89,24 @@ async def test_a_run_that_can_not_be_read_closes_its_sessions(
     await transport.closed.wait()
 
     assert gateway.reader.done.qsize() == 1
+
+
+async def test_closes_that_concern_many_are_spread_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients come back at once, each with a sync; the first ones go at once, the others follow tick by tick."""
+    now = 0.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    gateway = FakeGateway()
+    at_once = process_module.CLOSES_AT_ONCE
+    transports = []
+    for number in range(3 * at_once):
+        client, transport = gateway.connect(f"user-{number}")
+        transports.append(transport)
+        gateway.push(client, 1)
+        gateway.push(client, 1000)
+    closed = [sum(transport.is_closing() for transport in transports)]
+    for _ in range(2):
+        now += at_once / process_module.CLOSES_PER_SECOND
+        gateway.process.tick()
+        closed.append(sum(transport.is_closing() for transport in transports))
+
+    assert closed == [at_once, 2 * at_once, 3 * at_once]
