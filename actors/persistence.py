@@ -18,7 +18,7 @@ from openim_ray.core import items
 from openim_ray.core.writer import LogJob, StateJob, Writer
 from openim_ray.domain.errors import OpenIMError, Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.message import ReadPosition, WriteResult
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_message_store, open_state_store
 
@@ -119,17 +119,26 @@ class PersistenceActor:
         self._links.flush()
 
     async def _commit_logs(self, jobs: list[LogJob]) -> None:
-        results = None
+        results = await self._write(jobs)
+        if results is None and len(jobs) > 1:
+            # One of them may be what the store can't take: its neighbours pass.
+            results = [one for job in jobs for one in await self._write([job]) or [None]]
+        self._writer.logs_written(jobs, results)
+        self._work()
+
+    async def _write(self, jobs: list[LogJob]) -> list[WriteResult | None] | None:
+        assert self._messages is not None
         try:
-            assert self._messages is not None
             results = await self._messages.write([job.write for job in jobs])
-            self._rows_written += sum(len(job.write.rows) for job in jobs)
-            self._commits += 1
         except Unavailable as error:
             log.warning("message store unavailable", error=error.detail)
-        finally:
-            self._writer.logs_written(jobs, results)
-        self._work()
+            return [None] * len(jobs)
+        except Exception:
+            log.exception("write refused by the store", logs=len(jobs))
+            return None
+        self._rows_written += sum(len(job.write.rows) for job in jobs)
+        self._commits += 1
+        return list(results)
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
         try:

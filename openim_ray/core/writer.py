@@ -78,13 +78,13 @@ class Writer:
         """Take the next commit's writes; empty while one is in work. `logs_written` must follow."""
         return self._logs.take()
 
-    def logs_written(self, jobs: Sequence[LogJob], results: Sequence[WriteResult] | None) -> None:
-        """Answer a commit; `results` None: its outcome is unknown."""
+    def logs_written(self, jobs: Sequence[LogJob], results: Sequence[WriteResult | None] | None) -> None:
+        """Answer a commit; `results` (or one of them) None: its outcome is unknown."""
         self._logs.done()
-        if results is None:
-            self._items.extend((job.peer, items.StoredLog(job.call, UNAVAILABLE)) for job in jobs)
-            return
-        for job, result in zip(jobs, results, strict=True):
+        for job, result in zip(jobs, results or [None] * len(jobs), strict=True):
+            if result is None:
+                self._items.append((job.peer, items.StoredLog(job.call, UNAVAILABLE)))
+                continue
             existing: dict[int, tuple[int, str, int]] = {
                 index: (ref.seq, ref.server_id, ref.send_time) for index, ref in result.existing.items()
             }
