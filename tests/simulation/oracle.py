@@ -199,7 +199,8 @@ class Oracle:
             if state.max_seq > self._max_seq(conversation_id):
                 self.violated(f"inbox of {user_id} knows {conversation_id} {state}, which isn't durable")
             floor = min(floors.get(conversation_id, 0), state.max_seq)
-            if state.read_seq < floor and not self._world.had_zombies:
+            promised = not self._world.had_zombies and not self._was_set(user_id, conversation_id)
+            if state.read_seq < floor and promised:
                 self.violated(f"{user_id} had read {conversation_id} up to {floor}, inbox says {state}")
             self._check_own(user_id, conversation_id, state)
 

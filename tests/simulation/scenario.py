@@ -320,7 +320,7 @@ def _check_unread_after_reconnect(world: World) -> None:
         device.come_online()
     _until(world, lambda: _unsettled(world), 20.0)
     world.scheduler.run_until(world.scheduler.now + 2.0)
-    for device in online:
+    for device in [one for one in online if one.connected]:
         for conversation_id, unread in device.unread.items():
             least, most = world.oracle.unread_range(device.user_id, conversation_id)
             if not least <= unread <= most and conversation_id.startswith("si_"):

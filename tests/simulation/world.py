@@ -21,6 +21,7 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.shards import ShardProcess
 from tests.simulation.stores import Stores
 from tests.simulation.tokens import Tokens
+from tests.simulation.tracing import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -134,7 +135,7 @@ class World:
         """Report what happens, if somebody wants to know."""
         if self._trace is not None:
             name = who.incarnation if isinstance(who, Process) else who.name
-            self._trace(f"{self.scheduler.now:9.4f} {name:<16} {what} {about}")
+            self._trace(f"{self.scheduler.now:9.4f} {name:<16} {what} {brief(about)}")
 
     def tell(self, what: str) -> None:
         """Report what happens to the world."""
