@@ -196,6 +196,11 @@ class Session:
         """Note a 1006."""
         self._sync_asked = self._sync_asked or self.kind is ClientKind.JS
 
+    def sync_refused(self) -> None:
+        """Note that what was to set the client's position is refused for good: it is taken as plain, unless it asks again."""
+        self._sync_asked = False
+        self._quiet_checks = 0
+
     def synced(self, maxima: Mapping[str, int]) -> None:
         """Note that the first answer that sets the client's position was written; later ones never move it."""
         if self._starts is None and self._holding:

@@ -80,13 +80,14 @@ class Requests:
     """
     Handler of the requests of all connections of a gateway.
 
-    Limit: `reads_max` requests of one connection are in work at once; further frames of it wait unread.
+    Limit: each is answered within `seconds_max`, which is less than clients wait. A request that a sync needs is not answered by an error
+    that may pass: the connection is closed, and the next one syncs.
     """
 
-    def __init__(self, process: GatewayProcess, reading: MessageReading, send_seconds_max: float) -> None:
+    def __init__(self, process: GatewayProcess, reading: MessageReading, seconds_max: float) -> None:
         self._process = process
         self._reading = reading
-        self._send_seconds_max = send_seconds_max
+        self._seconds_max = seconds_max
         self._loop = asyncio.get_running_loop()
         self._handlers: dict[int, Callable[[Client, Request], Awaitable[bytes]]] = {
             RequestIdentifier.GET_NEWEST_SEQ: self._newest_seqs,
@@ -122,7 +123,7 @@ class Requests:
                 outgoing.sender_sync,
             ),
             SendContext(self._process, client, request, outgoing.client_id),
-            self._loop.time() + self._send_seconds_max,
+            self._loop.time() + self._seconds_max,
         )
         self._process.perform()
 
@@ -136,9 +137,13 @@ class Requests:
             self._write(client, failure(request, error))
             return
         try:
-            data = await handler(client, request)
+            async with asyncio.timeout(self._seconds_max):
+                data = await handler(client, request)
         except errors.OpenIMError as error:
             self._refuse(client, request, error)
+            return
+        except TimeoutError:
+            self._refuse(client, request, errors.Unavailable("no answer in time"))
             return
         self._write(client, success(request, data))
         self._after_answer(client, request, data)
@@ -148,6 +153,8 @@ class Requests:
             # An error would be the end of that sync for the Go SDK (OpenIM wire, Appendix D, 7.3): a new connection syncs.
             self._process.close_for_sync(client.connection.number, "sync not answerable")
             return
+        if self._sets_position(client, request):
+            client.session.sync_refused()
         self._write(client, failure(request, error))
 
     def _write(self, client: Client, response: Response) -> None:
@@ -163,7 +170,7 @@ class Requests:
             user_id,
             lambda call: items.AskStates(call, user_id, [], platform_id),
             _Ignored(),
-            self._loop.time() + self._send_seconds_max,
+            self._loop.time() + self._seconds_max,
         )
         return await self._reading.newest_seqs(user_id, request.data)
 
@@ -192,12 +199,17 @@ class Requests:
         return await self._reading.last_messages(client.connection.user_id, request.data)
 
     def _after_answer(self, client: Client, request: Request, data: bytes) -> None:
-        session = client.session
-        if session.kind is ClientKind.JS and request.req_identifier == RequestIdentifier.GET_CONV_MAX_READ_SEQ:
+        if not self._sets_position(client, request):
+            return
+        if client.session.kind is ClientKind.JS:
             answer = GetConversationsHasReadAndMaxSeqResp.FromString(data)
-            session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()})
-        elif session.kind is ClientKind.PYPI and request.req_identifier == RequestIdentifier.GET_NEWEST_SEQ:
-            session.synced(GetMaxSeqResp.FromString(data).maxSeqs)
+            client.session.synced({key: seqs.maxSeq for key, seqs in answer.seqs.items()})
+        else:
+            client.session.synced(GetMaxSeqResp.FromString(data).maxSeqs)
+
+    def _sets_position(self, client: Client, request: Request) -> bool:
+        """Tell whether pushes are held until this request is answered (`core/session.py`)."""
+        return client.session.holding and _SETS_POSITION.get(client.session.kind) == request.req_identifier
 
 
 class _Ignored:
@@ -209,6 +221,11 @@ _SYNC_REQUESTS = {
     RequestIdentifier.GET_NEWEST_SEQ,
     RequestIdentifier.PULL_MSG_BY_RANGE,
     RequestIdentifier.GET_CONV_MAX_READ_SEQ,
+}
+
+_SETS_POSITION = {
+    ClientKind.JS: RequestIdentifier.GET_CONV_MAX_READ_SEQ,
+    ClientKind.PYPI: RequestIdentifier.GET_NEWEST_SEQ,
 }
 
 

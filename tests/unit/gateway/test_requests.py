@@ -1,0 +1,107 @@
+"""What a client is answered over its WebSocket, and when it is closed instead."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openim_ray.core.session import ClientKind
+from openim_ray.domain import errors
+from openim_ray.gateway.requests import Client, Requests
+from openim_ray.protocol.encoding import GOB
+from openim_ray.protocol.frames import Request
+from openim_ray.protocol.identifiers import RequestIdentifier
+from tests.unit.gateway.fake_gateway import FakeGateway, FakeTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+PULL = RequestIdentifier.PULL_MSG_BY_RANGE
+PULL_SEQS = RequestIdentifier.PULL_MSG_BY_SEQ_LIST
+POSITION = {
+    ClientKind.JS: RequestIdentifier.GET_CONV_MAX_READ_SEQ,
+    ClientKind.PYPI: RequestIdentifier.GET_NEWEST_SEQ,
+}
+
+
+class FakeReading:
+    """
+    Answers every kind of request by one function of the test.
+    """
+
+    def __init__(self, answer: Callable[[], Awaitable[bytes]]) -> None:
+        self._answer = answer
+
+    async def newest_seqs(self, _user_id: str, _data: bytes) -> bytes:
+        """See `services.messages.MessageReading`, as the others."""
+        return await self._answer()
+
+    has_read_and_max_seqs = newest_seqs
+
+    async def pull_by_ranges(self, _user_id: str, _data: bytes, *, uncut: bool, compressed: bool) -> bytes:
+        """See `newest_seqs`."""
+        return await self._answer()
+
+    async def pull_by_seqs(self, _user_id: str, _data: bytes, *, compressed: bool) -> bytes:
+        """See `newest_seqs`."""
+        return await self._answer()
+
+
+async def hang() -> bytes:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def refuse() -> bytes:
+    """Refuse for good."""
+    raise errors.NoPermission("not yours")
+
+
+def make_requests(gateway: FakeGateway, answer: Callable[[], Awaitable[bytes]], seconds_max: float = 8.0) -> Requests:
+    """Return the handler of a gateway whose reads end as `answer` does."""
+    return Requests(gateway.process, FakeReading(answer), seconds_max)  # type: ignore[arg-type]
+
+
+async def ask(requests: Requests, client: Client, identifier: RequestIdentifier) -> None:
+    """Let a client ask something."""
+    await requests.answer(client, Request(identifier, send_id=client.connection.user_id, msg_incr="1"))
+
+
+def error_code(transport: FakeTransport) -> int:
+    """Return the code of the one answer that was written."""
+    header_bytes = 2 if transport.written[1] < 126 else 4
+    return GOB.decode_response(transport.written[header_bytes:]).err_code
+
+
+async def test_a_sync_that_takes_too_long_closes_the_connection() -> None:
+    """The Go SDK would give up by itself, take that for the end of the sync and miss what it asked for."""
+    gateway = FakeGateway()
+    client, transport = gateway.connect("bob")
+    await ask(make_requests(gateway, hang, seconds_max=0.0), client, PULL)
+    assert transport.is_closing()
+
+
+async def test_another_request_that_takes_too_long_is_answered_with_an_error() -> None:
+    """The client asks again when somebody scrolls there once more."""
+    gateway = FakeGateway()
+    client, transport = gateway.connect("bob")
+    await ask(make_requests(gateway, hang, seconds_max=0.0), client, PULL_SEQS)
+    assert error_code(transport) == errors.Unavailable.code
+    assert not transport.is_closing()
+
+
+@pytest.mark.parametrize("kind", [ClientKind.JS, ClientKind.PYPI])
+async def test_a_client_whose_position_is_refused_is_not_silent_for_ever(kind: ClientKind) -> None:
+    """It is told, and from then on counts as one that does not sync: its pushes are let go."""
+    gateway = FakeGateway()
+    client, transport = gateway.connect("bob", kind)
+    await ask(make_requests(gateway, refuse), client, POSITION[kind])
+    assert error_code(transport) == errors.NoPermission.code
+
+    for _ in range(20):
+        client.session.release()
+
+    assert not client.session.holding
