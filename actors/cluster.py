@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -216,26 +217,38 @@ def remove_run_file(data_dir: Path) -> None:
 # --- what lingers
 
 
-def sweep(data_dir: Path) -> int:
+def sweep(data_dir: Path) -> bool:
     """
-    End every process that an earlier server of this data directory left behind; returns how many there were.
+    End every process that an earlier server of this data directory left behind; returns whether that server ended in another way than by itself.
 
     The caller holds the data directory's lock, so none of them belongs to a living server. Two of Ray's own linger for about a minute after a `kill -9`.
     """
     deadline = time.monotonic() + SWEEP_SECONDS
-    swept: set[int] = set()
-    while time.monotonic() < deadline:
-        lingering = list(_lingering(_owner_mark(data_dir)))
-        for pid in lingering:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if not lingering:
-            break
-        swept.update(lingering)
-        time.sleep(0.02)
+    crashed = (data_dir / RUN_FILE).exists()
+    while time.monotonic() < deadline and (lingering := list(_lingering(_owner_mark(data_dir)))):
+        crashed = True
+        _end(lingering, deadline)
     shutil.rmtree(_temporary_directory(data_dir), ignore_errors=True)
     remove_run_file(data_dir)
-    return len(swept)
+    return crashed
+
+
+def _end(pids: list[int], deadline: float) -> None:
+    """Kill processes and wait until they are gone with all they held: ports come free after a process has left most of /proc."""
+    for descriptor in [descriptor for pid in pids if (descriptor := _kill(pid)) is not None]:
+        select.select([descriptor], [], [], max(deadline - time.monotonic(), 0.0))
+        os.close(descriptor)
+
+
+def _kill(pid: int) -> int | None:
+    """Kill a process; returns a descriptor that becomes readable at its end, None if there is no such process."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    return descriptor
 
 
 def _lingering(mark: str) -> Iterator[int]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 SECRET_FILE = "admin-secret"  # noqa: S105 - a file's name
 LOCK_FILE = "lock"
 START_SECONDS = 60.0
+PORT_SECONDS = 5.0
+"""How long the ports of a server that was killed may take to come free: its processes end one after the other."""
+
 STOP_RAY_SECONDS = 2.0
 
 
@@ -62,8 +66,8 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
     stopped = threading.Event()
     _stop_on_signals(stopped)
     with _locked(data_dir):
-        cluster.sweep(data_dir)
-        config, endpoints = _settle(config, data_dir)
+        crashed = cluster.sweep(data_dir)
+        config, endpoints = _settle(config, data_dir, patience=PORT_SECONDS if crashed else 0.0)
         try:
             address = cluster.start(data_dir, config.cluster.namespace)
             # Ray puts handlers of its own into their place.
@@ -132,13 +136,14 @@ def _locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _settle(config: Config, data_dir: Path, *, probe: bool = True) -> tuple[Config, Endpoints]:
+def _settle(config: Config, data_dir: Path, *, probe: bool = True, patience: float = 0.0) -> tuple[Config, Endpoints]:
     """Turn what is left open in the configuration into facts: absolute folder, ports, secret, schema."""
     config, secret_file = _with_secret(config, data_dir)
     server = config.server
     if probe:
-        ws_port = _free_port(server.hosts, server.ws_port, "server.ws_port")
-        api_port = _free_port(server.hosts, server.api_port, "server.api_port")
+        deadline = time.monotonic() + patience
+        ws_port = _free_port(server.hosts, server.ws_port, "server.ws_port", deadline)
+        api_port = _free_port(server.hosts, server.api_port, "server.api_port", deadline)
         server = msgspec.structs.replace(server, data_dir=str(data_dir), ws_port=ws_port, api_port=api_port)
     else:
         server = msgspec.structs.replace(server, data_dir=str(data_dir))
@@ -161,18 +166,28 @@ def _with_secret(config: Config, data_dir: Path) -> tuple[Config, Path | None]:
     return msgspec.structs.replace(config, auth=auth), path
 
 
-def _free_port(hosts: tuple[str, ...], port: int, setting: str) -> int:
-    """Probe by a plain bind: SO_REUSEPORT, which the servers use, would hide that a port is taken."""
+def _free_port(hosts: tuple[str, ...], port: int, setting: str, deadline: float) -> int:
     for host in hosts:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        while True:
             try:
-                probe.bind((host, port))
+                port = _probe_port(host, port)
+                break
             except OSError as error:
-                raise StartError(f"port {port} on {host} can't be used ({error.strerror}); set {setting}") from error
-            port = port or probe.getsockname()[1]
+                if time.monotonic() >= deadline:
+                    raise StartError(
+                        f"port {port} on {host} can't be used ({error.strerror}); set {setting}"
+                    ) from error
+                time.sleep(0.05)
     return port
+
+
+def _probe_port(host: str, port: int) -> int:
+    """Probe by a plain bind: SO_REUSEPORT, which the servers use, would hide that a port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return port or int(probe.getsockname()[1])
 
 
 def _check_certificate(config: Config) -> None:
