@@ -315,7 +315,9 @@ class Oracle:
                 reference = self._world.stores.tables.messages.find(ConversationID(key[0]), key[1], key[2])
                 assert reference is not None
                 if reference.seq < before:
-                    self.violated(f"{key} was sent later than seq {before} on the same connection, and has {reference.seq}")
+                    self.violated(
+                        f"{key} was sent later than seq {before} on the same connection, and has {reference.seq}"
+                    )
                 before = int(reference.seq)
 
     @property

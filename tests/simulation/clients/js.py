@@ -126,7 +126,9 @@ class JavaScriptDevice(Device):
             first = (self._first or {}).get(conversation_id, 0)
             kept = self.messages.get(conversation_id, {})
             missing = [
-                seq for seq in self.world.oracle.visible(self.user_id, conversation_id, first + 1, maximum) if seq not in kept
+                seq
+                for seq in self.world.oracle.visible(self.user_id, conversation_id, first + 1, maximum)
+                if seq not in kept
             ]
             if missing:
                 return f"{conversation_id}: never heard of {missing}"

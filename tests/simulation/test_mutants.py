@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.sweep import run_seed
+
+ROOT = Path(__file__).parents[2]
+MUTANTS = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
+SEEDS_MAX = 2_000
+COPIED = ("openim_ray", "storage", "tests/simulation")
+
+
+def _copy(target: Path) -> None:
+    for name in COPIED:
+        shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_there_are_eight_mutants() -> None:
+    """A mutant that is gone is missed."""
+    assert len(MUTANTS) == 8
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("patch", MUTANTS, ids=lambda patch: patch.stem)
+def test_a_mutant_is_found(patch: Path, tmp_path: Path) -> None:
+    """A server with this fault breaks a promise in one of the worlds, in which the server without it keeps them all."""
+    _copy(tmp_path)
+    applied = subprocess.run(["git", "apply", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert applied.returncode == 0, f"{patch.name} no longer applies; make it anew: {applied.stderr}"
+
+    result = _run(tmp_path, "--seed", "0", "--count", str(SEEDS_MAX))
+
+    assert result.returncode == 1, f"not found in {SEEDS_MAX} worlds: {result.stdout}{result.stderr}"
+    assert ": Violation: " in result.stdout, result.stdout
+    seed = int(result.stdout.split()[1].rstrip(":"))
+    assert run_seed(seed) is None
+
+
+def test_the_copy_is_what_runs(tmp_path: Path) -> None:
+    """A tree in which the core cannot be imported fails: what is tested is the copy."""
+    _copy(tmp_path)
+    (tmp_path / "openim_ray/core/hub.py").write_text("raise ImportError('the copy')\n", encoding="utf-8")
+
+    assert "the copy" in _run(tmp_path, "--seed", "0").stderr
