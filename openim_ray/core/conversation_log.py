@@ -14,12 +14,15 @@ its own dense seqs. Promises:
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DuplicateKey = tuple[str, str, str]
 """(stream, sender, clientMsgID)."""
@@ -83,11 +86,12 @@ class _Staged:
 
 
 class _Stream:
-    __slots__ = ("max_seq", "max_time")
+    __slots__ = ("max_seq", "max_time", "sent")
 
-    def __init__(self, max_seq: int = 0, max_time: int = 0) -> None:
+    def __init__(self, max_seq: int = 0, max_time: int = 0, sent: Mapping[str, int] | None = None) -> None:
         self.max_seq = max_seq
         self.max_time = max_time
+        self.sent = dict(sent or {})
 
 
 class ConversationLog:
@@ -145,9 +149,10 @@ class ConversationLog:
             self.read = dict(state.read)
             self.rows_ensured = True
             for head in state.heads.values():
-                self._streams[head.conversation_id] = _Stream(head.max_seq, head.max_time)
+                self._streams[head.conversation_id] = _Stream(head.max_seq, head.max_time, head.sent)
             for message in state.tail:
-                self._remember(message)
+                key = (message.conversation_id, message.sender_id, message.client_id)
+                self._remember(key, _reference(message))
         self.loaded = True
 
     def unload(self) -> None:
@@ -200,6 +205,11 @@ class ConversationLog:
         """Return the highest seq that is durable."""
         stream = self._streams.get(conversation_id)
         return stream.max_seq if stream else 0
+
+    def sent_seq(self, conversation_id: str, sender_id: str) -> int:
+        """Return the seq of a sender's newest message that is durable."""
+        stream = self._streams.get(conversation_id)
+        return stream.sent.get(sender_id, 0) if stream else 0
 
     # --- writing
 
@@ -266,7 +276,8 @@ class ConversationLog:
         for message, one in zip(write.rows, staged, strict=True):
             stream = self._streams.setdefault(message.conversation_id, _Stream())
             stream.max_seq, stream.max_time = message.seq, message.send_time
-            self._remember(message)
+            stream.sent[message.sender_id] = message.seq
+            self._remember(one.key, _reference(message))
             self._pending.pop(one.key, None)
             done.append(Committed(message, one.waiters))
         for reader, mark in write.read.items():
@@ -287,11 +298,14 @@ class ConversationLog:
         self._queue.extendleft(reversed(fresh))
         return done
 
-    def _remember(self, message: StoredMessage) -> None:
-        key = (message.conversation_id, message.sender_id, message.client_id)
-        self._recent[key] = MessageRef(message.seq, message.server_id, message.send_time)
+    def _remember(self, key: DuplicateKey, reference: MessageRef) -> None:
+        self._recent[key] = reference
         if len(self._recent) > self._recent_max:
             self._recent.popitem(last=False)
+
+
+def _reference(message: StoredMessage) -> MessageRef:
+    return MessageRef(message.seq, message.server_id, message.send_time)
 
 
 def _numbered(draft: Draft, seq: int, send_time: int) -> StoredMessage:

@@ -17,7 +17,7 @@ from openim_ray.core.loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import home_key
+from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
 from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, WriteResult
 from openim_ray.protocol.messages import with_position
@@ -115,7 +115,8 @@ class LogShard:
         if refusal is not None:
             self._refuse(peer, item.call, refusal)
             return
-        seqs = receipt_seqs(item, log.read.get(item.user_id, 0))
+        sent_seq = log.sent_seq(item.conversation_id, item.user_id)
+        seqs = receipt_seqs(item, log.read.get(item.user_id, 0), sent_seq)
         draft = receipt_draft(item, _peer_of(log.participants, item.user_id), seqs, wall_ms)
         if log.known(draft) is not None or not seqs:
             # A receipt without seqs says nothing, and the JS SDK throws on one (OpenIM wire, §12 #13).
@@ -355,7 +356,7 @@ def _peer_of(participants: tuple[str, ...], user_id: str) -> str:
 
 
 def _mark_refusal(log: ConversationLog, item: items.MarkRead) -> errors.OpenIMError | None:
-    if not log.participants or not log.max_seq(item.conversation_id):
+    if not is_single_chat(item.conversation_id) or not log.max_seq(item.conversation_id):
         return errors.RecordNotFound("conversationID: no such conversation")
     if item.user_id not in log.participants:
         return errors.NoPermission("conversationID: not a conversation of this user")

@@ -34,13 +34,19 @@ _OPTIONS = {
 }
 
 
-def receipt_seqs(mark: MarkRead, read_before: int) -> list[int]:
+def receipt_seqs(mark: MarkRead, read_before: int, sent_seq: int) -> list[int]:
     """
     Return the seqs a receipt names: the union of the newly read range and of those the reader listed.
 
-    The union matters: the reader's own sends raise her read position, so that the range alone is often empty (OpenIM wire, §7.7).
+    The range begins above the reader's own newest message: her messages must not be named, or her peer's SDK takes them for
+    read by the peer and never says that he has read them. So the union matters: the range alone is often empty (OpenIM wire, §7.7).
+
+    Args:
+        mark: what the reader says.
+        read_before: up to where she had said so before.
+        sent_seq: the seq of her own newest message.
     """
-    first = max(read_before + 1, mark.has_read_seq - RECEIPT_SEQS_MAX + 1, 1)
+    first = max(read_before + 1, sent_seq + 1, mark.has_read_seq - RECEIPT_SEQS_MAX + 1, 1)
     seqs = set(range(first, mark.has_read_seq + 1))
     seqs.update(seq for seq in mark.seqs if 0 < seq <= mark.has_read_seq)
     return sorted(seqs)[-RECEIPT_SEQS_MAX:]

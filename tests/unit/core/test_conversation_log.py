@@ -147,3 +147,18 @@ def test_a_full_queue_refuses() -> None:
 
     assert log.stage(draft("1"), waiter(1))
     assert not log.stage(draft("2"), waiter(2))
+
+
+def test_the_newest_message_of_each_sender_is_known() -> None:
+    """From what was stored before, and from what is stored now."""
+    head = StreamHead(CHAT, ConversationSeq(4), 1_000, {"a": 4, "b": 2})
+    log = ConversationLog("a_b", "7")
+    log.load(LogState(("a", "b"), {CHAT: head}, {}, ()))
+    assert (log.sent_seq(CHAT, "a"), log.sent_seq(CHAT, "b")) == (4, 2)
+
+    log.stage(draft("new", "b"), waiter(1))
+    write_of(log)
+    log.written(STORED)
+
+    assert (log.sent_seq(CHAT, "a"), log.sent_seq(CHAT, "b")) == (4, 5)
+    assert log.sent_seq("n_a_b", "a") == 0
