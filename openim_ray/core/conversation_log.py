@@ -293,7 +293,7 @@ class ConversationLog:
                 fresh.append(one)
                 continue
             self._pending.pop(one.key, None)
-            self._recent[one.key] = reference
+            self._remember(one.key, reference)
             done.append(Repeated(reference, one.waiters))
         self._queue.extendleft(reversed(fresh))
         return done

@@ -162,3 +162,17 @@ def test_the_newest_message_of_each_sender_is_known() -> None:
 
     assert (log.sent_seq(CHAT, "a"), log.sent_seq(CHAT, "b")) == (4, 5)
     assert log.sent_seq("n_a_b", "a") == 0
+
+
+def test_repetitions_that_the_store_found_do_not_pile_up() -> None:
+    """A sender who says all her old messages again must not make the log remember all of them."""
+    log = ConversationLog("a_b", "7", recent_max=8)
+    log.load(None)
+    for number in range(20):
+        log.stage(draft(f"old {number}"), waiter(number))
+        write_of(log)
+        first = MessageRef(ConversationSeq(number + 1), ServerMessageID("first"), 500)
+        assert log.written(WriteResult(Outcome.DUPLICATE, {0: first})) == [Repeated(first, [waiter(number)])]
+
+    remembered = [number for number in range(20) if log.known(draft(f"old {number}")) is not None]
+    assert remembered == list(range(12, 20))
