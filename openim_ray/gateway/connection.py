@@ -8,6 +8,7 @@ Frames are written straight to the transport: a server's frame is a header of tw
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,7 @@ TRY_AGAIN_LATER = 1013
 _FINAL = 0x80
 _HEADER_16 = struct.Struct(">BBH")
 _HEADER_64 = struct.Struct(">BBQ")
+_LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -123,6 +125,11 @@ class Connection:
         self._frames_behind = 0
         self._stalled_since: float | None = None
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how much the system has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
     def upgraded(self) -> None:
         """Note that the handshake was answered: from now on frames leave."""
         self._upgraded = True
@@ -172,7 +179,11 @@ class Connection:
         self.drop(now)
 
     def abort(self) -> None:
-        """Cut the socket off at once; what waits is lost."""
+        """Cut the socket off at once, by a reset; what waits is lost, here and in the system."""
         self.gone = True
         self._waiting.clear()
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            # Without it the system keeps trying for minutes to send what it has buffered, megabytes for each.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
         self._transport.abort()

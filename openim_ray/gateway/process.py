@@ -91,6 +91,7 @@ class GatewayProcess:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_flush: list[Connection] = []
+        self._leaving: list[tuple[float, Connection]] = []
         self._next_sweep = 0.0
         self._room_to_read = asyncio.Semaphore(RUNS_AT_ONCE)
         self._to_close: dict[int, str] = {}
@@ -123,9 +124,11 @@ class GatewayProcess:
         self.connections[connection.number] = connection
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection whose socket is gone."""
+        """Forget a connection that is read no more; what its socket has not taken yet has the write deadline to leave."""
         connection.gone = True
         self.connections.pop(connection.number, None)
+        if connection.unsent_bytes:
+            self._leaving.append((self._loop.time() + self._times.write, connection))
         self.hub.close(connection.number)
         self.perform()
 
@@ -262,7 +265,16 @@ class GatewayProcess:
             elif connection.platform_id == Platform.WEB and now - connection.last_pinged > self._times.web_ping:
                 connection.last_pinged = now
                 self._queue(connection, ping)
+        self._cut_off_leaving(now)
         self.flush()
+
+    def _cut_off_leaving(self, now: float) -> None:
+        leaving, self._leaving = self._leaving, []
+        for deadline, connection in leaving:
+            if deadline <= now:
+                connection.abort()
+            elif connection.unsent_bytes:
+                self._leaving.append((deadline, connection))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.e2e.server import CALL_SECONDS, Server
 RETURN_SECONDS: Final = 30.0
 """How long something may take to come back to where it was."""
 
+_LISTEN: Final = "0A"
 _LOOK_AGAIN_SECONDS: Final = 0.1
 
 
@@ -27,6 +29,18 @@ def metric(server: Server, name: str) -> int:
 def descriptors(pid: int) -> int:
     """Return how many descriptors a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def client_sockets(pid: int, port: int) -> int:
+    """Return how many connections to a local port a process holds, closed ones included whose descriptor it still has."""
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in table]
+    inodes = {row[9] for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] != _LISTEN}
+    held = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            held += str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in inodes
+    return held
 
 
 def pss_kilobytes(pid: int) -> int:

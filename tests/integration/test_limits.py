@@ -9,13 +9,15 @@ from typing import Final
 
 import pytest
 
+from openim_ray.protocol.encoding import GOB
+from openim_ray.protocol.frames import Request
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq
 from tests.e2e.server import Server
 from tests.integration.connection import NATIVE, Account, Connection, target, text_message
-from tests.integration.measures import descriptors, metric, until, until_connections
+from tests.integration.measures import client_sockets, metric, until, until_connections
 from tests.integration.people import People
-from tests.integration.websocket import PING, HttpAnswer, WebSocket
+from tests.integration.websocket import BINARY, PING, HttpAnswer, WebSocket
 
 PER_ADDRESS, IN_ALL = 4, 10
 
@@ -29,7 +31,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "OPENIM_GATEWAY_FRAMES_PER_SECOND_MAX": "50",
         "OPENIM_GATEWAY_FRAMES_BURST_MAX": "200",
         "OPENIM_GATEWAY_HANDSHAKE_SECONDS": "1",
-        "OPENIM_GATEWAY_WRITE_DEADLINE_SECONDS": "3",
+        "OPENIM_GATEWAY_WRITE_DEADLINE_SECONDS": "8",
         "OPENIM_SERVER_TRUSTED_PROXIES": "127.0.0.1",
     }
     server = Server(tmp_path_factory.mktemp("small"), environment=environment)
@@ -125,42 +127,69 @@ LARGE_TEXT: Final = "x" * 37_000
 
 
 async def deaf(small: People, account: Account) -> WebSocket:
-    """Connect a client that reads nothing."""
+    """Connect a client that reads nothing, uncompressed."""
     socket = await small.socket(receive_buffer_bytes=4096)
-    await socket.upgrade(target(account, NATIVE))
+    await socket.upgrade(target(account, NATIVE, compression=None), {"X-Forwarded-For": "192.0.2.1"})
     socket.pause()
     return socket
 
 
-async def test_a_client_that_does_not_read_is_cut_off(small: People) -> None:
-    """Others chat on while its queue fills up, and its descriptor is given back at once."""
-    server = small.server
+async def fill(sender: Connection, receiver: Account, count: int) -> None:
+    """Send large texts, all at once."""
+    message = text_message(sender.user_id, receiver.user_id, LARGE_TEXT)
+    answers = []
+    for number in range(count):
+        message.clientMsgID = f"text {number}"
+        answers.append(sender.send(RequestIdentifier.SEND_MSG, message.SerializeToString()))
+    assert not any(answer.err_code for answer in await asyncio.gather(*answers))
+
+
+async def until_sockets(server: Server, count: int) -> None:
+    """Wait until the gateway holds so many connections of clients."""
     (gateway,) = server.actors("GatewayActor")
+    await until(lambda: client_sockets(gateway, server.ws_port), lambda value: value == count, f"{count} sockets")
+
+
+async def test_a_client_that_does_not_read_is_cut_off(small: People) -> None:
+    """Others chat on while its queue fills up, and its descriptor is given back."""
+    server = small.server
     alice, bob = await small.connect("alice"), await small.account("bob")
-    descriptors_before, cut_before = descriptors(gateway), metric(server, "openim_slow_clients")
+    cut_before = metric(server, "openim_slow_clients")
     socket = await deaf(small, bob)
     await until_connections(server, 2)
+    await fill(alice, bob, 150)
     while await asyncio.to_thread(metric, server, "openim_slow_clients") == cut_before:
-        await alice.send_text(bob.user_id, LARGE_TEXT)
-    await until(lambda: descriptors(gateway), lambda value: value <= descriptors_before, "descriptors")
-    assert len(await alice.pushed(1)) > 1
+        await alice.send_text(bob.user_id, "still here")
+    await until_sockets(server, 1)
     socket.resume()
     await socket.gone()
+    await alice.send_text(bob.user_id, "still here")
 
 
-async def test_a_kicked_client_that_does_not_read_is_cut_off(small: People) -> None:
-    """What it has not taken can't keep the socket of a connection that is over."""
-    server = small.server
-    (gateway,) = server.actors("GatewayActor")
+async def test_a_client_that_floods_is_cut_off(small: People) -> None:
+    """More bytes than its queue may hold end it at once, long before its time to take them is over."""
     alice, bob = await small.connect("alice"), await small.account("bob")
-    descriptors_before = descriptors(gateway)
     await deaf(small, bob)
-    text = text_message(alice.user_id, bob.user_id, LARGE_TEXT)
-    answers = []
-    for number in range(150):
-        text.clientMsgID = f"text {number}"
-        answers.append(alice.send(RequestIdentifier.SEND_MSG, text.SerializeToString()))
-    assert not any(answer.err_code for answer in await asyncio.gather(*answers))
-    body = {"userID": bob.user_id, "platformID": bob.platform}
-    await asyncio.to_thread(server.call, "/auth/force_logout", body)
-    await until(lambda: descriptors(gateway), lambda value: value <= descriptors_before, "descriptors")
+    await until_connections(small.server, 2)
+    await fill(alice, bob, 190)
+    await fill(await small.connect("carol"), bob, 190)
+    await until_sockets(small.server, 2)
+    await alice.send_text(bob.user_id, "still here")
+
+
+async def test_clients_that_are_over_and_do_not_read_are_cut_off(small: People) -> None:
+    """What it has not taken can't keep the socket of a connection that was kicked, whether it still sends or not, or logged out."""
+    server = small.server
+    receivers = [await small.account(name) for name in ("kicked", "sending", "leaving")]
+    sockets = [await deaf(small, receiver) for receiver in receivers]
+    sender = await small.connect("sender")
+    for receiver in receivers:
+        await fill(await small.connect("sender"), receiver, 130)
+    for receiver in receivers[:2]:
+        body = {"userID": receiver.user_id, "platformID": receiver.platform}
+        await asyncio.to_thread(server.call, "/auth/force_logout", body)
+    request = Request(RequestIdentifier.LOGOUT, "", receivers[2].user_id, "operation", "1")
+    sockets[1].send(PING, b"")
+    sockets[2].send(BINARY, GOB.encode_request(request))
+    await until_sockets(server, 4)
+    await sender.send_text(sender.user_id, "still here")
