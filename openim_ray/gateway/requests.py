@@ -151,10 +151,13 @@ class Requests:
     def _refuse(self, client: Client, request: Request, error: errors.OpenIMError) -> None:
         if error.temporary and request.req_identifier in _SYNC_REQUESTS:
             # An error would be the end of that sync for the Go SDK (OpenIM wire, Appendix D, 7.3): a new connection syncs.
+            # Until it is closed, JS and PyPI get no push: it would move their position past what they could not pull.
             self._process.close_for_sync(client.connection.number, "sync not answerable")
             return
         if self._sets_position(client, request):
             client.session.sync_refused()
+        elif request.req_identifier == RequestIdentifier.PULL_MSG_BY_RANGE:
+            client.session.pull_finished()
         self._write(client, failure(request, error))
 
     def _write(self, client: Client, response: Response) -> None:
@@ -181,15 +184,14 @@ class Requests:
     async def _pull_by_range(self, client: Client, request: Request) -> bytes:
         session = client.session
         session.pull_started()
-        try:
-            return await self._reading.pull_by_ranges(
-                client.connection.user_id,
-                request.data,
-                uncut=session.kind is ClientKind.PYPI,
-                compressed=client.connection.encoding.gzip,
-            )
-        finally:
-            session.pull_finished()
+        data = await self._reading.pull_by_ranges(
+            client.connection.user_id,
+            request.data,
+            uncut=session.kind is ClientKind.PYPI,
+            compressed=client.connection.encoding.gzip,
+        )
+        session.pull_finished()
+        return data
 
     async def _pull_by_seqs(self, client: Client, request: Request) -> bytes:
         connection = client.connection

@@ -19,7 +19,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp, MsgData
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.read_marks import ReadMarks
 from tests.simulation.broker import FutureContext, HubBroker
-from tests.simulation.coroutines import Future
+from tests.simulation.coroutines import Future, start
 from tests.simulation.messages import prepare
 from tests.simulation.process import Process
 from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Pushed, Request
@@ -211,7 +211,7 @@ class GatewayProcess(Process):
         elif isinstance(effect, KickOut):
             self._kick(effect.connection)
         elif isinstance(effect, Close):
-            self.close(effect.connection, effect.reason)
+            self._close_for_sync(effect.connection, effect.reason)
 
     def _push(self, push: Push) -> None:
         for number in push.connections:
@@ -283,16 +283,27 @@ class GatewayProcess(Process):
         self.perform()
 
     async def _answer(self, connection: Connection, request: Request) -> None:
+        answering = start(self._data(connection, request), lambda: self.up and not connection.gone)
+        self.later(REQUEST_SECONDS_MAX, lambda: answering.fail(errors.Unavailable("no answer in time")))
         try:
-            data = await self._data(connection, request)
+            data = await answering
         except errors.OpenIMError as error:
-            if error.temporary and request.identifier in _SYNC_REQUESTS:
-                self.close(connection.number, "sync not answerable")
-            else:
-                self.write(connection, Answer(request.identifier, request.number, error.code, b""))
+            self._refuse(connection, request, error)
             return
         self.write(connection, Answer(request.identifier, request.number, 0, data))
         self._after_answer(connection, request, data)
+
+    def _refuse(self, connection: Connection, request: Request, error: errors.OpenIMError) -> None:
+        if error.temporary and request.identifier in _SYNC_REQUESTS:
+            self._close_for_sync(connection.number, "sync not answerable")
+            return
+        if request.identifier == RequestIdentifier.PULL_MSG_BY_RANGE:
+            connection.session.pull_finished()
+        self.write(connection, Answer(request.identifier, request.number, error.code, b""))
+
+    def _close_for_sync(self, number: int, reason: str) -> None:
+        """Close soon: closes are paced."""
+        self.later(self.world.scheduler.random.choice((0.0, 0.0, 3.0)), lambda: self.close(number, reason))
 
     async def _data(self, connection: Connection, request: Request) -> bytes:
         user_id, session = connection.login.user_id, connection.session
@@ -311,11 +322,10 @@ class GatewayProcess(Process):
             return await self.reading.has_read_and_max_seqs(user_id, request.data)
         if request.identifier == RequestIdentifier.PULL_MSG_BY_RANGE:
             session.pull_started()
-            try:
-                uncut = session.kind is ClientKind.PYPI
-                return await self.reading.pull_by_ranges(user_id, request.data, uncut=uncut)
-            finally:
-                session.pull_finished()
+            uncut = session.kind is ClientKind.PYPI
+            data = await self.reading.pull_by_ranges(user_id, request.data, uncut=uncut)
+            session.pull_finished()
+            return data
         return await self.reading.pull_by_seqs(user_id, request.data)
 
     def _after_answer(self, connection: Connection, request: Request, data: bytes) -> None:
