@@ -1,5 +1,5 @@
 """
-Ray itself: its environment, start, attach, run file and sweep. Nobody else touches any of it.
+Ray itself: its environment, start, attach and end. Nobody else touches any of it.
 
 Ray runs code for whoever reaches it, so in local mode every listener is on loopback and asks for a token that only the owner of the data directory
 can read; dashboard and usage reporting are off.
@@ -8,38 +8,33 @@ can read; dashboard and usage reporting are off.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
-import select
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import time
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 from ray._private.node import Node
-from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
+
+from openim_ray.actors.leftovers import OWNER_VARIABLE, owner_mark, temporary_directory
+from openim_ray.actors.run_file import RUN_FILE, RunFile, RunFileDamaged, read_run_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-OWNER_VARIABLE = "OPENIMRAY_OWNER"
-"""Stands in the environment of every process of a server; a later start finds by it what lingers."""
-
-RUN_FILE = "run.json"
 TOKEN_FILE = "ray-token"  # noqa: S105 - a file's name
-SWEEP_SECONDS = 5.0
-CONNECT_SECONDS = 1.5
+CONNECT_SECONDS = 1.0
+OBJECT_STORE_BYTES = 80_000_000
+"""The smallest that Ray takes without a word; nothing here is big enough for it."""
+
+LOG_BYTES_MAX = 10_000_000
+"""Of each log file that Ray keeps; then it begins another, and removes the third."""
 
 
 class ClusterError(Exception):
@@ -48,21 +43,8 @@ class ClusterError(Exception):
     """
 
 
-class RunFile(msgspec.Struct, frozen=True):
-    """
-    What a running server leaves in its data directory for scripts and for the next start.
-    """
-
-    address: str
-    namespace: str
-    pid: int
-    ws_urls: list[str]
-    api_urls: list[str]
-    detached: bool = False
-    loopback: bool = True
-
-
 _namespace = ""
+_address = ""
 
 
 def connected_namespace() -> str:
@@ -74,56 +56,119 @@ def connected_namespace() -> str:
     return _namespace
 
 
+# --- start
+
+
 def start(data_dir: Path, namespace: str) -> str:
     """
     Start a Ray of our own on loopback, whose life ends with this process; returns its address.
     """
-    global _namespace  # noqa: PLW0603 - one Ray per process, as Ray itself has it
+    _make_token(data_dir)
+    os.environ.update(_environment_of_parts(data_dir))
     _set_environment(data_dir, loopback=True)
     with _unused_parts_left_out():
         context = ray.init(
             address="local",
             namespace=namespace,
             include_dashboard=False,
-            num_cpus=max(os.cpu_count() or 1, 2),
-            object_store_memory=80_000_000,
+            num_cpus=_cpus(),
+            object_store_memory=OBJECT_STORE_BYTES,
             log_to_driver=False,
             configure_logging=False,
-            _temp_dir=str(_temporary_directory(data_dir)),
+            _temp_dir=str(temporary_directory(data_dir)),
         )
-    _namespace = namespace
-    return str(context.address_info["gcs_address"])  # type: ignore[attr-defined]
+    address = str(context.address_info["gcs_address"])  # type: ignore[attr-defined]
+    _note_connection(address, namespace)
+    return address
+
+
+def start_head(data_dir: Path, port: int) -> str:
+    """
+    Start a Ray head that outlives this process, on loopback; returns its address.
+    """
+    # Imported here: the command line of Ray is needed nowhere else.
+    from click.exceptions import ClickException  # noqa: PLC0415
+    from ray.scripts.scripts import start as start_command  # noqa: PLC0415
+
+    _make_token(data_dir)
+    os.environ.update(_environment_of_parts(data_dir))
+    _set_environment(data_dir, loopback=True)
+    port = port or _unused_port()
+    arguments = [
+        "--head",
+        "--node-ip-address=127.0.0.1",
+        f"--port={port}",
+        "--include-dashboard=false",
+        "--disable-usage-stats",
+        f"--num-cpus={_cpus()}",
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
+        f"--temp-dir={temporary_directory(data_dir)}",
+    ]
+    said = io.StringIO()
+    try:
+        with _unused_parts_left_out(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            start_command.main(arguments, standalone_mode=False)
+    except (ClickException, SystemExit, RayError, OSError, RuntimeError, ValueError) as error:
+        lines = (str(error).strip() or said.getvalue().strip() or type(error).__name__).splitlines()
+        raise ClusterError(f"Ray did not start: {lines[-1]}") from error
+    return f"127.0.0.1:{port}"
+
+
+def _cpus() -> int:
+    return max(os.cpu_count() or 1, 2)
+
+
+def _unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
 def _unused_parts_left_out() -> Iterator[None]:
     """
-    Let Ray start without autoscaler, log forwarding and dashboard, for which one machine has no use: 150 MB (PSS), and two seconds.
+    Let Ray start without autoscaler, log forwarding, dashboard and client server, for which one machine has no use.
 
-    `ray.init` has no switch for them; `ray start` has, but for the dashboard.
+    Together 150 MB (PSS) and two seconds; and the client server, where its packages are installed, takes port 10001. `ray.init` has no
+    switch for them.
     """
-    parts = [name for name in ("start_monitor", "start_log_monitor", "start_api_server") if hasattr(Node, name)]
+    parts = ("start_monitor", "start_log_monitor", "start_api_server", "start_ray_client_server")
     with contextlib.ExitStack() as restored:
         for name in parts:
-            restored.callback(setattr, Node, name, getattr(Node, name))
-            setattr(Node, name, lambda *_, **__: None)
+            if hasattr(Node, name):
+                restored.callback(setattr, Node, name, getattr(Node, name))
+                setattr(Node, name, lambda *_, **__: None)
         yield
+
+
+def leave_out_client_server(ray_params: Any, _is_head: bool) -> None:
+    """
+    Keep Ray's client server from taking port 10001: for `RAY_START_HOOK`, where `ray start` is called by others (`cluster.yaml`).
+    """
+    ray_params.ray_client_server_port = None
+
+
+# --- attach
 
 
 def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = False) -> str:
     """
     Join a Ray that runs already; returns its address.
 
-    ClusterError if there is none, or it refuses the token.
+    ClusterError within seconds if there is none, or it refuses the token.
     """
-    global _namespace  # noqa: PLW0603 - one Ray per process, as Ray itself has it
+    if ray.is_initialized():
+        if (address, namespace) == (_address, _namespace):
+            return address
+        raise ClusterError("this process is connected to another Ray already: call ray.shutdown() first")
+    _require_token(data_dir)
     _set_environment(data_dir, loopback=loopback)
     _probe(address)
     try:
         ray.init(address=address, namespace=namespace, log_to_driver=False, configure_logging=False)
     except (RayError, ConnectionError, RuntimeError) as error:
         raise ClusterError(f"Ray at {address} refuses: {str(error).splitlines()[0]}") from error
-    _namespace = namespace
+    _note_connection(address, namespace)
     return address
 
 
@@ -133,12 +178,78 @@ def connect(data_dir: str | Path | None = None) -> RunFile:
 
     Without an argument: `OPENIM_DATA_DIR`, or `data` in the current directory. ClusterError says in one line what is wrong.
     """
-    folder = Path(data_dir or os.environ.get("OPENIM_DATA_DIR", "data")).resolve()
-    run = read_run_file(folder)
+    folder = Path(data_dir or os.environ.get("OPENIM_DATA_DIR") or "data").resolve()
+    try:
+        run = read_run_file(folder)
+    except RunFileDamaged as error:
+        raise ClusterError(str(error)) from error
     if run is None:
         raise ClusterError(f"no server runs with data directory {folder} (there is no {RUN_FILE})")
     attach(folder, run.address, run.namespace, loopback=run.loopback)
     return run
+
+
+def is_reachable(address: str) -> bool:
+    """
+    Tell whether anybody listens at an address HOST:PORT.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _probe(address: str) -> None:
+    """Ask for the cluster's id: by itself `ray.init` takes 20 to 80 seconds to find out that it can't have it."""
+    if not is_reachable(address):
+        raise ClusterError(f"no server answers at {address} (it has stopped, or the run file is old)")
+    try:
+        with _short_deadlines(), _native_stderr_closed():
+            GcsClient(address=address)
+    except AuthenticationError as error:
+        raise ClusterError(f"Ray at {address} refuses the token in {os.environ['RAY_AUTH_TOKEN_PATH']}") from error
+    except RayError as error:
+        raise ClusterError(f"no answer from Ray at {address}") from error
+
+
+@contextlib.contextmanager
+def _short_deadlines() -> Iterator[None]:
+    names = ("RAY_gcs_rpc_server_connect_timeout_s", "RAY_py_gcs_connect_timeout_s")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    Config.initialize("")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        Config.initialize("")
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Keep what Ray's C++ writes to the terminal by itself, past every logging setting, from getting there."""
+    with contextlib.ExitStack() as restored:
+        kept = os.dup(2)
+        restored.callback(os.close, kept)
+        restored.callback(os.dup2, kept, 2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+
+
+def _note_connection(address: str, namespace: str) -> None:
+    global _address, _namespace
+    _address, _namespace = address, namespace
+
+
+# --- actors
 
 
 def find_actor(name: str, namespace: str) -> Any:
@@ -176,93 +287,24 @@ def end_actors(namespace: str) -> None:
                 ray.kill(ray.get_actor(actor["name"], namespace), no_restart=True)
 
 
+# --- end
+
+
+def lost_parts() -> list[str]:
+    """
+    Return which of the processes of the Ray that this process started are gone; without them nothing works, and nothing says so.
+    """
+    node: Any = worker._global_node  # noqa: SLF001
+    return [] if node is None else [str(name) for name, _ in node.dead_processes()]
+
+
 def stop() -> None:
     """
     Leave Ray; one that this process started ends.
     """
-    ray.shutdown()
-
-
-# --- the run file
-
-
-def write_run_file(data_dir: Path, run: RunFile) -> None:
-    """
-    Leave word of a running server.
-    """
-    partial = data_dir / f".{RUN_FILE}.{os.getpid()}"
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(run)))
-    partial.replace(data_dir / RUN_FILE)
-
-
-def read_run_file(data_dir: Path) -> RunFile | None:
-    """
-    Return what a server left word of; None if there is nothing.
-    """
-    try:
-        return msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=RunFile)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ClusterError(f"{data_dir / RUN_FILE} is not readable: {error}") from error
-
-
-def remove_run_file(data_dir: Path) -> None:
-    """
-    Take the word back.
-    """
-    (data_dir / RUN_FILE).unlink(missing_ok=True)
-
-
-# --- what lingers
-
-
-def sweep(data_dir: Path) -> bool:
-    """
-    End every process that an earlier server of this data directory left behind; returns whether that server ended in another way than by itself.
-
-    The caller holds the data directory's lock, so none of them belongs to a living server. Two of Ray's own linger for about a minute after a `kill -9`.
-    """
-    deadline = time.monotonic() + SWEEP_SECONDS
-    crashed = (data_dir / RUN_FILE).exists()
-    while time.monotonic() < deadline and (lingering := list(_lingering(_owner_mark(data_dir)))):
-        crashed = True
-        _end(lingering, deadline)
-    shutil.rmtree(_temporary_directory(data_dir), ignore_errors=True)
-    remove_run_file(data_dir)
-    return crashed
-
-
-def _end(pids: list[int], deadline: float) -> None:
-    """Kill processes and wait until they are gone with all they held: ports come free after a process has left most of /proc."""
-    for descriptor in [descriptor for pid in pids if (descriptor := _kill(pid)) is not None]:
-        select.select([descriptor], [], [], max(deadline - time.monotonic(), 0.0))
-        os.close(descriptor)
-
-
-def _kill(pid: int) -> int | None:
-    """Kill a process; returns a descriptor that becomes readable at its end, None if there is no such process."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    return descriptor
-
-
-def _lingering(mark: str) -> Iterator[int]:
-    wanted = f"{OWNER_VARIABLE}={mark}".encode()
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit() or int(process.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if wanted in (process / "environ").read_bytes().split(b"\0") and not _is_zombie(process):
-                yield int(process.name)
-
-
-def _is_zombie(process: Path) -> bool:
-    return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    # While it ends, C++ parts report each other's end as failures.
+    with _native_stderr_closed():
+        ray.shutdown()
 
 
 # --- environment
@@ -273,19 +315,27 @@ def environment(data_dir: Path, *, loopback: bool) -> dict[str, str]:
     Return the variables that every process of a server, and every script that asks it, must have.
     """
     variables = {
-        OWNER_VARIABLE: _owner_mark(data_dir),
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(_token_file(data_dir)),
+        "RAY_AUTH_TOKEN_PATH": str(data_dir / TOKEN_FILE),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
-        "RAY_worker_niceness": "0",
     }
     if loopback:
         # The only switch that puts every listener of Ray on 127.0.0.1 (measured with Ray 2.60).
         variables["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     return variables
+
+
+def _environment_of_parts(data_dir: Path) -> dict[str, str]:
+    """Return what only the processes of a server need: a script's children must not be taken for such."""
+    return {
+        OWNER_VARIABLE: owner_mark(data_dir),
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_ROTATION_MAX_BYTES": str(LOG_BYTES_MAX),
+        "RAY_ROTATION_BACKUP_COUNT": "2",
+        # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
+        "RAY_worker_niceness": "0",
+    }
 
 
 def _set_environment(data_dir: Path, *, loopback: bool) -> None:
@@ -296,65 +346,22 @@ def _set_environment(data_dir: Path, *, loopback: bool) -> None:
     AuthenticationTokenLoader.instance().reset_cache()
 
 
-def _token_file(data_dir: Path) -> Path:
+def _make_token(data_dir: Path) -> None:
     path = data_dir / TOKEN_FILE
-    if not path.exists():
-        partial = data_dir / f".{TOKEN_FILE}.{os.getpid()}"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        partial.rename(path)
-    return path
+    if path.exists():
+        return
+    partial = data_dir / f".{TOKEN_FILE}.{os.getpid()}"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    partial.rename(path)
 
 
-def _owner_mark(data_dir: Path) -> str:
-    return sha256(str(data_dir.resolve()).encode()).hexdigest()[:24]
-
-
-def _temporary_directory(data_dir: Path) -> Path:
-    # Not inside the data directory: paths of Unix sockets over 107 bytes fail.
-    return Path(tempfile.gettempdir()) / f"openim-ray-{_owner_mark(data_dir)[:12]}"
-
-
-def _probe(address: str) -> None:
-    host, _, port = address.rpartition(":")
+def _require_token(data_dir: Path) -> None:
+    path = data_dir / TOKEN_FILE
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+        if path.read_text().strip():
             return
-    except (OSError, ValueError) as error:
-        raise ClusterError(f"no server answers at {address} (it has stopped, or the run file is old)") from error
-
-
-def start_head(data_dir: Path, port: int) -> str:
-    """
-    Start a Ray head that outlives this process, on loopback; returns its address.
-    """
-    port = port or _unused_port()
-    command = [
-        sys.executable,
-        "-m",
-        "ray.scripts.scripts",
-        "start",
-        "--head",
-        "--node-ip-address=127.0.0.1",
-        f"--port={port}",
-        "--include-dashboard=false",
-        "--disable-usage-stats",
-        f"--num-cpus={max(os.cpu_count() or 1, 2)}",
-        "--object-store-memory=80000000",
-        f"--temp-dir={_temporary_directory(data_dir)}",
-    ]
-    variables = {**os.environ, **environment(data_dir, loopback=True)}
-    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
-        command, env=variables, capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-        raise ClusterError(f"Ray did not start: {lines[-1]}")
-    return f"127.0.0.1:{port}"
-
-
-def _unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ClusterError(f"the server's Ray token is not readable: {path}: {error.strerror}") from error
+    raise ClusterError(f"the server's Ray token is empty: {path}")

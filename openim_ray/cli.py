@@ -7,12 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import time
-import urllib.error
-import urllib.request
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +18,10 @@ from openim_ray import __version__
 from openim_ray.config import Config, ConfigError, default_toml, describe, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from openim_ray.app import Endpoints
+    from openim_ray.api_client import ApiClient
+    from openim_ray.prepare import Endpoints
 
 PLATFORMS = {
     "ios": 1,
@@ -39,7 +35,9 @@ PLATFORMS = {
     "ipad": 9,
     "harmonyos": 11,
 }
-CALL_SECONDS = 10.0
+STATUS_SECONDS = 5.0
+# By name: what may fail is imported only when a command needs it.
+EXPECTED = {"StartError": 2, "ClusterError": 2, "NothingRuns": 2, "ServerLost": 1, "CallFailed": 2, "Refused": 2}
 
 
 class CommandError(Exception):
@@ -50,24 +48,29 @@ class CommandError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
-    Run a command; returns the exit status: 0 done, 1 failed, 2 can't be done as asked.
+    Run a command; returns the exit status: 0 done, 1 not well, 2 can't be done as asked.
     """
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options) or 0)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep the interpreter from flushing into the void at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ConfigError, CommandError) as error:
-        return _fail(str(error))
+        return _fail(str(error), 2)
     except Exception as error:
-        if type(error).__name__ in ("StartError", "ClusterError"):
-            return _fail(str(error))
-        raise
+        status = EXPECTED.get(type(error).__name__)
+        if status is None:
+            raise
+        return _fail(str(error), status)
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, status: int) -> int:
     sys.stderr.write(f"openim-ray: {text}\n")
-    return 2
+    return status
 
 
 # --- up and down
@@ -85,11 +88,19 @@ def _up(options: argparse.Namespace) -> None:
 
 def _announce(endpoints: Endpoints) -> None:
     secret = str(endpoints.secret_file) if endpoints.secret_file else "as configured"
+    pages = [endpoints.public_api_url] if endpoints.public_api_url else endpoints.api_urls
     lines = [
         f"OpenIM on Ray {__version__} is ready",
-        *(f"  chat page   {url}/" for url in endpoints.api_urls),
-        *(f"  HTTP API    {url}" for url in endpoints.api_urls),
-        *(f"  WebSocket   {url}" for url in endpoints.ws_urls),
+        *(f"  chat page   {url}/" for url in pages),
+        *(f"  HTTP API    {url}" for url in pages),
+        *(
+            f"  WebSocket   {url}"
+            for url in ([endpoints.public_ws_url] if endpoints.public_ws_url else endpoints.ws_urls)
+        ),
+    ]
+    if endpoints.public_api_url or endpoints.public_ws_url:
+        lines.append(f"  listens at  {' '.join([*endpoints.ws_urls, *endpoints.api_urls])}")
+    lines += [
         f"  data        {endpoints.data_dir}",
         f"  secret      {secret}",
         "  next        openim-ray user add alice && openim-ray user token alice --platform web",
@@ -101,58 +112,34 @@ def _announce(endpoints: Endpoints) -> None:
 def _down(options: argparse.Namespace) -> None:
     config = _config(options)
     from openim_ray import app
-    from openim_ray.actors import cluster
 
-    data_dir = Path(config.server.data_dir).resolve()
-    run = cluster.read_run_file(data_dir)
-    if run is None:
-        raise CommandError(f"no server runs with data directory {data_dir}")
-    if not run.detached:
-        _end_process(run.pid)
-        return
-    cluster.connect(data_dir)
-    app.drain(config)
-    cluster.end_actors(config.cluster.namespace)
-    cluster.stop()
-    if run.loopback:
-        cluster.sweep(data_dir)
-    cluster.remove_run_file(data_dir)
-
-
-def _end_process(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(200):
-            time.sleep(0.05)
-            os.kill(pid, 0)
-    except ProcessLookupError:
-        return
-    raise CommandError(f"process {pid} did not stop within 10 s")
+    app.stop(config)
+    sys.stdout.write("the server has stopped\n")
 
 
 def _status(options: argparse.Namespace) -> int:
     config = _config(options)
-    from openim_ray.actors import cluster
-    from openim_ray.actors.query import ask
-    from openim_ray.actors.settings import SUPERVISOR, gateway_names
+    from openim_ray import status
 
-    run = cluster.connect(config.server.data_dir)
-    actors: list[dict[str, Any]] = ask(SUPERVISOR, "health", CALL_SECONDS)
-    ready, detail = ask(gateway_names(config)[0], "ready", CALL_SECONDS)
+    found = status.look(config, STATUS_SECONDS)
     if options.json:
-        sys.stdout.write(json.dumps({"ready": ready, "detail": detail, "actors": actors}, indent=2) + "\n")
+        sys.stdout.write(json.dumps(found.as_json(), indent=2) + "\n")
+    elif not found.running:
+        return _fail(found.detail, found.exit_status)
     else:
-        _print_status(run.ws_urls, run.api_urls, actors, ready=ready, detail=detail)
-    return 0 if ready else 1
+        _print_status(found)
+    return found.exit_status
 
 
-def _print_status(
-    ws_urls: list[str], api_urls: list[str], actors: list[dict[str, Any]], *, ready: bool, detail: Mapping[str, object]
-) -> None:
+def _print_status(found: Any) -> None:
     console = Console()
-    console.print(f"{'ready' if ready else f'not ready: {detail}'}   {' '.join(ws_urls)}   {' '.join(api_urls)}")
+    console.print("ready" if found.ready else f"not ready: {found.detail}", markup=False)
+    for url in (*found.ws_urls, *found.api_urls):
+        console.print(f"  {url}", markup=False)
+    if not found.actors:
+        return
     table = Table("actor", "incarnation", "figures")
-    for actor in actors:
+    for actor in found.actors:
         figures = {key: value for key, value in actor.items() if key not in ("name", "incarnation")}
         table.add_row(
             str(actor["name"]),
@@ -166,60 +153,25 @@ def _print_status(
 
 
 def _user_add(options: argparse.Namespace) -> None:
-    api = _Api(_config(options))
-    user = {"userID": options.user_id, "nickname": options.nickname or options.user_id, "faceURL": ""}
-    api.call("/user/user_register", {"users": [user]})
+    _api(options).add_user(options.user_id, options.nickname or options.user_id)
     sys.stdout.write(f"user {options.user_id} added\n")
 
 
 def _user_token(options: argparse.Namespace) -> None:
-    api = _Api(_config(options))
-    body = {"userID": options.user_id, "platformID": PLATFORMS[options.platform]}
-    sys.stdout.write(str(api.call("/auth/get_user_token", body)["token"]) + "\n")
+    api = _api(options)
+    token = api.user_token(options.user_id, PLATFORMS[options.platform])
+    if options.link:
+        from openim_ray.web import login_link
+
+        token = login_link(f"{api.page_url}/", options.user_id, token)
+    sys.stdout.write(token + "\n")
 
 
-class _Api:
-    """
-    The HTTP API of the running server, as its administrator.
-    """
+def _api(options: argparse.Namespace) -> ApiClient:
+    config = _config(options)
+    from openim_ray.api_client import ApiClient
 
-    def __init__(self, config: Config) -> None:
-        from openim_ray.actors import cluster
-
-        data_dir = Path(config.server.data_dir).resolve()
-        run = cluster.read_run_file(data_dir)
-        if run is None:
-            raise CommandError(f"no server runs with data directory {data_dir}")
-        self._base = run.api_urls[0]
-        self._token = ""
-        body = {"secret": _secret(config, data_dir), "userID": config.auth.admin_user_ids[0]}
-        self._token = str(self.call("/auth/get_admin_token", body)["token"])
-
-    def call(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json", "operationID": uuid.uuid4().hex, "token": self._token}
-        request = urllib.request.Request(self._base + path, json.dumps(body).encode(), headers)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=CALL_SECONDS) as response:  # noqa: S310
-                answer = json.load(response)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise CommandError(f"the server at {self._base} does not answer: {reason}") from error
-        if answer["errCode"]:
-            detail = answer.get("errDlt") or answer.get("errMsg")
-            raise CommandError(f"refused with {answer['errCode']} {answer['errMsg']}: {detail}")
-        return dict(answer.get("data") or {})
-
-
-def _secret(config: Config, data_dir: Path) -> str:
-    configured = config.auth.admin_secret.reveal()
-    if configured:
-        return configured
-    from openim_ray.app import SECRET_FILE
-
-    try:
-        return (data_dir / SECRET_FILE).read_text().strip()
-    except OSError as error:
-        raise CommandError(f"admin secret not readable: {data_dir / SECRET_FILE}: {error.strerror}") from error
+    return ApiClient(config)
 
 
 # --- configuration
@@ -261,18 +213,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="openim-ray", description="OpenIM on Ray: an instant-messaging server.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    up = _command(commands, common, "up", _up, "start the server")
+    up = _command(commands, common, "up", _up, "start the server, and serve until Ctrl-C")
     up.add_argument("--detach", action="store_true", help="make the actors in a running (or new) Ray, and return")
-    up.add_argument("--ws-port", dest="server__ws_port", type=int, metavar="PORT")
-    up.add_argument("--api-port", dest="server__api_port", type=int, metavar="PORT")
-    up.add_argument("--host", dest="server__hosts", action="append", metavar="ADDRESS", help="may be repeated")
-    up.add_argument("--placement", dest="inboxes__placement", choices=("shared", "per-user"))
+    up.add_argument("--ws-port", dest="server__ws_port", metavar="PORT", help="of the WebSocket (default: 10001)")
+    up.add_argument("--api-port", dest="server__api_port", metavar="PORT", help="of HTTP (default: 10002)")
+    up.add_argument(
+        "--host", dest="server__hosts", action="append", metavar="ADDRESS", help="to listen on; may be repeated"
+    )
+    up.add_argument(
+        "--placement", dest="inboxes__placement", metavar="POLICY", help="of inboxes: shared (default) or per-user"
+    )
     up.add_argument("--cluster-address", dest="cluster__address", metavar="HOST:PORT", help="the Ray to join")
-    up.add_argument("--log-level", dest="log__level", metavar="LEVEL")
+    up.add_argument("--log-level", dest="log__level", metavar="LEVEL", help="debug, info, warning or error")
 
     _command(commands, common, "down", _down, "end a running server")
     status = _command(commands, common, "status", _status, "show the actors and whether clients can log in")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    status.epilog = "Exit status: 0 ready, 1 running but not ready, 2 nothing runs."
     _user_commands(commands, common)
     _config_commands(commands, common)
     _command(commands, common, "version", _version, "print the version")
@@ -283,10 +240,11 @@ def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     user = commands.add_parser("user", help="add users, make tokens").add_subparsers(required=True, metavar="COMMAND")
     add = _command(user, common, "add", _user_add, "register a user")
     add.add_argument("user_id", metavar="ID")
-    add.add_argument("--nickname", default="")
+    add.add_argument("--nickname", default="", metavar="NAME", help="what others see (default: the ID)")
     token = _command(user, common, "token", _user_token, "print a login token")
     token.add_argument("user_id", metavar="ID")
-    token.add_argument("--platform", choices=sorted(PLATFORMS), default="web")
+    token.add_argument("--platform", choices=sorted(PLATFORMS), default="web", help="where it is for (default: web)")
+    token.add_argument("--link", action="store_true", help="print a link that signs in at the chat page instead")
 
 
 def _config_commands(commands: Any, common: argparse.ArgumentParser) -> None:

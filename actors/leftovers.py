@@ -1,0 +1,94 @@
+"""
+What a server is known by on its machine, so that everything of it can be found and ended: a mark in the environment of its processes, and
+Ray's temporary directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openim_ray.actors.run_file import RUN_FILE, remove_run_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER_VARIABLE = "OPENIMRAY_OWNER"
+"""Stands in the environment of every process that a server starts; its value says whose server."""
+
+SWEEP_SECONDS = 5.0
+
+
+def owner_mark(data_dir: Path) -> str:
+    """
+    Return the value of `OWNER_VARIABLE` for the server of a data directory.
+    """
+    return sha256(str(data_dir.resolve()).encode()).hexdigest()[:24]
+
+
+def temporary_directory(data_dir: Path) -> Path:
+    """
+    Return where Ray keeps its sockets and logs for the server of a data directory.
+
+    Not inside the data directory: paths of Unix sockets over 107 bytes fail.
+    """
+    return Path(tempfile.gettempdir()) / f"openim-ray-{owner_mark(data_dir)[:12]}"
+
+
+def processes(data_dir: Path) -> Iterator[int]:
+    """
+    Yield the process ids of everything that a server of this data directory has started, this process left out.
+    """
+    wanted = f"{OWNER_VARIABLE}={owner_mark(data_dir)}".encode()
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in (process / "environ").read_bytes().split(b"\0") and not _is_zombie(process):
+                yield int(process.name)
+
+
+def sweep(data_dir: Path) -> bool:
+    """
+    End every process that a server of this data directory left behind and remove its traces; returns whether it had ended by a crash.
+
+    The caller knows that none of them belongs to a living server. Two of Ray's own linger for about a minute after a `kill -9`.
+    """
+    deadline = time.monotonic() + SWEEP_SECONDS
+    crashed = (data_dir / RUN_FILE).exists()
+    while time.monotonic() < deadline and (lingering := list(processes(data_dir))):
+        crashed = True
+        _end(lingering, deadline)
+    shutil.rmtree(temporary_directory(data_dir), ignore_errors=True)
+    remove_run_file(data_dir)
+    return crashed
+
+
+def _end(pids: list[int], deadline: float) -> None:
+    """Kill processes and wait until they are gone with all they held: ports come free after a process has left most of /proc."""
+    for descriptor in [descriptor for pid in pids if (descriptor := _kill(pid)) is not None]:
+        select.select([descriptor], [], [], max(deadline - time.monotonic(), 0.0))
+        os.close(descriptor)
+
+
+def _kill(pid: int) -> int | None:
+    """Kill a process; returns a descriptor that becomes readable at its end, None if there is no such process."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    return descriptor
+
+
+def _is_zombie(process: Path) -> bool:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"

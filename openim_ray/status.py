@@ -1,0 +1,66 @@
+"""
+How the server of a data directory is, asked from outside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from openim_ray.actors import cluster
+from openim_ray.actors.query import ask
+from openim_ray.actors.run_file import RunFileDamaged, read_run_file
+from openim_ray.actors.settings import SUPERVISOR, gateway_names
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.prepare import is_locked
+
+if TYPE_CHECKING:
+    from openim_ray.config import Config
+
+
+class Status(NamedTuple):
+    """
+    What was found; `detail` says why it isn't ready, or that nothing runs.
+    """
+
+    running: bool
+    ready: bool
+    detail: str = ""
+    ws_urls: tuple[str, ...] = ()
+    api_urls: tuple[str, ...] = ()
+    actors: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """0 ready, 1 running but not ready, 2 nothing runs."""
+        if not self.running:
+            return 2
+        return 0 if self.ready else 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as an object for programs."""
+        return self._asdict()
+
+
+def look(config: Config, seconds: float) -> Status:
+    """
+    Ask the server of the configured data directory; each question waits for `seconds` at most.
+    """
+    data_dir = Path(config.server.data_dir).resolve()
+    try:
+        run = read_run_file(data_dir)
+    except RunFileDamaged as error:
+        return Status(running=is_locked(data_dir), ready=False, detail=str(error))
+    if run is None or not cluster.is_reachable(run.address):
+        if is_locked(data_dir):
+            return Status(running=True, ready=False, detail="starting or stopping")
+        return Status(running=False, ready=False, detail=f"no server runs with data directory {data_dir}")
+    urls = tuple(run.ws_urls), tuple(run.api_urls)
+    try:
+        cluster.connect(data_dir)
+        actors = tuple(ask(SUPERVISOR, "health", seconds))
+        ready, parts = ask(gateway_names(config)[0], "ready", seconds)
+    except (cluster.ClusterError, OpenIMError) as error:
+        return Status(True, False, str(error), *urls)
+    failing = ", ".join(f"{part}: {said}" for part, said in parts.items() if said != "ok")
+    return Status(True, bool(ready), "" if ready else failing, *urls, actors)
