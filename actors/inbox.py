@@ -221,7 +221,7 @@ class InboxActor:
         except OpenIMError as error:
             log.warning("load failed", load=type(load).__name__, error=str(error))
             self._load_failed(load)
-        shard.logs.flush(self._loop.time(), wall_ms())
+        shard.logs.flush(wall_ms())
         self._perform()
 
     def _load_failed(self, load: Load) -> None:
@@ -265,7 +265,7 @@ class InboxActor:
         else:
             for one in ensures:
                 shard.logs.rows_ensured(one.home_key)
-        shard.logs.flush(self._loop.time(), wall_ms())
+        shard.logs.flush(wall_ms())
         self._perform()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:

@@ -116,7 +116,6 @@ class ConversationLog:
         self.partition = partition
         self.participants: tuple[str, ...] = ()
         self.loaded = False
-        self.last_used = 0.0
         self.rows_ensured = False
         self._queue_max = queue_max
         self._recent_max = recent_max

@@ -8,6 +8,7 @@ known; a superseded owner answers nothing.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.sequence import ConversationSeq
 
 Request = items.Submit | items.MarkRead
+
+IN_USE_MAX = 1_000
+"""The look for logs to give back passes over so many that are in use; with more it goes on at the next tick."""
 
 
 class LogShard:
@@ -75,7 +79,7 @@ class LogShard:
 
     def submit(self, peer: str, item: items.Submit, now: float, wall_ms: int) -> None:
         """Admit, de-duplicate and stage a message; answered by Accepted, or by Reply with an error."""
-        log = self._loaded_log(peer, item, now)
+        log = self._loaded_log(peer, item)
         if log is None:
             return
         if log.participants not in ((), _pair(item.sender_id, item.receiver_id)):
@@ -108,7 +112,7 @@ class LogShard:
 
     def mark_read(self, peer: str, item: items.MarkRead, now: float, wall_ms: int) -> None:
         """Record a read receipt in the log; answered by Reply when marks and 2200 are durable."""
-        log = self._loaded_log(peer, item, now)
+        log = self._loaded_log(peer, item)
         if log is None:
             return
         refusal = _mark_refusal(log, item)
@@ -142,7 +146,7 @@ class LogShard:
         self._facts.put(sender_id, receiver_id, facts, now)
         for peer, item in self._for_facts.pop((sender_id, receiver_id), deque()):
             self._waiting -= 1
-            log = self._loaded_log(peer, item, now)
+            log = self._loaded_log(peer, item)
             if log is not None and isinstance(item, items.Submit):
                 self._admit(log, peer, item, _draft(item), facts, wall_ms)
 
@@ -187,13 +191,12 @@ class LogShard:
 
     # --- writing
 
-    def flush(self, now: float, wall_ms: int) -> None:
+    def flush(self, wall_ms: int) -> None:
         """Form the writes that are due and let them go."""
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
         for key, log in dirty.items():
-            log.last_used = now
             if log.needs_rows and log.loaded and not log.idle:
                 self._ensure_rows(key, log)
                 continue
@@ -287,7 +290,7 @@ class LogShard:
 
     # --- waiting
 
-    def _loaded_log(self, peer: str, item: Request, now: float) -> ConversationLog | None:
+    def _loaded_log(self, peer: str, item: Request) -> ConversationLog | None:
         key = home_key(item.conversation_id)
         log = self._logs.get(key)
         if log is None:
@@ -296,7 +299,7 @@ class LogShard:
             self._logs[key] = log
             self._outbox.load(LoadLog(key))
         if log.loaded:
-            log.last_used = now
+            self._logs.move_to_end(key)
             return log
         self._await(self._for_log.setdefault(key, deque()), peer, item)
         return None
@@ -332,15 +335,16 @@ class LogShard:
         self._waiting -= len(self._for_log.pop(log.home_key, ()))
 
     def _give_back(self) -> None:
+        """Give back logs beyond the limit, the least recently used first."""
         excess = len(self._logs) - self._settings.logs_max
         if excess <= 0:
             return
         # Loaded anew, a log would let later messages of a sender overtake those that wait for facts.
         awaited = {home_key(item.conversation_id) for waiting in self._for_facts.values() for _, item in waiting}
         busy = awaited | self._ensuring
-        idle = [log for log in self._logs.values() if log.idle and log.loaded and log.home_key not in busy]
-        idle.sort(key=lambda log: log.last_used)
-        for log in idle[:excess]:
+        oldest = list(islice(self._logs.values(), excess + IN_USE_MAX))
+        idle = (log for log in oldest if log.idle and log.loaded and log.home_key not in busy)
+        for log in islice(idle, excess):
             del self._logs[log.home_key]
 
 

@@ -84,7 +84,7 @@ class Shard:
         self._first_heard.setdefault(peer, now)
         for item in batch:
             self._handlers[type(item)](peer, item)
-        self.logs.flush(now, wall_ms)
+        self.logs.flush(wall_ms)
 
     def link_reset(self, peer: str, now: float, wall_ms: int) -> None:
         """
@@ -100,7 +100,7 @@ class Shard:
         self.inboxes.repeat_saves(peer)
         if peer in self.placement.shards or peer in self.placement.dedicated.values():
             self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS)
-        self.logs.flush(now, wall_ms)
+        self.logs.flush(wall_ms)
 
     def tick(self, now: float, wall_ms: int) -> None:
         """Do what is due: repeat what a store could not take, end leases, give idle state back."""
@@ -111,7 +111,7 @@ class Shard:
             self._next_sweep = now + SWEEP_SECONDS
             self._sweep(now)
             self._beat()
-        self.logs.flush(now, wall_ms)
+        self.logs.flush(wall_ms)
 
     def _sweep(self, now: float) -> None:
         for peer in self.inboxes.gateways():

@@ -92,7 +92,7 @@ class ShardProcess(Process):
                 shard.logs.rows_ensured(load.home_key)
         except OpenIMError:
             self._load_failed(shard, load)
-        shard.logs.flush(self.now, self.wall_ms)
+        shard.logs.flush(self.wall_ms)
         self._perform()
 
     async def _load_inbox(self, shard: Shard, load: LoadInbox) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from openim_ray.core import items
+from openim_ray.core.loads import LoadLog
 from openim_ray.core.log_shard import LogShard
 from openim_ray.core.outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import LogState, StreamHead
+from openim_ray.domain.people import SingleChatFacts
 from openim_ray.domain.sequence import ConversationSeq
 
 CHAT, STREAM = ConversationID("si_alice_bob"), ConversationID("n_alice_bob")
+BLOCKED = SingleChatFacts(
+    receiver_exists=True,
+    blocked_by_receiver=True,
+    receiver_global_option=0,
+    receiver_conversation_option=0,
+    sender_is_system=False,
+)
 WALL_MS = 1_800_000_000_000
 
 
@@ -23,6 +32,16 @@ class Shard:
     def __init__(self, settings: ShardSettings | None = None) -> None:
         self.outbox = Outbox(0)
         self.logs = LogShard(self.outbox, {}, ("persistence-0",), settings or ShardSettings(), lambda _fanout: None)
+
+    def use(self, *receiver_ids: str) -> None:
+        """Let alice try to write to each of them, in order."""
+        for receiver_id in receiver_ids:
+            submit = items.Submit(1, f"si_alice_{receiver_id}", "alice", receiver_id, "m", "s", 101, "op", b"")
+            self.logs.submit("gateway-0", submit, 0.0, WALL_MS)
+
+    def loads(self) -> list[str]:
+        """Return the keys of the logs that are to be read."""
+        return [load.home_key for load in self.outbox.take_loads() if isinstance(load, LoadLog)]
 
     def load(self, max_seq: int) -> None:
         """Let the chat of alice and bob, and its notifications, be there with so many messages."""
@@ -47,3 +66,20 @@ def test_notifications_can_not_be_marked_as_read() -> None:
     assert [(item.call, item.code) for item in shard.answers() if isinstance(item, items.Reply)] == [
         (7, errors.RecordNotFound.code)
     ]
+
+
+def test_the_least_recently_used_logs_are_given_back() -> None:
+    """Beyond the limit, and only those that nothing waits for; they are read again when they are used."""
+    shard = Shard(ShardSettings(logs_max=2))
+    names = ("bob", "carol", "dave")
+    shard.use(*names)
+    for key in shard.loads():
+        shard.logs.log_loaded(key, None, 0.0, WALL_MS)
+    for name in names:
+        shard.logs.facts_loaded("alice", name, BLOCKED, 0.0, WALL_MS)
+    shard.use("bob")
+
+    shard.logs.tick(0.0)
+    shard.use(*names)
+
+    assert shard.loads() == ["alice_carol"]
