@@ -98,7 +98,8 @@ class Shard:
         self.inboxes.drop_sessions_of(peer)
         self.logs.repeat_writes(peer)
         self.inboxes.repeat_saves(peer)
-        if peer in self.placement.shards or peer in self.placement.dedicated.values():
+        if peer in self.placement.shards:
+            # A dedicated actor owns no logs, so nothing that it delivers can be lost.
             self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS)
         self.logs.flush(wall_ms)
 
@@ -123,9 +124,14 @@ class Shard:
 
     def _beat(self) -> None:
         """Say something to every peer: a link that is never used does not show that its other end has died."""
-        peers = [*self._persistence, *(peer for peer in self.placement.actors() if peer != self.name)]
-        for peer in peers:
+        for peer in self._persistence:
             self.outbox.send(peer, items.Heartbeat())
+        if self.name not in self.placement.shards:
+            # It delivers nothing to the others; thousands of dedicated actors must not all talk to each other.
+            return
+        for peer in self.placement.actors():
+            if peer != self.name:
+                self.outbox.send(peer, items.Heartbeat())
 
     def place(self, placement: Placement, epochs: Mapping[str, int]) -> None:
         """Take over a newer placement, with the epochs of partitions that came along; what left is dropped."""

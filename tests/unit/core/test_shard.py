@@ -1,0 +1,49 @@
+"""A shard among its peers."""
+
+from __future__ import annotations
+
+from openim_ray.core import items
+from openim_ray.core.loads import LoadInbox
+from openim_ray.core.placement import Placement
+from openim_ray.core.shard import Shard
+from openim_ray.core.shard_settings import ShardSettings
+
+PLACEMENT = Placement(epoch=2, shards=("inbox-0", "inbox-1"), dedicated={"carol": "inbox-carol", "dave": "inbox-dave"})
+WALL_MS = 1_800_000_000_000
+
+
+def make_shard(name: str) -> Shard:
+    """Return a shard that was just started."""
+    epochs = dict.fromkeys(PLACEMENT.partitions_of(name), 1)
+    return Shard(name, PLACEMENT, epochs, ("persistence-0",), ShardSettings(), 0.0, incarnation="first")
+
+
+def beaten(shard: Shard) -> list[str]:
+    """Return to whom it says that it lives."""
+    shard.tick(0.0, WALL_MS)
+    return sorted(peer for peer, item in shard.outbox.take_items() if isinstance(item, items.Heartbeat))
+
+
+def test_a_shard_with_logs_beats_to_everybody() -> None:
+    """Whom it delivers to must notice when it dies with deliveries unsent."""
+    assert beaten(make_shard("inbox-0")) == ["inbox-1", "inbox-carol", "inbox-dave", "persistence-0"]
+
+
+def test_a_dedicated_shard_beats_to_the_stores_only() -> None:
+    """It delivers to nobody; with an actor for each active user, everybody would beat to everybody."""
+    assert beaten(make_shard("inbox-carol")) == ["persistence-0"]
+
+
+def test_inboxes_look_at_the_stores_again_after_a_break_with_who_delivers() -> None:
+    """A break with a dedicated actor, which owns no logs, can't have lost a delivery."""
+    shard = make_shard("inbox-0")
+    user_id = next(name for name in ("alice", "bob", "eve", "frank") if PLACEMENT.inbox_of(name) == "inbox-0")
+    shard.receive("gateway-0", [items.AskStates(1, user_id)], 0.0, WALL_MS)
+    shard.inboxes.inbox_loaded(user_id, [], {}, {}, 0.0, WALL_MS)
+    shard.receive("gateway-0", [items.Register(2, user_id, 1, 1, "digest", 1 << 40, "go", WALL_MS, 1)], 0.0, WALL_MS)
+    shard.outbox.take_loads()
+
+    shard.link_reset("inbox-carol", 1.0, WALL_MS)
+    assert shard.outbox.take_loads() == []
+    shard.link_reset("inbox-1", 1.0, WALL_MS)
+    assert shard.outbox.take_loads() == [LoadInbox(user_id)]
