@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RUN_MAX = 500
 """A longer missing run closes the connection: the client's own sync is cheaper then."""
 
+GO_GAP_PULL_MAX = 10
+"""So many messages a Go SDK pulls on a gap (OpenIM wire, §7.3)."""
+
 CHECK_SECONDS = 0.2
 SYNC_ASKED_WITHIN_CHECKS = 10
 PULLS_QUIET_CHECKS = 5
@@ -131,7 +134,7 @@ class Session:
                 self._first_seen.setdefault(conversation_id, max_seq)
                 self._hold(conversation_id, max_seq)
                 continue
-            if max_seq <= self._last_written(conversation_id, max_seq):
+            if max_seq <= self._last_written(conversation_id, self._first_of_repair(max_seq)):
                 continue
             self._hold(conversation_id, max_seq)
             if (run := self.next_run(conversation_id)) is not None:
@@ -271,6 +274,10 @@ class Session:
         if last is None:
             last = self._written[conversation_id] = self._start(conversation_id, first_seq)
         return last
+
+    def _first_of_repair(self, max_seq: int) -> int:
+        """Where nothing was written yet, Go is given what it would pull on a gap: the newest one may be no message for this user."""
+        return max(max_seq - GO_GAP_PULL_MAX + 1, 1) if self.kind is ClientKind.GO else max_seq
 
     def _start(self, conversation_id: str, first_seq: int) -> int:
         plain = self._starts is None
