@@ -211,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--config", type=Path, metavar="FILE", help="TOML file (or OPENIM_CONFIG)")
     common.add_argument("--data-dir", dest="server__data_dir", metavar="DIR", help="data directory")
     parser = argparse.ArgumentParser(prog="openim-ray", description="OpenIM on Ray: an instant-messaging server.")
+    parser.add_argument("--version", action="version", version=f"openim-ray {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = _command(commands, common, "up", _up, "start the server, and serve until Ctrl-C")

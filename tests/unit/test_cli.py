@@ -1,0 +1,310 @@
+"""The command line as far as it needs no server: what it refuses, and what it says about itself. The rest is in tests/e2e/test_cli.py."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import sqlite3
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from openim_ray import __version__
+from openim_ray.actors import cluster
+from openim_ray.cli import PLATFORMS, main
+from openim_ray.protocol.identifiers import Platform
+from tests.certificates import make_pair
+
+OLD_RUN = {
+    "address": "127.0.0.1:1",
+    "namespace": "openim",
+    "pid": 1,
+    "ws_urls": ["ws://127.0.0.1:1"],
+    "api_urls": ["http://127.0.0.1:1"],
+}
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Run a command in this process, with an environment and a current directory of its own."""
+    for name in os.environ:
+        if name.startswith("OPENIM"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Said(status, *capsys.readouterr())
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def refusal(said: Said) -> str:
+    """Return the one line by which a command refused."""
+    assert said.status == 2, said
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("openim-ray: ")
+    return line
+
+
+def up(command: Command, *arguments: str) -> str:
+    """Return the line by which `up` on free ports refused; if it tried to start Ray, the fixture of unit tests fails."""
+    return refusal(command("up", "--ws-port", "0", "--api-port", "0", *arguments))
+
+
+# --- starts that are refused
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["plain", "SO_REUSEPORT"])
+@pytest.mark.parametrize("port", ["ws_port", "api_port"])
+def test_a_port_that_another_program_listens_on_is_refused(command: Command, port: str, shared: bool) -> None:
+    """Also if it listens with SO_REUSEPORT, as our own servers do: then two servers would share the clients."""
+    with socket.socket() as other:
+        if shared:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        number = str(other.getsockname()[1])
+        line = up(command, f"--{port.replace('_', '-')}", number)
+    assert number in line
+    assert "in use" in line
+    assert f"server.{port}" in line
+
+
+def test_an_address_that_this_machine_does_not_have_is_refused(command: Command) -> None:
+    """The line names it."""
+    assert "192.0.2.1" in up(command, "--host", "192.0.2.1")
+
+
+def test_a_data_directory_below_a_file_is_refused(command: Command, tmp_path: Path) -> None:
+    """Not even root can write there."""
+    (tmp_path / "file").touch()
+    line = up(command, "--data-dir", str(tmp_path / "file" / "data"))
+    assert "not writable" in line
+    assert "server.data_dir" in line
+
+
+def test_a_data_directory_that_is_a_file_is_refused(command: Command, tmp_path: Path) -> None:
+    """The line says so."""
+    (tmp_path / "file").touch()
+    assert "is a file" in up(command, "--data-dir", str(tmp_path / "file"))
+
+
+def test_a_data_directory_where_nothing_can_be_made_is_refused(command: Command) -> None:
+    """/proc takes no folders, whoever asks."""
+    assert "not writable" in up(command, "--data-dir", "/proc/data")
+
+
+def test_a_data_directory_in_use_is_refused(command: Command, tmp_path: Path) -> None:
+    """Two servers would write the same databases."""
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "in use by another server" in up(command)
+
+
+def test_a_missing_certificate_is_refused(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line names the file."""
+    pair = make_pair(tmp_path, "server")
+    monkeypatch.setenv("OPENIM_SERVER_TLS_CERTIFICATE", str(tmp_path / "nowhere.pem"))
+    monkeypatch.setenv("OPENIM_SERVER_TLS_KEY", str(pair.key))
+    assert f"{tmp_path / 'nowhere.pem'} is not readable: No such file" in up(command)
+
+
+def test_a_certificate_with_another_key_is_refused(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says that they don't fit."""
+    monkeypatch.setenv("OPENIM_SERVER_TLS_CERTIFICATE", str(make_pair(tmp_path, "one").certificate))
+    monkeypatch.setenv("OPENIM_SERVER_TLS_KEY", str(make_pair(tmp_path, "other").key))
+    assert "key values mismatch" in up(command)
+
+
+def test_a_file_that_holds_no_certificate_is_refused(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says that it is not usable."""
+    (tmp_path / "text.pem").write_text("no certificate\n")
+    monkeypatch.setenv("OPENIM_SERVER_TLS_CERTIFICATE", str(tmp_path / "text.pem"))
+    monkeypatch.setenv("OPENIM_SERVER_TLS_KEY", str(make_pair(tmp_path, "one").key))
+    assert "text.pem" in up(command)
+
+
+def test_a_locked_key_is_refused_and_no_password_asked_for(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question at the terminal would hang whoever starts the server by a program."""
+    pair = make_pair(tmp_path, "one", password=b"secret")
+    monkeypatch.setenv("OPENIM_SERVER_TLS_CERTIFICATE", str(pair.certificate))
+    monkeypatch.setenv("OPENIM_SERVER_TLS_KEY", str(pair.key))
+    assert "is not usable" in up(command)
+
+
+def test_a_database_of_a_newer_server_is_refused(command: Command, tmp_path: Path) -> None:
+    """It is named, and not touched."""
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data" / "messages.db") as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+    database.close()
+    line = up(command)
+    assert "messages.db has schema 9999" in line
+    assert "newer server" in line
+
+
+def test_a_damaged_database_is_refused(command: Command, tmp_path: Path) -> None:
+    """The line names the file."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "state.db").write_bytes(b"this is no database" * 100)
+    assert "state.db" in up(command)
+
+
+def test_an_empty_secret_file_is_refused(command: Command, tmp_path: Path) -> None:
+    """An empty secret would let anybody in."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "admin-secret").touch()
+    assert "is empty" in up(command)
+
+
+def test_settings_that_are_unknown_or_out_of_range_are_refused(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each by its name, with what is allowed or meant, before anything is made."""
+    (tmp_path / "openim.toml").write_text("[server]\nwsport = 1\n")
+    assert "did you mean server.ws_port?" in refusal(command("up", "--config", "openim.toml"))
+    assert "must be a whole number from 0 to 65535" in refusal(command("up", "--ws-port", "99999"))
+    assert "must be a whole number" in refusal(command("up", "--ws-port", "many"))
+    assert "shared, per-user" in refusal(command("up", "--placement", "nowhere"))
+    monkeypatch.setenv("OPENIM_WSPORT", "1")
+    assert "did you mean OPENIM_WS_PORT?" in refusal(command("up"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_a_refused_start_leaves_is_for_its_owner_only(command: Command, tmp_path: Path) -> None:
+    """The admin secret and the databases are made before the ports are judged."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        up(command, "--ws-port", str(other.getsockname()[1]))
+    data = tmp_path / "data"
+    assert data.stat().st_mode & 0o077 == 0
+    assert not [file for file in data.iterdir() if file.stat().st_mode & 0o077]
+
+
+# --- no server
+
+
+@pytest.mark.parametrize("arguments", [("down",), ("status",), ("user", "add", "alice"), ("user", "token", "alice")])
+def test_commands_say_that_no_server_runs(command: Command, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """The line names the data directory that was looked at."""
+    assert f"no server runs with data directory {tmp_path / 'data'}" in refusal(command(*arguments))
+
+
+def test_status_for_programs_says_that_nothing_runs(command: Command) -> None:
+    """As an object, like any other answer; the exit status tells, too."""
+    said = command("status", "--json")
+    assert said.status == 2
+    assert json.loads(said.out)["running"] is False
+
+
+@pytest.mark.parametrize("content", ["", "{}", json.dumps(OLD_RUN)], ids=["empty", "strange", "old"])
+def test_an_old_or_damaged_run_file_is_seen_through(command: Command, tmp_path: Path, content: str) -> None:
+    """A crash or another version may leave one."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "run.json").write_text(content)
+    (tmp_path / "data" / "admin-secret").write_text("a-secret-of-mine\n")
+    assert command("status", "--json").status == 2
+    assert "no server runs" in refusal(command("down"))
+    refusal(command("user", "add", "alice"))
+
+
+def test_connecting_without_a_server_is_one_line(tmp_path: Path) -> None:
+    """As scripts and notebooks see it."""
+    with pytest.raises(cluster.ClusterError, match=r"no server runs with data directory .*nowhere"):
+        cluster.connect(tmp_path / "nowhere")
+
+
+# --- configuration
+
+
+def test_secrets_are_hidden_in_the_listing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that came from the environment."""
+    monkeypatch.setenv("OPENIM_ADMIN_SECRET", "a-secret-of-mine")
+    monkeypatch.setenv("COLUMNS", "300")
+    said = command("config", "show")
+    assert said.status == 0
+    assert "a-secret-of-mine" not in said.out
+    assert "(hidden)" in said.out
+    assert "OPENIM_ADMIN_SECRET" in said.out
+
+
+def test_the_default_file_is_valid_and_changes_nothing(command: Command, tmp_path: Path) -> None:
+    """It is what people begin with."""
+    text = command("config", "default").out
+    assert not any(tomllib.loads(text).values())
+    (tmp_path / "openim.toml").write_text(text)
+    assert command("config", "check", "--config", "openim.toml") == (0, "the configuration is valid\n", "")
+
+
+def test_a_file_is_checked_without_a_start(command: Command, tmp_path: Path) -> None:
+    """The line names setting, value, file and what is allowed."""
+    (tmp_path / "openim.toml").write_text("[auth]\ntoken_days = 0\n")
+    line = refusal(command("config", "check", "--config", "openim.toml"))
+    assert "auth.token_days = 0 (openim.toml): must be a whole number from 1" in line
+    assert "cannot read the configuration file" in refusal(command("config", "check", "--config", "nowhere.toml"))
+
+
+# --- about itself
+
+
+def test_the_version_is_told(command: Command) -> None:
+    """By the command and by the usual flag."""
+    assert command("version").out == command("--version").out == f"openim-ray {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ("up", "down", "status", "user", "config", "version")),
+        (("up",), ("--detach", "--ws-port", "--data-dir", "--config")),
+        (("status",), ("--json", "not ready")),
+        (("user", "add"), ("ID", "--nickname")),
+        (("user", "token"), ("--platform", "--link", "harmonyos")),
+        (("config",), ("show", "check", "default")),
+    ],
+)
+def test_help_names_what_there_is(command: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """Every command explains itself."""
+    said = command(*arguments, "--help")
+    assert said.status == 0
+    assert not [word for word in words if word not in said.out]
+
+
+def test_every_platform_of_the_protocol_can_be_named() -> None:
+    """But for the administrator's, whose tokens the secret buys."""
+    assert set(PLATFORMS.values()) == {int(one) for one in Platform} - {int(Platform.ADMIN)}
