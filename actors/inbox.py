@@ -46,6 +46,12 @@ log = structlog.get_logger(__name__)
 LOG_TAIL = 64
 TICK_SECONDS = 0.1
 DESCRIBE_SECONDS = 5.0
+PLACE_SECONDS = 8.0
+PLACEMENT_SECONDS = 2.0
+"""How often the supervisor is asked for a newer placement: it tells of one, but who starts just then does not hear it."""
+
+LOADS_AT_ONCE = 64
+"""Inboxes, and as many other things, that are read at the same time; the others wait, or a restart with many users would fail for want of room."""
 
 
 class InboxActor:
@@ -70,6 +76,8 @@ class InboxActor:
         self._positions: PositionReader | None = None
         self._directory: DirectoryStore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
+        self._room_for_logs = asyncio.Semaphore(LOADS_AT_ONCE)
         self._messages_seen = 0
         self._started = self._loop.create_task(self._start())
 
@@ -89,6 +97,7 @@ class InboxActor:
         self._shard = Shard(
             self._name, placement, epochs, self._persistence, settings, now, incarnation=self._incarnation
         )
+        self._spawn(self._follow_placement())
         await tick_forever(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:
@@ -110,6 +119,16 @@ class InboxActor:
             except OpenIMError:
                 await asyncio.sleep(0.1)
 
+    async def _follow_placement(self) -> None:
+        while True:
+            await asyncio.sleep(PLACEMENT_SECONDS)
+            try:
+                placement = await call(SUPERVISOR, self._config.cluster.namespace, "placement")
+                if placement.epoch > self._serving().placement.epoch:
+                    await self.place(placement)
+            except OpenIMError as error:
+                log.info("placement not known; asked again", error=str(error))
+
     # --- what peers and scripts call
 
     async def incarnation(self) -> str:
@@ -118,23 +137,30 @@ class InboxActor:
             raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
         return self._incarnation if self._shard is not None else ""
 
-    async def receive(self, data: bytes) -> str:
-        """Take a batch of items."""
-        return self._links.receive(data)
+    async def receive(self, data: bytes) -> str | bytes:
+        """Take a batch of items; see `Links.receive`."""
+        return await self._links.receive(data)
 
     async def dedicated_to(self) -> str:
         """Return the user this actor was started for; empty for a shared one."""
         return self._dedicated_user
 
     async def place(self, placement: Placement) -> None:
-        """Take over a newer placement: claim what came, then let go of what left."""
+        """
+        Take over a newer placement: claim what came, then let go of what left.
+
+        Returns when the read positions of who left are durable; Unavailable if that takes too long.
+        """
         shard = self._serving()
         known = set(shard.placement.partitions_of(self._name))
         came = [one for one in placement.partitions_of(self._name) if one not in known]
         epochs = await self._claim(came) if came else {}
         shard.place(placement, epochs)
         self._perform()
-        while shard.inboxes.saving:  # noqa: ASYNC110 - machines are plain objects, nothing wakes us
+        deadline = self._loop.time() + PLACE_SECONDS
+        while shard.saves_for_others:
+            if self._loop.time() >= deadline:
+                raise Unavailable("positions of users that left are not saved yet")
             await asyncio.sleep(0.01)
 
     async def describe(self, user_id: str) -> dict[str, object]:
@@ -172,6 +198,8 @@ class InboxActor:
     async def drain(self) -> None:
         """Stop: nothing of what was answered is only here."""
         self._started.cancel()
+        for task in list(self._tasks):
+            task.cancel()
         await self._links.close()
 
     # --- what links tell
@@ -211,18 +239,23 @@ class InboxActor:
 
     async def _load(self, load: Load) -> None:
         shard = self._serving()
+        room = self._room_for_inboxes if isinstance(load, LoadInbox) else self._room_for_logs
         try:
-            if isinstance(load, LoadLog):
-                await self._load_log(shard, load)
-            elif isinstance(load, LoadInbox):
-                await self._load_inbox(shard, load)
-            elif isinstance(load, LoadFacts):
-                await self._load_facts(shard, load)
-        except OpenIMError as error:
-            log.warning("load failed", load=type(load).__name__, error=str(error))
+            async with room:
+                await self._read(shard, load)
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait for it must not wait for ever
+            log.warning("load failed", load=type(load).__name__, error=repr(error))
             self._load_failed(load)
         shard.logs.flush(wall_ms())
         self._perform()
+
+    async def _read(self, shard: Shard, load: Load) -> None:
+        if isinstance(load, LoadLog):
+            await self._load_log(shard, load)
+        elif isinstance(load, LoadInbox):
+            await self._load_inbox(shard, load)
+        elif isinstance(load, LoadFacts):
+            await self._load_facts(shard, load)
 
     def _load_failed(self, load: Load) -> None:
         shard, now = self._serving(), self._loop.time()

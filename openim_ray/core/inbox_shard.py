@@ -74,10 +74,9 @@ class InboxShard:
         """Learn epochs of partitions that were given to this shard."""
         self._epochs.update(epochs)
 
-    @property
-    def saving(self) -> bool:
-        """Tell whether saves are under way."""
-        return bool(self._saves)
+    def saving(self) -> Iterable[str]:
+        """Return the users of whom something is not durable yet."""
+        return self._saves.users()
 
     def active(self) -> Iterable[Inbox]:
         """Return the inboxes in memory."""

@@ -11,7 +11,7 @@ from openim_ray.core import items
 from openim_ray.domain.ids import partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from openim_ray.core.outbox import Outbox
 
@@ -43,8 +43,9 @@ class StateSaves:
         self._users: dict[int, str] = {}
         self._retries: dict[int, float] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._queues)
+    def users(self) -> Iterable[str]:
+        """Return the users of whom something is under way."""
+        return self._queues.keys()
 
     def concerns(self, user_id: str) -> bool:
         """Tell whether something of a user is under way."""

@@ -142,6 +142,11 @@ class Shard:
         self.inboxes.add_epochs(epochs)
         self.inboxes.drop_foreign(lambda user_id: placement.inbox_of(user_id) == self.name)
 
+    @property
+    def saves_for_others(self) -> bool:
+        """Tell whether something of a user whose inbox is placed elsewhere is not durable yet."""
+        return any(self.placement.inbox_of(user_id) != self.name for user_id in self.inboxes.saving())
+
     # --- requests
 
     def _on_submit(self, peer: str, item: items.Submit) -> None:

@@ -1,0 +1,179 @@
+"""The shell around a shard: loads, and newer placements. Other actors and the directory are played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from openim_ray.actors.inbox import LOADS_AT_ONCE, InboxActor
+from openim_ray.config import Config
+from openim_ray.core import items
+from openim_ray.core.placement import Placement
+from openim_ray.domain.conversation import Conversation, SessionType
+from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.storage.memory import MemoryMessageStore, MemoryStateStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+inbox_module = import_module("openim_ray.actors.inbox")  # the package has a function of that name
+CHAT = ConversationID("si_alice_bob")
+MOVED = Placement(epoch=2, shards=("inbox-0",), dedicated={"carol": "inbox-user-carol"})
+
+
+class Others:
+    """
+    The supervisor and the persistence actor, and what this actor sent to anybody.
+    """
+
+    def __init__(self) -> None:
+        self.placement = Placement(epoch=1, shards=("inbox-0",))
+        self.sent: asyncio.Queue[items.AnyItem] = asyncio.Queue()
+        self.asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def call(self, _actor: str, _namespace: str, method: str, *arguments: Any) -> Any:
+        """Play a call to another actor."""
+        self.asked.put_nowait(method)
+        return dict.fromkeys(arguments[0], 1) if method == "claim" else self.placement
+
+    async def until_sent(self, kind: type[items.Item]) -> items.AnyItem:
+        """Return the next item of a kind."""
+        while not isinstance(item := await self.sent.get(), kind):
+            pass
+        return item
+
+
+class Directory:
+    """
+    Everybody has one chat; reading it waits until the test lets it go, or fails.
+    """
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.errors: list[Exception] = []
+        self.reading = 0
+        self.reading_max = 0
+
+    async def conversations(self, user_id: str) -> list[Conversation]:
+        """See `ports.ConversationStore`."""
+        self.reading += 1
+        self.reading_max = max(self.reading_max, self.reading)
+        await self.go_on.wait()
+        self.reading -= 1
+        if self.errors:
+            raise self.errors.pop()
+        return [
+            Conversation(
+                owner_user_id=UserID(user_id), conversation_id=CHAT, conversation_type=SessionType.SINGLE, user_id="x"
+            )
+        ]
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Others:
+    """The actors that this one talks to."""
+    others = Others()
+    monkeypatch.setattr(inbox_module, "call", others.call)
+    monkeypatch.setattr(inbox_module, "PLACEMENT_SECONDS", 0.01)
+    monkeypatch.setattr(inbox_module.Links, "send", lambda _links, _peer, item: others.sent.put_nowait(item))
+    return others
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
+    """The directory that this actor reads; the other stores are empty."""
+    stores = {
+        "open_directory_store": (directory := Directory()),
+        "open_message_reader": MemoryMessageStore(),
+        "open_state_reader": MemoryStateStore(),
+    }
+    for name, store in stores.items():
+        monkeypatch.setattr(inbox_module, name, _opening(store))
+    return directory
+
+
+def _opening(store: object) -> Any:
+    async def open_store(_data_dir: Path) -> object:
+        return store
+
+    return open_store
+
+
+@pytest.fixture
+async def actor(others: Others, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InboxActor]:
+    """An inbox actor that serves."""
+    monkeypatch.setattr(inbox_module, "load_actor_config", lambda _payload, _name: Config())
+    actor = InboxActor("inbox-0", b"")
+    while await others.asked.get() != "claim":
+        pass
+    await asyncio.sleep(0)
+    yield actor
+    await actor.drain()
+
+
+def states(call: int, user_id: str) -> items.AskStates:
+    """Return a question to an inbox."""
+    return items.AskStates(call, user_id)
+
+
+def position(call: int, user_id: str) -> items.SetPosition:
+    """Return a change that must become durable."""
+    return items.SetPosition(call, user_id, CHAT, 1, exact=False, operation_id="op", notify=False)
+
+
+async def test_inboxes_are_read_a_bounded_number_at_once(
+    actor: InboxActor, others: Others, directory: Directory
+) -> None:
+    """After a restart all users come at once; whom the stores have no room for would fail, and be read again, and fail."""
+    count = LOADS_AT_ONCE + 10
+    actor.on_items("gateway-0", [states(number, f"user-{number}") for number in range(count)])
+    await asyncio.sleep(0)
+    assert directory.reading == LOADS_AT_ONCE
+
+    directory.go_on.set()
+    answered = [await others.until_sent(items.Reply) for _ in range(count)]
+
+    assert (len(answered), directory.reading_max) == (count, LOADS_AT_ONCE)
+
+
+async def test_an_inbox_that_could_not_be_read_is_read_again(
+    actor: InboxActor, others: Others, directory: Directory
+) -> None:
+    """Whatever kept it from being read: who waits for it must not wait for ever."""
+    directory.go_on.set()
+    directory.errors += [ValueError("a fault of ours"), Unavailable("down")]
+    actor.on_items("gateway-0", [states(1, "bob")])
+    reply = await others.until_sent(items.Reply)
+    assert isinstance(reply, items.Reply)
+    assert (reply.call, reply.code, directory.errors) == (1, 0, [])
+
+
+async def test_a_placement_that_was_not_heard_of_is_found(actor: InboxActor, others: Others) -> None:
+    """Who starts while the supervisor tells of a newer one would go on with the old one, and refuse or keep users wrongly."""
+    others.placement = MOVED
+    while not others.asked.empty():
+        others.asked.get_nowait()
+    await others.asked.get()
+    actor.on_items("gateway-0", [states(1, "carol")])
+    assert await others.until_sent(items.Moved) == items.Moved(1, MOVED.epoch)
+
+
+async def test_a_move_waits_for_the_positions_of_who_moves(
+    actor: InboxActor, others: Others, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Her next actor reads them; those of the others, of whom some is always under way, don't matter."""
+    monkeypatch.setattr(inbox_module, "PLACE_SECONDS", 0.0)
+    directory.go_on.set()
+    actor.on_items("gateway-0", [position(1, "bob"), position(2, "carol")])
+    saves = [await others.until_sent(items.SavePositions) for _ in range(2)]
+    with pytest.raises(Unavailable):
+        await actor.place(MOVED)
+
+    (of_carol,) = [save.call for save in saves if isinstance(save, items.SavePositions) and save.user_id == "carol"]
+    actor.on_items("persistence-0", [items.Reply(of_carol)])
+    await actor.place(MOVED)
