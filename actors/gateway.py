@@ -153,9 +153,9 @@ class GatewayActor:
             raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
         return self._incarnation if self._process is not None else ""
 
-    async def receive(self, data: bytes) -> str:
-        """Take a batch of items."""
-        return self._links.receive(data)
+    async def receive(self, data: bytes) -> str | bytes:
+        """Take a batch of items; see `Links.receive`."""
+        return await self._links.receive(data)
 
     async def place(self, placement: Placement) -> None:
         """Take over a newer placement."""

@@ -65,9 +65,9 @@ class PersistenceActor:
         self._fail_if_broken()
         return self._incarnation if self._state is not None else ""
 
-    async def receive(self, data: bytes) -> str:
-        """Take a batch of items."""
-        return self._links.receive(data)
+    async def receive(self, data: bytes) -> str | bytes:
+        """Take a batch of items; see `Links.receive`."""
+        return await self._links.receive(data)
 
     async def claim(self, partitions: list[str], owner: str) -> dict[str, int]:
         """Raise the epochs of partitions durably for a new owner and return them."""

@@ -94,11 +94,23 @@ class OutboundChannel:
         ready_at = self.ready_at()
         if ready_at is None or now < ready_at:
             return None
+        batch = self.take_now(now, sender, incarnation)
+        if batch is not None:
+            self._numbers_in_flight.add(batch.number)
+        return batch
+
+    def take_now(self, now: float, sender: str, incarnation: str) -> Batch | None:
+        """
+        Take the next batch for a carrier that leaves anyway, whatever the window; None if nothing waits.
+
+        If it does not arrive, whoever sent the carrier notices, and begins a new channel.
+        """
+        if not self._queue or not self.receiver_incarnation:
+            return None
         items = self._take_items()
         # A full batch leaves more behind: it must not wait for the window.
         self._last_taken = float("-inf") if self._queue else now
         self.number += 1
-        self._numbers_in_flight.add(self.number)
         return Batch(BATCH_VERSION, sender, incarnation, self.receiver_incarnation, self.channel, self.number, items)
 
     def taken(self, batch: Batch) -> None:
