@@ -145,7 +145,7 @@ class Links:
         batch = items.decode_batch(data)
         receipt = self._take(batch)
         if receipt is Receipt.STALE:
-            return receipt.value
+            return Receipt.STALE.value
         back = await self._hold(self._peer(batch.sender))
         if back is None:
             return Receipt.TAKEN.value
