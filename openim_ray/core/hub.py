@@ -217,7 +217,9 @@ class Hub:
         del self._orders[connection]
         self._watched.pop(connection, None)
         self._registrations.forget(connection)
-        self._items.append((self.placement.inbox_of(session.user_id), items.Unregister(session.user_id, connection)))
+        home = self.placement.inbox_of(session.user_id)
+        unsynced = session.unsynced and not session.asked_newest
+        self._items.append((home, items.Unregister(session.user_id, connection, unsynced)))
 
     def next_connection(self) -> int:
         """Return a number for a connection; no other incarnation of this gateway has given it out or will."""
@@ -291,7 +293,7 @@ class Hub:
         for run in session.release():
             self._read(session, run)
         if session.sync_overdue(now):
-            session.must_sync = False
+            session.must_sync, session.unsynced = False, True
             self._effects.append(Close(session.connection, "must sync"))
         begun = session.is_registered and now > session.accepted_at + SYNC_WATCH_SECONDS
         if begun and not session.holding and not session.must_sync:

@@ -96,6 +96,7 @@ class Inbox:
         self.last_used = 0.0
         self.sessions: dict[Address, DeviceSession] = {}
         self._last_sync_ms: dict[int, int] = {}
+        self._closed_unsynced: set[int] = set()
         self._positions_known = False
         self._epoch = epoch
         self._seq = first_seq
@@ -259,8 +260,23 @@ class Inbox:
         self.sessions.pop(address, None)
 
     def may_have_synced(self, platform_id: int, now_ms: int) -> None:
-        """Note a connect or a 1001 of a platform."""
+        """Note a connect of a platform."""
         self._last_sync_ms[platform_id] = now_ms
+
+    def syncs(self, platform_id: int, now_ms: int) -> None:
+        """Note a 1001 of a platform."""
+        self._last_sync_ms[platform_id] = now_ms
+        self._closed_unsynced.discard(platform_id)
+
+    def closed_unsynced(self, platform_id: int) -> None:
+        """
+        Note that a connection was closed because it did not sync.
+
+        Who does so twice in a row is no Go SDK and may stay: otherwise a client that never syncs would be closed every few seconds.
+        """
+        if platform_id in self._closed_unsynced:
+            self._last_sync_ms.pop(platform_id, None)
+        self._closed_unsynced ^= {platform_id}
 
     def synced_lately(self, platform_id: int, now_ms: int) -> bool:
         """Tell whether a Go SDK on this platform may skip its sync."""

@@ -117,14 +117,17 @@ class InboxShard:
         self._waiting_count += 1
         self._waiting.setdefault(item.user_id, deque()).append((peer, item))
 
-    def unregister(self, user_id: str, address: items.Address, now: float) -> None:
+    def unregister(self, gateway: str, item: items.Unregister, now: float) -> None:
         """Forget a session; also a registration that still waits."""
-        inbox = self._inboxes.get(user_id)
+        inbox = self._inboxes.get(item.user_id)
         if inbox is None:
             return
         inbox.last_used = now
+        address = (gateway, item.connection)
+        if item.unsynced and (session := inbox.sessions.get(address)) is not None:
+            inbox.closed_unsynced(session.platform_id)
         inbox.unregister(address)
-        self._stop_waiting(user_id, lambda peer, connection: (peer, connection) == address)
+        self._stop_waiting(item.user_id, lambda peer, connection: (peer, connection) == address)
 
     def inbox_loaded(
         self,
@@ -256,7 +259,7 @@ class InboxShard:
 
     def _tell_states(self, inbox: Inbox, peer: str, item: items.AskStates, wall_ms: int) -> None:
         if item.sync_platform:
-            inbox.may_have_synced(item.sync_platform, wall_ms)
+            inbox.syncs(item.sync_platform, wall_ms)
         self._outbox.send(peer, items.Reply(item.call, value=_encode(inbox.states(item.conversation_ids))))
 
     def _set_position(self, inbox: Inbox, peer: str, item: items.SetPosition, wall_ms: int) -> None:

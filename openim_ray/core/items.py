@@ -97,10 +97,13 @@ class Register(Item, tag=4, frozen=True, array_like=True, gc=False):
 class Unregister(Item, tag=5, frozen=True, array_like=True, gc=False):
     """
     A connection is gone; to the user's inbox. Unanswered: a lost one is made good by the next registration or lease.
+
+    `unsynced`: it was closed because no sync came in the time after which the next connect of a Go SDK syncs (OpenIM wire, §8.1).
     """
 
     user_id: str
     connection: int
+    unsynced: bool = False
 
 
 class AskStates(Item, tag=6, frozen=True, array_like=True, gc=False):

@@ -85,6 +85,7 @@ class Session:
         self.accepted_at = accepted_at
         self.asked_newest = False
         self.must_sync = False
+        self.unsynced = False
         self._written: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}

@@ -178,7 +178,7 @@ class Shard:
         self._on_inbox_request(peer, item)
 
     def _on_unregister(self, peer: str, item: items.Unregister) -> None:
-        self.inboxes.unregister(item.user_id, (peer, item.connection), self._now)
+        self.inboxes.unregister(peer, item, self._now)
 
     def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
         pass
