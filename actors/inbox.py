@@ -137,9 +137,9 @@ class InboxActor:
             raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
         return self._incarnation if self._shard is not None else ""
 
-    async def receive(self, data: bytes) -> str:
-        """Take a batch of items."""
-        return self._links.receive(data)
+    async def receive(self, data: bytes) -> str | bytes:
+        """Take a batch of items; see `Links.receive`."""
+        return await self._links.receive(data)
 
     async def dedicated_to(self) -> str:
         """Return the user this actor was started for; empty for a shared one."""
