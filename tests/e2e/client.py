@@ -70,6 +70,10 @@ class Client(ABC):
         """The user's id."""
         return self.account.user_id
 
+    def chat_with(self, peer: str) -> str:
+        """Return the id of the conversation with another user."""
+        return conversation(self.user_id, peer)
+
     @abstractmethod
     async def start(self) -> None:
         """Begin to log in; what comes of it shows in the events."""

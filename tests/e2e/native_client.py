@@ -20,7 +20,7 @@ from typing import Any, Final
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import ContentType, MessageSource, MessageStatus, PullOrder, RequestIdentifier
 from openim_ray.protocol.pb import msg_pb2, push_pb2, sdkws_pb2
-from tests.e2e.client import Account, Client, Endpoints, HistoryPage, Message, conversation
+from tests.e2e.client import Account, Client, Endpoints, HistoryPage, Message
 from tests.e2e.native_connection import NativeConnection, RequestError, operation_id
 
 SYNC_PAUSE_SECONDS: Final = 5.0
@@ -123,7 +123,7 @@ class NativeClient(Client):
 
     async def history(self, peer: str, count: int, before: Message | None = None) -> HistoryPage:
         """Return a page; what isn't on the device is pulled by seq (OpenIM wire, §7.5)."""
-        chat = conversation(self.user_id, peer)
+        chat = self.chat_with(peer)
         top = before.seq if before else self.device.synced.get(chat, 0) + 1
         seqs = range(max(1, top - count), top)
         is_end = await self._fetch(chat, [seq for seq in seqs if seq not in self.device.messages[chat]])
@@ -133,11 +133,11 @@ class NativeClient(Client):
 
     async def unread(self, peer: str) -> int:
         """Return the unread count of the chat with `peer`."""
-        return self.device.unread[conversation(self.user_id, peer)]
+        return self.device.unread[self.chat_with(peer)]
 
     async def mark_read(self, peer: str) -> None:
         """Mark the chat with `peer` as read, by HTTP as the SDK does; nothing if nothing is unread."""
-        chat = conversation(self.user_id, peer)
+        chat = self.chat_with(peer)
         if not self.device.unread[chat]:
             return
         messages = self.device.messages[chat]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.channel import Channel
-from tests.e2e.client import Account, Client, Endpoints, Message, conversation, message_of, texts_of
+from tests.e2e.client import Account, Client, Endpoints, Message, message_of, texts_of
 from tests.e2e.install import SDK_FOLDER, python_client
 
 
@@ -57,11 +57,11 @@ class PypiClient(Client):
 
     async def stored(self, peer: str) -> list[Message]:
         """Return what the package keeps of the chat with `peer`, oldest first."""
-        return texts_of(await self._call("messages", conversation(self.user_id, peer)))
+        return texts_of(await self._call("messages", self.chat_with(peer)))
 
     async def last_seq(self, peer: str) -> int:
         """Return the package's position in the chat with `peer`."""
-        return int(await self._call("last_seq", conversation(self.user_id, peer)))
+        return int(await self._call("last_seq", self.chat_with(peer)))
 
     async def logout(self) -> None:
         """Close the connection, as the package's logout does."""

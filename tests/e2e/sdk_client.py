@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.e2e.browser import Browser, Page
 from tests.e2e.channel import Channel, EventHandler
-from tests.e2e.client import Account, Client, Endpoints, HistoryPage, Message, conversation, message_of, texts_of
+from tests.e2e.client import Account, Client, Endpoints, HistoryPage, Message, message_of, texts_of
 from tests.e2e.install import SDK_FOLDER, node
 
 SINGLE_CHAT = 1
@@ -71,7 +71,7 @@ class SdkClient(Client):
         page = await self.sdk(
             "getAdvancedHistoryMessageList",
             {
-                "conversationID": conversation(self.user_id, peer),
+                "conversationID": self.chat_with(peer),
                 "startClientMsgID": before.client_msg_id if before else "",
                 "count": count,
                 "viewType": 0,
@@ -86,7 +86,7 @@ class SdkClient(Client):
 
     async def mark_read(self, peer: str) -> None:
         """Mark the chat with `peer` as read."""
-        await self.sdk("markConversationMessageAsRead", conversation(self.user_id, peer))
+        await self.sdk("markConversationMessageAsRead", self.chat_with(peer))
 
     async def receipt_of(self, message: Message, *, after: int = 0) -> None:
         """Wait until the SDK tells that the peer has read `message`."""

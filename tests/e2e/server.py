@@ -22,7 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 60.0
+START_SECONDS = 90.0  # `up` itself gives up after 60
 STOP_SECONDS = 15.0
 CALL_SECONDS = 15.0
 READY_MARK = "is ready"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from openim_ray.services.tokens import Claims, TokenSigner
+from tests.e2e.channel import CallError
 from tests.e2e.client import Account, Message
 from tests.e2e.clients import Clients
 from tests.e2e.server import Server
@@ -16,10 +17,12 @@ from tests.e2e.server import Server
 DAY_MS = 24 * 3600 * 1000
 
 
-@pytest.mark.parametrize(("first", "second"), [("wasm", "wasm"), ("wasm", "js"), ("js", "wasm")])
-async def test_a_second_web_login_kicks_the_first(clients: Clients, first: str, second: str) -> None:
-    """The older of two web logins is told that it was kicked; the newer one gets the messages."""
-    alice = await clients.native(clients.user("alice"))
+@pytest.mark.parametrize(
+    ("first", "second"), [("wasm", "wasm"), ("wasm", "js"), ("js", "wasm"), ("native", "native"), ("pypi", "pypi")]
+)
+async def test_a_second_login_kicks_the_first(clients: Clients, first: str, second: str) -> None:
+    """The older of two logins on one platform is told that it was kicked; the newer one gets the messages."""
+    alice = await clients.js(clients.user("alice"))
     bob = clients.user("bob")
     old = await clients.open(first, bob)
 
@@ -104,6 +107,15 @@ async def test_a_wrong_token_is_refused_with_its_code(clients: Clients, server: 
         refusals = client.events.named("OnConnectFailed", "OnUserTokenInvalid", "OnUserTokenExpired")
         codes = {event.data["errCode"] for event in refusals if isinstance(event.data, dict)}
         assert codes == {FAULTS[fault]}
+
+
+async def test_the_pypi_client_fails_to_log_in_with_a_wrong_token(clients: Clients) -> None:
+    """The PyPI client, which knows no codes, gets an exception instead of a connection."""
+    user = clients.user("bob")
+    account = clients.account("pypi", user)._replace(token="garbage")
+
+    with pytest.raises(CallError):
+        await clients.pypi(user, account=account)
 
 
 def _spoilt(account: Account, fault: str, server: Server) -> Account:
