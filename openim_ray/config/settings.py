@@ -210,7 +210,7 @@ class LinksSection(Section, frozen=True):
 
     window_ms: Annotated[
         int, static("How long a batch collects under load; an idle link sends at once.", ge=0, le=1000)
-    ] = 10
+    ] = 20
     window_bytes_max: Annotated[
         int,
         static("Size at which a batch leaves early; from 99 kB on a Ray call costs double.", ge=1024, le=10_000_000),
