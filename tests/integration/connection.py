@@ -114,7 +114,9 @@ class Connection:
     `received` is everything in order of arrival: answers and pushes as Response, text frames as str.
     """
 
-    def __init__(self, socket: WebSocket, account: Account, kind: Kind) -> None:
+    def __init__(
+        self, socket: WebSocket, account: Account, kind: Kind, on_push: Callable[[Push], None] | None = None
+    ) -> None:
         self.account = account
         self.kind = kind
         self.socket = socket
@@ -123,6 +125,7 @@ class Connection:
         self.pongs: list[bytes] = []
         self.pings = 0
         self.end: Ended | None = None
+        self._on_push = on_push
         self._answers: dict[str, asyncio.Future[Response]] = {}
         self._arrived = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -192,6 +195,10 @@ class Connection:
         """Return the pushes of a conversation or stream so far, of all without one."""
         return [push for push in self.pushes if stream in ("", push.stream)]
 
+    async def until_end(self) -> None:
+        """Wait for the end, however long it takes."""
+        await asyncio.gather(self._reading, return_exceptions=True)
+
     async def ended(self) -> int | None:
         """Wait for the end; return the code of the server's close frame, None without one."""
         await self.until(lambda: self.end is not None, "end of the connection")
@@ -242,20 +249,29 @@ class Connection:
         if response.req_identifier == RequestIdentifier.PUSH_MSG:
             body = PushMessages.FromString(response.data)
             for streams in (body.msgs, body.notificationMsgs):
-                self.pushes += [
-                    Push(stream, message.seq, message, response.operation_id)
-                    for stream, pulled in streams.items()
-                    for message in pulled.Msgs
-                ]
+                for stream, pulled in streams.items():
+                    for message in pulled.Msgs:
+                        self._take_push(Push(stream, message.seq, message, response.operation_id))
         elif (answer := self._answers.pop(response.msg_incr, None)) is not None and not answer.done():
             answer.set_result(response)
 
+    def _take_push(self, push: Push) -> None:
+        self.pushes.append(push)
+        if self._on_push is not None:
+            self._on_push(push)
+
 
 async def connect(
-    port: int, account: Account, kind: Kind = NATIVE, headers: Mapping[str, str] | None = None
+    port: int,
+    account: Account,
+    kind: Kind = NATIVE,
+    headers: Mapping[str, str] | None = None,
+    on_push: Callable[[Push], None] | None = None,
 ) -> Connection:
     """
     Connect; HttpAnswer if the server refuses and the client didn't ask for a text frame.
+
+    `on_push` is called for each push, in order.
 
     A client that asked for the outcome has it as its first text frame in `received`.
     """
@@ -265,7 +281,7 @@ async def connect(
     except BaseException:
         await socket.close()
         raise
-    connection = Connection(socket, account, kind)
+    connection = Connection(socket, account, kind, on_push)
     if "isMsgResp" in kind.parameters:
         await connection.until(lambda: bool(connection.received) or connection.end is not None, "outcome")
     return connection

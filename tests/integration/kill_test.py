@@ -1,0 +1,249 @@
+"""
+Kills of real processes while 50 clients chat: `python -m tests.integration.kill_test --kills 20 --everything 5`.
+
+In a round all clients write as fast as they are answered; at a seeded moment one actor, or every process of the server, is ended by
+`kill -9`. It is over when all messages are answered and every client has seen all of its chats, each in the way of its kind. At the end the
+store is read. Nothing is left out of the books: what was answered is in the store once, under dense seqs, as it was answered; every client saw exactly that; on a
+connection that lived nothing was repeated or skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from openim_ray.domain.conversation import single_chat_id
+from openim_ray.domain.ids import ConversationID
+from openim_ray.storage.open import open_message_reader
+from tests.e2e.server import Server
+from tests.integration.chat_client import ChatClient
+from tests.integration.connection import KINDS, Account
+from tests.integration.measures import until
+
+ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
+EVERYTHING: Final = "everything"
+UNANSWERED_MIN: Final = 50
+DISTANCES: Final = (1, 1, 2, 5)
+"""How far apart in the circle of clients those stand who write to each other, the nearest twice as often."""
+
+WINDOW: Final = 6
+"""Messages of one client that are on their way at once."""
+
+KILL_WITHIN_SECONDS: Final = 0.5
+"""When in a round the kill comes, at the latest."""
+
+ROUND_SECONDS: Final = 60.0
+"""Far above what a round takes; one that takes longer has stopped for ever."""
+
+
+@dataclass
+class Report:
+    """What a run did and found; `faults` is empty or the run failed."""
+
+    seed: int
+    clients: int
+    unanswered_at_kill: dict[str, list[int]] = field(default_factory=dict)
+    answered: int = 0
+    stored: int = 0
+    seen: int = 0
+    chats: int = 0
+    connects: int = 0
+    made_to_sync: int = 0
+    temporary_errors: int = 0
+    late_answers: int = 0
+    round_seconds: dict[str, list[float]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+class KillTest:
+    """A running server, its clients, and the books."""
+
+    def __init__(self, server: Server, clients: int, seed: int) -> None:
+        self._server = server
+        self._random = random.Random(seed)
+        self._changed = asyncio.Event()
+        self._writing = asyncio.Event()
+        self._clients: list[ChatClient] = []
+        self._count = clients
+        self._sent: Counter[str] = Counter()
+        self.report = Report(seed, clients)
+
+    async def open(self) -> None:
+        """Connect the clients, of every kind."""
+        for number in range(self._count):
+            kind = KINDS[number % len(KINDS)]
+            user_id = await asyncio.to_thread(self._server.add_user, f"user{number}")
+            token = await asyncio.to_thread(self._server.token, user_id, kind.platform)
+            account = Account(user_id, token, kind.platform)
+            self._clients.append(ChatClient(self._server.ws_port, account, kind, self._changed.set))
+        await asyncio.gather(*(client.connected() for client in self._clients))
+
+    async def close(self) -> None:
+        """End the clients."""
+        for client in self._clients:
+            await client.close()
+
+    # --- rounds
+
+    async def round(self, victim: str) -> None:
+        """Let all clients write, kill the victim meanwhile, and wait until everything has arrived."""
+        loop = asyncio.get_running_loop()
+        pid = await self._pid_of(victim)
+        begin = loop.time()
+        ends_before = self._ends()
+        writers = [
+            asyncio.create_task(self._write(index)) for index in range(len(self._clients)) for _ in range(WINDOW)
+        ]
+        try:
+            async with asyncio.timeout(ROUND_SECONDS):
+                await self._kill(victim, pid)
+                self._writing.clear()
+                await asyncio.gather(*writers)
+                await self._until(lambda: not self._missing())
+        except TimeoutError:
+            self.report.faults.append(f"after a kill of {victim}: {self._missing()}")
+        if victim not in ("GatewayActor", EVERYTHING) and self._ends() != ends_before:
+            self.report.faults.append(f"a kill of {victim} ended {self._ends() - ends_before} connections")
+        self.report.round_seconds.setdefault(victim, []).append(round(loop.time() - begin, 1))
+
+    async def _pid_of(self, victim: str) -> int:
+        if victim == EVERYTHING:
+            return self._server.pid
+        pids = self._server.actors
+        await until(lambda: len(pids(victim)), lambda count: count > 0, f"{victim} that runs")
+        return self._random.choice(pids(victim))
+
+    async def _write(self, index: int) -> None:
+        """Send to neighbours, one after the other, until the kill and once more."""
+        self._writing.set()
+        while True:
+            is_last = not self._writing.is_set()
+            client = self._clients[index]
+            peer = self._clients[(index + self._random.choice(DISTANCES)) % len(self._clients)]
+            self._sent[single_chat_id(client.user_id, peer.user_id)] += 1
+            await client.send(peer.user_id, "text")
+            if is_last:
+                return
+
+    async def _kill(self, victim: str, pid: int) -> None:
+        await asyncio.sleep(self._random.uniform(0.02, KILL_WITHIN_SECONDS))
+        await self._until(lambda: self._unanswered() >= UNANSWERED_MIN)
+        self.report.unanswered_at_kill.setdefault(victim, []).append(self._unanswered())
+        if victim == EVERYTHING:
+            await asyncio.to_thread(self._server.kill_everything)
+            await asyncio.to_thread(self._server.restart)
+        else:
+            os.kill(pid, signal.SIGKILL)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _unanswered(self) -> int:
+        return sum(client.unanswered for client in self._clients)
+
+    def _ends(self) -> int:
+        return sum(len(client.ends) for client in self._clients)
+
+    def _missing(self) -> str:
+        """Say what the first client lacks that lacks something; empty if none does."""
+        if (unanswered := self._unanswered()) > 0:
+            return f"{unanswered} messages are not answered"
+        for client in self._clients:
+            for chat, count in self._sent.items():
+                if client.user_id in chat and len(client.seen.get(chat, ())) < count:
+                    have = sorted(client.seen.get(chat, ()))
+                    return f"{client.kind.name} {client.user_id} has {have[-5:]} of {chat}, which holds {count}"
+        return ""
+
+    # --- books
+
+    async def audit(self) -> None:
+        """Compare the store with what was answered and seen."""
+        report = self.report
+        answered = {key: one for client in self._clients for key, one in client.answered.items()}
+        reader = await open_message_reader(self._server.data_dir)
+        stored: Counter[str] = Counter()
+        for chat, count in self._sent.items():
+            rows = await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20)
+            if [row.seq for row in rows] != list(range(1, count + 1)):
+                report.faults.append(f"{chat} holds seqs {[row.seq for row in rows][-5:]}…, {count} messages were sent")
+            for row in rows:
+                stored[row.client_id] += 1
+                said = answered.get(row.client_id)
+                if said is None or (said.chat, said.server_id, said.send_time) != (chat, row.server_id, row.send_time):
+                    report.faults.append(f"stored {row.client_id} at {row.seq} of {chat} was answered as {said}")
+            self._compare(chat, {row.seq: str(row.client_id) for row in rows})
+        await reader.aclose()
+        report.faults += [f"{key} is stored {count} times" for key, count in stored.items() if count > 1]
+        report.faults += [f"answered {key} is not stored" for key in answered if key not in stored]
+        report.faults += [f"{client.user_id}: {fault}" for client in self._clients for fault in client.faults]
+        report.answered, report.stored, report.chats = len(answered), stored.total(), len(self._sent)
+        report.connects = sum(client.connects for client in self._clients)
+        report.made_to_sync = sum(client.made_to_sync for client in self._clients)
+        report.temporary_errors = sum(client.temporary_errors for client in self._clients)
+        report.late_answers = sum(client.late_answers for client in self._clients)
+
+    def _compare(self, chat: str, rows: dict[int, str]) -> None:
+        for client in self._clients:
+            if client.user_id in chat:
+                seen = client.seen.get(chat, {})
+                self.report.seen += len(seen)
+                if seen != rows:
+                    wrong = sorted(seq for seq in {*rows, *seen} if rows.get(seq) != seen.get(seq))
+                    self.report.faults.append(f"{client.user_id} saw {chat} otherwise at {wrong[:5]}")
+
+
+async def run(server: Server, *, clients: int, kills: int, everything: int, seed: int) -> Report:
+    """Run on a server that is up; `kills` of each actor, in seeded order."""
+    test = KillTest(server, clients, seed)
+    victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
+    random.Random(seed).shuffle(victims)
+    try:
+        await test.open()
+        for victim in victims:
+            await test.round(victim)
+            if test.report.faults:
+                break
+        await test.audit()
+    finally:
+        await test.close()
+    return test.report
+
+
+def main() -> int:
+    """Run by hand, print the report as JSON, and return 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=20, help="of each actor")
+    parser.add_argument("--everything", type=int, default=5, help="kills of all processes at once")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            report = asyncio.run(run(server, **vars(options)))
+            if report.faults:
+                print(server.log_tail(), server.actor_logs(), sep="\n", file=sys.stderr)
+        finally:
+            if server.running:
+                server.kill_everything()
+    print(json.dumps(asdict(report)))
+    return 1 if report.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
