@@ -141,15 +141,24 @@ class PersistenceActor:
         return list(results)
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
-        try:
-            for job in jobs:
-                await self._save(job.item)
-        except OpenIMError as error:
-            log.warning("state store unavailable", error=error.detail)
-            self._writer.state_failed(jobs, error)
-        else:
-            self._writer.state_saved(jobs)
+        errors: list[OpenIMError | None] = []
+        for job in jobs:
+            is_down = bool(errors) and isinstance(errors[-1], Unavailable)
+            errors.append(errors[-1] if is_down else await self._failure_of(job.item))
+        self._writer.state_saved(jobs, errors)
         self._work()
+
+    async def _failure_of(self, item: items.SavePositions | items.SaveTokens) -> OpenIMError | None:
+        """Save an item. One that the store can't take fails alone, and must not keep the lane busy for ever."""
+        try:
+            await self._save(item)
+        except OpenIMError as error:
+            log.warning("not saved", error=str(error))
+            return error
+        except Exception:
+            log.exception("save refused by the store")
+            return OpenIMError("not saved")
+        return None
 
     async def _save(self, item: items.SavePositions | items.SaveTokens) -> None:
         assert self._state is not None

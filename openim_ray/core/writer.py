@@ -96,17 +96,14 @@ class Writer:
         """Take the next saves, to be done in order; empty while some are in work. `state_saved` must follow."""
         return self._state.take()
 
-    def state_saved(self, jobs: Sequence[StateJob]) -> None:
-        """Answer saves that are durable."""
+    def state_saved(self, jobs: Sequence[StateJob], errors: Sequence[OpenIMError | None]) -> None:
+        """Answer saves: those without an error are durable, the outcome of the others is unknown."""
         self._state.done()
-        for job in jobs:
-            self._items.append((job.peer, items.Reply(job.item.call)))
-
-    def state_failed(self, jobs: Sequence[StateJob], error: OpenIMError) -> None:
-        """Answer saves whose outcome is unknown."""
-        self._state.done()
-        for job in jobs:
-            self._refuse(job.peer, job.item.call, error)
+        for job, error in zip(jobs, errors, strict=True):
+            if error is None:
+                self._items.append((job.peer, items.Reply(job.item.call)))
+            else:
+                self._refuse(job.peer, job.item.call, error)
 
     def _refuse(self, peer: str, call: int, error: OpenIMError) -> None:
         self._items.append((peer, items.Reply(call, error.code, error.detail)))

@@ -78,13 +78,15 @@ class PersistenceProcess(Process):
         self._work()
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
-        try:
-            for job in jobs:
+        errors: list[OpenIMError | None] = []
+        for job in jobs:
+            try:
                 await self._save(job.item)
-        except OpenIMError as error:
-            self._writer.state_failed(jobs, error)
-        else:
-            self._writer.state_saved(jobs)
+            except OpenIMError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        self._writer.state_saved(jobs, errors)
         self._work()
 
     def _save(self, item: items.SavePositions | items.SaveTokens) -> Future[None]:
