@@ -184,9 +184,6 @@ class InboxesSection(Section, frozen=True):
     buffer_deliveries: Annotated[
         int, static("Newest deliveries an inbox keeps; older positions align by conversation.", ge=1, le=100_000)
     ] = 256
-    log_buffer_messages: Annotated[
-        int, static("Newest messages a conversation log keeps in memory; older ones are read.", ge=1, le=100_000)
-    ] = 200
 
 
 class PersistenceSection(Section, frozen=True):
@@ -240,7 +237,12 @@ class StorageSection(Section, frozen=True):
     directory_url: Annotated[str, static("Where users, relations, groups and conversations are.", values.STORE)] = ""
     tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.STORE)] = ""
     retention_days: Annotated[
-        int, reloadable("Age at which messages leave the store of recent messages.", ge=1, le=36_500)
+        int,
+        reloadable(
+            "Age at which messages leave the store of recent messages. Not enforced yet: nothing is deleted.",
+            ge=1,
+            le=36_500,
+        ),
     ] = 14
 
 
@@ -257,9 +259,7 @@ class ClusterSection(Section, frozen=True):
 class LogSection(Section, frozen=True):
     """What the server writes about itself; never content, never a whole token."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], reloadable("Least severity that is written.")] = (
-        "info"
-    )
+    level: Annotated[Literal["debug", "info", "warning", "error"], static("Least severity that is written.")] = "info"
     format: Annotated[Literal["console", "json"], static("For people, or one JSON object a line.")] = "console"
 
 
