@@ -27,6 +27,9 @@ CALL_SECONDS_MAX = 10.0
 HOLD_SECONDS = 0.025
 """A call that brought a batch waits so long for items that go the other way: they ride back on it, which saves a call."""
 
+CONNECT_SECONDS_MAX = 60.0
+"""A peer that is not there for so long is looked for again only when there is something to say to it."""
+
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.4)
 
 log = structlog.get_logger(__name__)
@@ -221,9 +224,12 @@ class Links:
         self._reset_seen(peer)
 
     def _break(self, peer: _Peer) -> None:
+        self._forget(peer)
+        self._pump(peer)
+
+    def _forget(self, peer: _Peer) -> None:
         peer.outbound.reset()
         self._reset_seen(peer)
-        self._pump(peer)
 
     def _reset_seen(self, peer: _Peer) -> None:
         self.resets += 1
@@ -250,17 +256,25 @@ class Links:
 
     async def _carry(self, peer: _Peer, batch: items.Batch) -> None:
         try:
+            arrived = await self._deliver(peer, batch)
+        except Exception:
+            # A batch that stayed in flight for ever would take room; without any left the link would be silent.
+            log.exception("link failed", peer=peer.name)
+            arrived = False
+        if arrived:
+            peer.outbound.taken(batch)
+            self._pump(peer)
+        elif peer.outbound.concerns(batch):
+            self._break(peer)
+
+    async def _deliver(self, peer: _Peer, batch: items.Batch) -> bool:
+        try:
             async with asyncio.timeout(CALL_SECONDS_MAX):
-                receipt = await peer.handle.receive.remote(items.encode_batch(batch))
+                answer = await peer.handle.receive.remote(items.encode_batch(batch))
         except (RayError, TimeoutError) as error:
             log.info("link broken", peer=peer.name, error=type(error).__name__)
-            receipt = Receipt.STALE.value
-        if receipt == Receipt.STALE.value or self._returned_in_vain(receipt):
-            if peer.outbound.concerns(batch):
-                self._break(peer)
-            return
-        peer.outbound.taken(batch)
-        self._pump(peer)
+            return False
+        return answer != Receipt.STALE.value and not self._returned_in_vain(answer)
 
     def _returned_in_vain(self, answer: str | bytes) -> bool:
         """Take what rode back on a call, if anything did; True if it can't be taken any more."""
@@ -270,7 +284,12 @@ class Links:
 
     async def _connect(self, peer: _Peer) -> None:
         attempt = 0
+        deadline = self._loop.time() + CONNECT_SECONDS_MAX
         while not peer.outbound.connected:
+            if self._loop.time() >= deadline:
+                # Perhaps nobody will ever have that name again. What waits is said again by who still needs it.
+                self._forget(peer)
+                return
             try:
                 peer.handle = await asyncio.to_thread(ray.get_actor, peer.name, self._namespace)
                 async with asyncio.timeout(CALL_SECONDS_MAX):

@@ -1,0 +1,121 @@
+"""Links between processes, over calls that the test plays: each peer is called in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from openim_ray.actors import refs
+from openim_ray.actors.refs import Links, LinkSettings
+from openim_ray.core import items
+
+SETTINGS = LinkSettings(window_seconds=0.0, bytes_max=90_000, queue_max=1000, hole_seconds=0.5)
+
+
+class Method:
+    """
+    A method of an actor that can be called from elsewhere.
+    """
+
+    def __init__(self, method: Callable[..., Awaitable[Any]]) -> None:
+        self._method = method
+
+    async def remote(self, *arguments: Any) -> Any:
+        """Call it."""
+        return await self._method(*arguments)
+
+
+class Peer:
+    """
+    A process with links; it answers states at once.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.links = Links(name, f"{name}, first", "test", SETTINGS, self)
+        self.receive, self.incarnation = Method(self.links.receive), Method(self._incarnation)
+        self.taken: asyncio.Queue[items.AnyItem] = asyncio.Queue()
+        self.resets: asyncio.Queue[str] = asyncio.Queue()
+        self.faults = 0
+
+    async def _incarnation(self) -> str:
+        return self.links.incarnation
+
+    def on_items(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
+        """See `actors.refs.LinkUser`; fails as often as the test wants."""
+        for item in batch:
+            if isinstance(item, items.AskStates):
+                self.links.send(peer, items.Reply(item.call))
+            elif isinstance(item, items.Reply) and self.faults:
+                self.faults -= 1
+                raise ValueError("a fault of ours")
+            self.taken.put_nowait(item)
+        self.links.flush()
+
+    def on_link_reset(self, peer: str) -> None:
+        """See `actors.refs.LinkUser`."""
+        self.resets.put_nowait(peer)
+
+    def ask(self, call: int) -> None:
+        """Ask the other one something."""
+        self.links.send("shard", items.AskStates(call, "bob"))
+        self.links.flush()
+
+    async def answer_to(self, call: int) -> None:
+        """Return when a call is answered."""
+        while await self.taken.get() != items.Reply(call):
+            pass
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Peer]:
+    """The processes that are there, by name."""
+    peers: dict[str, Peer] = {}
+
+    def get_actor(name: str, _namespace: str) -> Peer:
+        if name not in peers:
+            raise ValueError(name)
+        return peers[name]
+
+    monkeypatch.setattr(refs.ray, "get_actor", get_actor)
+    monkeypatch.setattr(refs, "RECONNECT_SECONDS", (0.001,))
+    monkeypatch.setattr(refs, "HOLD_SECONDS", 0.001)
+    return peers
+
+
+async def test_items_arrive_and_answers_come_back(peers: dict[str, Peer]) -> None:
+    """Whether they ride back or are sent."""
+    gateway, _ = peers.setdefault("gateway", Peer("gateway")), peers.setdefault("shard", Peer("shard"))
+    for call in range(5):
+        gateway.ask(call)
+        await gateway.answer_to(call)
+
+
+async def test_a_fault_while_an_answer_is_taken_breaks_the_link(peers: dict[str, Peer]) -> None:
+    """However often: a link whose batches stay in flight for ever would be silent, and nobody would notice."""
+    gateway, _ = peers.setdefault("gateway", Peer("gateway")), peers.setdefault("shard", Peer("shard"))
+    for call in range(5):
+        gateway.faults = 1
+        gateway.ask(call)
+        await gateway.resets.get()
+    gateway.faults = 0
+    gateway.ask(5)
+    await gateway.answer_to(5)
+
+
+async def test_a_peer_that_is_gone_for_good_is_not_looked_for_for_ever(
+    peers: dict[str, Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for it is dropped, and who needs it is told; something new to say makes it be looked for again."""
+    monkeypatch.setattr(refs, "CONNECT_SECONDS_MAX", 0.0)
+    gateway = peers.setdefault("gateway", Peer("gateway"))
+    gateway.ask(1)
+    assert await gateway.resets.get() == "shard"
+
+    peers["shard"] = Peer("shard")
+    monkeypatch.setattr(refs, "CONNECT_SECONDS_MAX", 60.0)
+    gateway.ask(2)
+    await gateway.answer_to(2)
+    assert items.AskStates(1, "bob") not in [await peers["shard"].taken.get() for _ in range(2)]
