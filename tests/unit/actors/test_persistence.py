@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.actors import persistence as persistence_module
 from openim_ray.actors.persistence import PersistenceActor
@@ -101,8 +102,9 @@ async def test_a_save_that_the_store_can_not_take_fails_alone(
 ) -> None:
     """Its neighbours are saved, whatever went wrong with it, and further ones follow."""
     store.errors["poison"] = ValueError("a fault of ours")
-    actor.on_items("inbox-0", positions_of("first", "poison", "alice", "bob"))
-    assert await answers.codes(4) == {0: 0, 1: OpenIMError.code, 2: 0, 3: 0}
+    with capture_logs():
+        actor.on_items("inbox-0", positions_of("first", "poison", "alice", "bob"))
+        assert await answers.codes(4) == {0: 0, 1: OpenIMError.code, 2: 0, 3: 0}
 
     actor.on_items("inbox-0", positions_of("carol"))
     assert await answers.codes(1) == {0: 0}

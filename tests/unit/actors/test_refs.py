@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.actors import refs
 from openim_ray.actors.refs import Links, LinkSettings
@@ -96,11 +97,12 @@ async def test_items_arrive_and_answers_come_back(peers: dict[str, Peer]) -> Non
 async def test_a_fault_while_an_answer_is_taken_breaks_the_link(peers: dict[str, Peer]) -> None:
     """However often: a link whose batches stay in flight for ever would be silent, and nobody would notice."""
     gateway, _ = peers.setdefault("gateway", Peer("gateway")), peers.setdefault("shard", Peer("shard"))
-    for call in range(5):
-        gateway.faults = 1
-        gateway.ask(call)
-        await gateway.resets.get()
-    gateway.faults = 0
+    with capture_logs() as logs:
+        for call in range(5):
+            gateway.faults = 1
+            gateway.ask(call)
+            await gateway.resets.get()
+    assert [line["event"] for line in logs].count("link failed") == 5
     gateway.ask(5)
     await gateway.answer_to(5)
 
