@@ -245,6 +245,8 @@ def _native_stderr_closed() -> Iterator[None]:
 
 
 def _note_connection(address: str, namespace: str) -> None:
+    # Past every logging setting, Ray prints at the terminal when a process of it dies; what that means here is told by those who miss it.
+    worker.print_to_stdstream = lambda *_, **__: None
     global _address, _namespace
     _address, _namespace = address, namespace
 

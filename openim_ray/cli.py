@@ -37,7 +37,7 @@ PLATFORMS = {
 }
 STATUS_SECONDS = 5.0
 # By name: what may fail is imported only when a command needs it.
-EXPECTED = {"StartError": 2, "ClusterError": 2, "NothingRuns": 2, "ServerLost": 1, "CallFailed": 2, "Refused": 2}
+EXPECTED = {"StartError": 2, "ClusterError": 2, "NothingRuns": 2, "CallFailed": 2, "Refused": 2}
 
 
 class CommandError(Exception):
@@ -82,8 +82,13 @@ def _up(options: argparse.Namespace) -> None:
 
     if options.detach:
         _announce(app.run_detached(config))
-    else:
+        return
+    try:
         app.run(config, _announce)
+    except app.ServerLost as error:
+        _fail(str(error), 1)
+        sys.stderr.flush()
+        os._exit(1)  # by itself Ray waits for a minute to take leave of the parts that are gone
 
 
 def _announce(endpoints: Endpoints) -> None:

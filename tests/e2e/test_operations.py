@@ -1,0 +1,247 @@
+"""How a server starts, ends and fails, and what of it can be reached from outside; on real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openim_ray.actors.leftovers import processes
+from tests.e2e.listening import LISTEN, sockets
+from tests.e2e.program import refusal, run, traces
+from tests.e2e.server import Server
+from tests.integration.connection import JS
+from tests.integration.people import People
+
+WAIT_SECONDS = 60.0
+
+
+class OwnSession(Server):
+    """A server in a session of its own, as from a terminal of its own."""
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the same command line, begun by setsid."""
+        return ["setsid", *super().command(*arguments)]
+
+    def ended(self) -> int:
+        """Wait for the end of `up` and return its exit status."""
+        assert self._process is not None
+        return self._process.wait(WAIT_SECONDS)
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    """Wait for something that processes bring about and that gives no event."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {WAIT_SECONDS:g} s: {what}"
+        time.sleep(0.05)
+
+
+def printed(server: Server) -> list[str]:
+    """Return what `up` printed, each announcement as its first line."""
+    return [line for line in server.log_file.read_text().splitlines() if not line.startswith("  ")]
+
+
+def get(url: str) -> tuple[int, str]:
+    """Return status and body of an HTTP answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=WAIT_SECONDS) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+# --- start and end
+
+
+async def test_ctrl_c_drains_and_kill_9_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    """Clients are hung up on so that they come back; nothing but the announcement is printed; a new `up` works at once."""
+    server = OwnSession(tmp_path)
+    await asyncio.to_thread(server.start)
+    people = People(server)
+    alice, bob = await people.connect("alice"), await people.connect("bob", JS)
+    await alice.send_text(bob.user_id, "before the end")
+
+    os.killpg(server.pid, signal.SIGINT)
+    os.killpg(server.pid, signal.SIGINT)  # whoever is impatient changes nothing
+    assert await asyncio.to_thread(server.ended) == 0
+    await alice.ended()
+    await bob.ended()
+    await people.close()
+    assert len(printed(server)) == 1, server.log_tail()
+    assert traces(server) == []
+
+    await asyncio.to_thread(server.start)
+    first = set(server.processes())
+    server.kill()
+    await asyncio.to_thread(server.start)
+    assert not first & set(server.processes())
+    await asyncio.to_thread(server.stop)
+    assert len(printed(server)) == 3, server.log_tail()
+    assert traces(server) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_can_be_broken_off(tmp_path: Path, number: signal.Signals) -> None:
+    """While Ray is starting: status 0, nothing printed, nothing left."""
+    server = OwnSession(tmp_path)
+    command = server.command("up", "--ws-port", "0", "--api-port", "0")
+    with subprocess.Popen(command, env=server.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
+        until(lambda: list(processes(server.data_dir)), "first process of Ray")
+        os.killpg(up.pid, number)
+        said, _ = up.communicate(timeout=WAIT_SECONDS)
+    assert (up.returncode, said) == (0, b"")
+    assert traces(server) == []
+
+
+@pytest.mark.parametrize("part", ["gcs_server", "raylet"])
+def test_the_server_ends_when_ray_has_ended(tmp_path: Path, part: str) -> None:
+    """Without it nothing works and nobody would know: one line, status 1, so that a service manager starts it again."""
+    server = OwnSession(tmp_path)
+    server.start()
+    (pid,) = [pid for pid, title in server.processes().items() if title.split()[0].endswith(f"/{part}")]
+    os.kill(pid, signal.SIGKILL)
+    assert server.ended() == 1
+    assert re.fullmatch(r"openim-ray: .* of Ray ended unexpectedly.*", printed(server)[-1]), server.log_tail()
+    assert len(printed(server)) == 2
+    assert traces(server) == []
+
+
+def test_an_unready_server_says_so_and_down_ends_it(tmp_path: Path) -> None:
+    """While nothing can be stored it lives but is not ready; metrics and status tell who does not answer; it recovers by itself."""
+    server = OwnSession(tmp_path)
+    server.start()
+    try:
+        assert get(f"{server.api_url}/healthz") == (200, "ok\n")
+        assert get(f"{server.api_url}/readyz")[0] == 200
+        (persistence,) = server.actors("PersistenceActor")
+        os.kill(persistence, signal.SIGSTOP)
+        status, body = get(f"{server.api_url}/readyz")
+        assert (status, json.loads(body)["ready"]) == (503, False)
+        assert "persistence" in json.loads(body)
+        assert get(f"{server.api_url}/healthz") == (200, "ok\n")
+        metrics = get(f"{server.api_url}/metrics")[1]
+        assert 'openim_actor_up{actor="persistence-0"} 0.0' in metrics
+        assert 'openim_actor_up{actor="inbox-0"} 1.0' in metrics
+        said = run(server, "status")
+        assert said.status == 1
+        assert said.out.startswith("not ready: persistence:")
+        os.kill(persistence, signal.SIGCONT)
+        until(lambda: get(f"{server.api_url}/readyz")[0] == 200, "ready again")
+    finally:
+        said = run(server, "down")
+    assert said == (0, "the server has stopped\n", "")
+    assert server.ended() == 0
+    assert traces(server) == []
+
+
+# --- detached
+
+
+@pytest.fixture(scope="module")
+def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that outlives its `up`."""
+    server = Server(tmp_path_factory.mktemp("detached"))
+    said = run(server, "up", "--detach", "--ws-port", str(server.ws_port), "--api-port", str(server.api_port))
+    assert (said.status, said.err) == (0, "")
+    yield server
+    run(server, "down")
+
+
+def test_a_detached_server_is_started_once(detached: Server) -> None:
+    """A second start finds it; one in the foreground is refused with the way to end it."""
+    before = set(processes(detached.data_dir))
+    again = run(detached, "up", "--detach", "--ws-port", "0", "--api-port", "0")
+    assert again.status == 0
+    assert f"  WebSocket   {detached.ws_url}" in again.out.splitlines()
+    assert before <= set(processes(detached.data_dir))
+    assert "openim-ray down" in refusal(run(detached, "up", "--ws-port", "0", "--api-port", "0"))
+    assert run(detached, "status").status == 0
+    user = detached.add_user("alice")
+    assert detached.token(user)
+
+
+def test_a_detached_server_replaces_what_was_killed(detached: Server) -> None:
+    """`up` is gone, and nobody misses it."""
+    (gateway,) = [pid for pid in processes(detached.data_dir) if _title(pid).startswith("ray::GatewayActor")]
+    os.kill(gateway, signal.SIGKILL)
+    until(lambda: _answers(detached), "gateway again")
+    assert run(detached, "up", "--detach").status == 0
+
+
+def _answers(server: Server) -> bool:
+    try:
+        return get(f"{server.api_url}/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+# --- closed
+
+
+@pytest.mark.parametrize("mode", ["server", "detached"])
+def test_nothing_can_be_reached_from_another_machine(mode: str, request: pytest.FixtureRequest) -> None:
+    """Every socket that any process of the server listens on or is connected by is on loopback; ours and all of Ray's."""
+    server: Server = request.getfixturevalue(mode)
+    pids = list(processes(server.data_dir))
+    held = sockets(pids)
+    listening = {one.port for one in held if one.state == LISTEN}
+    assert {server.ws_port, server.api_port} < listening
+    assert len({one.pid for one in held if one.state == LISTEN}) >= 6, "Ray's parts and actors listen, too"
+    assert [one for one in held if not one.is_closed_to_others] == []
+
+
+WITHOUT_TOKEN = """
+import sys, time
+from ray._raylet import GcsClient
+from ray.exceptions import AuthenticationError
+try:
+    GcsClient(address=sys.argv[1])
+except AuthenticationError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize("mode", ["server", "detached"])
+@pytest.mark.parametrize("token", ["", "0" * 64], ids=["none", "wrong"])
+def test_ray_refuses_a_client_without_the_token(mode: str, token: str, request: pytest.FixtureRequest) -> None:
+    """Whoever reaches Ray can run programs, so on a shared machine loopback alone would not do."""
+    server: Server = request.getfixturevalue(mode)
+    address = json.loads((server.data_dir / "run.json").read_text())["address"]
+    variables = {name: value for name, value in server.variables().items() if not name.startswith("RAY_")}
+    variables |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TOKEN, address],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert done.stdout == "refused\n", done.stderr
+
+
+def test_down_ends_a_detached_server(detached: Server) -> None:
+    """All of it; then there is nothing to end."""
+    assert run(detached, "down") == (0, "the server has stopped\n", "")
+    assert traces(detached) == []
+    assert "no server runs" in refusal(run(detached, "down"))
