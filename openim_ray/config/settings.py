@@ -122,7 +122,12 @@ class GatewaySection(Section, frozen=True):
         int, static("Bytes that wait for a slow client; more closes its connection.", ge=1 << 20, le=1 << 30)
     ] = 8 << 20
     frames_per_second_max: Annotated[
-        int, static("Frames of one connection a second, on average; a faster client is closed.", ge=1, le=100_000)
+        int,
+        static(
+            "Frames of one connection a second, on average, and as many times 16 KiB; a faster client is closed.",
+            ge=1,
+            le=100_000,
+        ),
     ] = 500
     frames_burst_max: Annotated[
         int, static("Frames that a connection may send at once after a pause.", ge=1, le=1_000_000)

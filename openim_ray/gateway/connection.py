@@ -50,13 +50,13 @@ class RateLimit:
         self._tokens = burst
         self._updated = now
 
-    def allows(self, now: float) -> bool:
-        """Take a token; False if there is none."""
+    def allows(self, now: float, cost: float = 1.0) -> bool:
+        """Take a token, or more for something big; False if there are not as many."""
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
-        if self._tokens < 1.0:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1.0
+        self._tokens -= cost
         return True
 
 
@@ -93,6 +93,7 @@ class Connection:
         "platform_id",
         "rate",
         "room",
+        "send_bytes_under_way",
         "sends_under_way",
         "user_id",
     )
@@ -118,6 +119,7 @@ class Connection:
         self.last_heard = now
         self.last_pinged = now
         self.sends_under_way = 0
+        self.send_bytes_under_way = 0
         self._transport = transport
         self._limits = limits
         self._upgraded = False
@@ -133,6 +135,17 @@ class Connection:
     def upgraded(self) -> None:
         """Note that the handshake was answered: from now on frames leave."""
         self._upgraded = True
+
+    def send_begins(self, size: int) -> None:
+        """Note that a message of so many bytes goes on its way."""
+        self.sends_under_way += 1
+        self.send_bytes_under_way += size
+
+    def send_ends(self, size: int) -> None:
+        """Note that it is answered."""
+        self.sends_under_way -= 1
+        self.send_bytes_under_way -= size
+        self.room.set()
 
     def queue(self, framed: bytes) -> bool:
         """Let a frame (with its header) leave at the next `flush`; True if it is the first one waiting."""

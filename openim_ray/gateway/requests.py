@@ -61,12 +61,12 @@ class SendContext:
         self._client = client
         self._request = request
         self._client_id = client_id
+        client.connection.send_begins(len(request.data))
 
     def complete(self, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None) -> None:
         """Write the answer; the echo follows it."""
         connection = self._client.connection
-        connection.sends_under_way -= 1
-        connection.room.set()
+        connection.send_ends(len(self._request.data))
         if connection.gone:
             return
         if error is not None or not isinstance(reply, items.Accepted):
@@ -106,7 +106,6 @@ class Requests:
             self._process.write(connection, failure(request, error))
             self._process.flush()
             return
-        connection.sends_under_way += 1
         self._process.hub.send(
             connection.number,
             lambda call: items.Submit(

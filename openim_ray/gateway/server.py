@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PYPI_VERSION_PREFIX = "python-ws"
+BYTES_AS_A_FRAME = 16_384
+"""So much in a frame, unpacked, counts as one more frame against the limit of frames a second: it is that much work."""
+
 _registered = msgspec.msgpack.Decoder(items.Registered)
 
 
@@ -50,6 +53,8 @@ class Limits(NamedTuple):
     frames_burst: float
     handshake_seconds: float
     requests_under_way_max: int = 256
+    send_bytes_under_way_max: int = 1 << 20
+    """A little text says much: what a frame of 50 kB unpacks to may have 900 kB."""
 
 
 class WebSocketServer:
@@ -231,15 +236,24 @@ class WebSocketServer:
         request = connection.encoding.decode_request(data)
         if request.send_id != connection.user_id:
             raise ProtocolError("SendID is not the user of this connection")
+        if not connection.rate.allows(self._loop.time(), len(request.data) // BYTES_AS_A_FRAME):
+            raise ProtocolError("more bytes than allowed")
         if request.req_identifier == RequestIdentifier.SEND_MSG:
             self._requests.send(client, request)
-            while connection.sends_under_way >= self._limits.requests_under_way_max and not connection.gone:
+            while self._has_sent_enough(connection) and not connection.gone:
                 connection.room.clear()
                 await connection.room.wait()
         elif request.req_identifier == RequestIdentifier.LOGOUT:
             self._log_out(connection, request)
         else:
             await reads.run(self._requests.answer(client, request), connection)
+
+    def _has_sent_enough(self, connection: Connection) -> bool:
+        limits = self._limits
+        return (
+            connection.sends_under_way >= limits.requests_under_way_max
+            or connection.send_bytes_under_way >= limits.send_bytes_under_way_max
+        )
 
     def _on_text(self, connection: Connection, text: str) -> None:
         received = parse_text_frame(text)
