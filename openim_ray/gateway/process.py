@@ -12,7 +12,7 @@ import structlog
 from openim_ray.core import items
 from openim_ray.core.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
 from openim_ray.domain.conversation import is_notification_stream
-from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.errors import OpenIMError, Overloaded
 from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, RateLimit, frame
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import Platform, RequestIdentifier
@@ -31,6 +31,10 @@ log = structlog.get_logger(__name__)
 
 RUN_READ_SECONDS = 8.0
 READ_AGAIN_SECONDS = 0.2
+RUN_CHUNK_ROWS = 16
+RUN_BYTES_MAX = 4 << 20
+"""A missing run with more bytes closes the connection: clients' own syncs read less at once."""
+
 RUNS_AT_ONCE = 64
 """Missing runs that are read at the same time; the others wait their turn, or a repair of many sessions would fail for want of room."""
 
@@ -239,10 +243,21 @@ class GatewayProcess:
         self.perform()
 
     async def _rows_of(self, run: Run, deadline: float) -> list[StoredMessage]:
-        count = run.end - run.begin + 1
+        rows: list[StoredMessage] = []
+        size = 0
+        for begin in range(run.begin, run.end + 1, RUN_CHUNK_ROWS):
+            chunk = await self._chunk_of(run, begin, deadline)
+            size += sum(len(row.body) for row in chunk)
+            if size > RUN_BYTES_MAX:
+                raise Overloaded(f"more than {RUN_BYTES_MAX} bytes")
+            rows += chunk
+        return rows
+
+    async def _chunk_of(self, run: Run, begin: int, deadline: float) -> list[StoredMessage]:
+        end = min(begin + RUN_CHUNK_ROWS - 1, run.end)
         while True:
             try:
-                return await self._reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
+                return await self._reader.read_range(run.conversation_id, begin, end, end - begin + 1)  # type: ignore[arg-type]
             except OpenIMError:
                 if self._loop.time() >= deadline:
                     raise

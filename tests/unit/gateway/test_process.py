@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import pytest
 
 from openim_ray.core import items
 from openim_ray.domain import errors
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
+from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.gateway import process as process_module
 from tests.unit.gateway.fake_gateway import SHARD, FakeGateway
-
-if TYPE_CHECKING:
-    from openim_ray.domain.message import StoredMessage
 
 
 async def test_a_kicked_client_that_does_not_read_is_cut_off() -> None:
@@ -89,6 +89,56 @@ async def test_a_run_that_can_not_be_read_closes_its_sessions(
     await transport.closed.wait()
 
     assert gateway.reader.done.qsize() == 1
+
+
+async def test_a_run_that_is_too_large_is_not_read_to_its_end() -> None:
+    """Its client is closed and syncs; hundreds of the largest messages would fill the memory."""
+    gateway = FakeGateway()
+
+    async def read(begin: int, end: int) -> list[StoredMessage]:
+        return [stored_message(seq, process_module.RUN_BYTES_MAX // 30) for seq in range(begin, end + 1)]
+
+    gateway.reader.read = read
+    client, transport = gateway.connect("bob")
+    gateway.push(client, 1)
+    gateway.push(client, 400)
+    await transport.closed.wait()
+
+    assert gateway.reader.done.qsize() == 2
+
+
+async def test_a_long_run_is_written_whole() -> None:
+    """It is read in parts, which the client does not notice."""
+    gateway = FakeGateway()
+
+    async def read(begin: int, end: int) -> list[StoredMessage]:
+        return [stored_message(seq, 10) for seq in range(begin, end + 1)]
+
+    gateway.reader.read = read
+    client, _ = gateway.connect("bob")
+    gateway.push(client, 1)
+    gateway.push(client, 41)
+    for _ in range(3):
+        await gateway.reader.done.get()
+    await asyncio.sleep(0)
+
+    assert gateway.process.pushes == 41
+
+
+def stored_message(seq: int, size: int) -> StoredMessage:
+    """Return a message of alice with so many bytes."""
+    return StoredMessage(
+        ConversationID("si_alice_bob"),
+        ConversationSeq(seq),
+        UserID("alice"),
+        ClientMessageID(f"c{seq}"),
+        ServerMessageID(f"s{seq}"),
+        1,
+        101,
+        True,
+        "op",
+        b"x" * size,
+    )
 
 
 async def test_closes_that_concern_many_are_spread_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
