@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import ray
 import structlog
 from ray.exceptions import RayError
@@ -121,16 +122,15 @@ class Links:
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
-        peer = self._peer(peer_name)
-        if not peer.outbound.put(item):
-            log.warning("link queue full, reset", peer=peer_name)
-            self._break(peer)
-            peer.outbound.put(item)
+        self._peer(peer_name).outbound.put(item)
 
     def flush(self) -> None:
         """Let go what may go now."""
-        for peer in self._peers.values():
-            if peer.outbound.waiting:
+        for peer in list(self._peers.values()):
+            if peer.outbound.overflowed:
+                log.warning("link queue full, reset", peer=peer.name)
+                self._break(peer)
+            elif peer.outbound.waiting:
                 self._pump(peer)
 
     def connected(self, peer_name: str) -> bool:
@@ -147,8 +147,8 @@ class Links:
         """
         batch = items.decode_batch(data)
         receipt = self._take(batch)
-        if receipt is Receipt.STALE:
-            return Receipt.STALE.value
+        if receipt is not Receipt.TAKEN:
+            return str(receipt.value)
         back = await self._hold(self._peer(batch.sender))
         if back is None:
             return Receipt.TAKEN.value
@@ -159,6 +159,9 @@ class Links:
         if batch.receiver_incarnation != self.incarnation or self._closed:
             return Receipt.STALE
         peer = self._peer(batch.sender)
+        if peer.outbound.connected and batch.refuses == peer.outbound.channel:
+            self._renew(peer, peer.outbound.receiver_incarnation)
+            self._reset_seen(peer)
         receipt, due = peer.inbound.receive(batch, self._loop.time(), lambda new: self._renewed(peer, new))
         if due:
             self._user.on_items(peer.name, due)
@@ -181,20 +184,22 @@ class Links:
             if held.done():
                 continue
             batch = peer.outbound.take_now(self._loop.time(), self.name, self.incarnation)
-            self._count(batch)
-            held.set_result(batch)
+            held.set_result(None if batch is None else self._stamped(peer, batch))
 
-    def _count(self, batch: items.Batch | None) -> None:
-        if batch is not None:
-            self.batches_sent += 1
-            self.items_sent += len(batch.items)
+    def _stamped(self, peer: _Peer, batch: items.Batch) -> items.Batch:
+        """Return a batch that leaves, with the word which channel of the peer is refused here."""
+        self.batches_sent += 1
+        self.items_sent += len(batch.items)
+        refuses = peer.inbound.refused_channel(peer.outbound.receiver_incarnation)
+        return msgspec.structs.replace(batch, refuses=refuses) if refuses else batch
 
     def tick(self) -> None:
-        """End inbound channels whose hole did not close; their senders hear of it with their next batch."""
+        """End inbound channels whose hole did not close; their senders may have nothing more to say, so they are told."""
         now = self._loop.time()
-        for peer in self._peers.values():
+        for peer in list(self._peers.values()):
             if peer.inbound.check_hole(now):
                 log.warning("link hole, reset", peer=peer.name)
+                self._say_something(peer)
 
     async def close(self) -> None:
         """Send nothing more; end the tasks."""
@@ -218,10 +223,21 @@ class Links:
 
     def _renewed(self, peer: _Peer, incarnation: str) -> None:
         """Note that the peer began a new channel: it is new itself, or lost something."""
+        for held in peer.held:
+            # What rides back on a call of its old channel would be lost with it, and nobody would notice.
+            _let_go(held)
         if peer.outbound.connected and peer.outbound.receiver_incarnation != incarnation:
-            peer.outbound.reset()
-            self._connected(peer, incarnation)
+            self._renew(peer, incarnation)
         self._reset_seen(peer)
+
+    def _renew(self, peer: _Peer, incarnation: str) -> None:
+        peer.outbound.reset()
+        self._connected(peer, incarnation)
+
+    def _say_something(self, peer: _Peer) -> None:
+        """Let a batch leave, because of what is written on it."""
+        peer.outbound.put(items.Heartbeat())
+        self._pump(peer)
 
     def _break(self, peer: _Peer) -> None:
         self._forget(peer)
@@ -244,8 +260,7 @@ class Links:
             return
         self._ride_back(peer)
         while (batch := peer.outbound.take(self._loop.time(), self.name, self.incarnation)) is not None:
-            self._count(batch)
-            self._spawn(self._carry(peer, batch))
+            self._spawn(self._carry(peer, self._stamped(peer, batch)))
         ready_at = peer.outbound.ready_at()
         if ready_at is not None and peer.timer is None:
             peer.timer = self._loop.call_at(ready_at, self._on_timer, peer)
@@ -274,13 +289,16 @@ class Links:
         except (RayError, TimeoutError) as error:
             log.info("link broken", peer=peer.name, error=type(error).__name__)
             return False
-        return answer != Receipt.STALE.value and not self._returned_in_vain(answer)
-
-    def _returned_in_vain(self, answer: str | bytes) -> bool:
-        """Take what rode back on a call, if anything did; True if it can't be taken any more."""
         if isinstance(answer, str):
-            return False
-        return self._take(items.decode_batch(answer)) is Receipt.STALE
+            return answer == Receipt.TAKEN.value
+        return self._take_back(peer, answer)
+
+    def _take_back(self, peer: _Peer, data: bytes) -> bool:
+        """Take what rode back on a call; False if it came from a process that is not heard any more."""
+        receipt = self._take(items.decode_batch(data))
+        if receipt is Receipt.OVER:
+            self._say_something(peer)
+        return receipt is not Receipt.STALE
 
     async def _connect(self, peer: _Peer) -> None:
         attempt = 0
@@ -305,8 +323,7 @@ class Links:
     def _connected(self, peer: _Peer, incarnation: str) -> None:
         peer.outbound.connect(incarnation)
         # The first batch of a channel tells the peer that there is a new one, also when nothing else waits.
-        peer.outbound.put(items.Heartbeat())
-        self._pump(peer)
+        self._say_something(peer)
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._loop.create_task(coroutine)

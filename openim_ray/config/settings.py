@@ -220,9 +220,8 @@ class LinksSection(Section, frozen=True):
     queue_max: Annotated[
         int,
         static(
-            "Items that wait for one peer. Deliveries beyond it are dropped and repaired, requests are refused as "
-            "temporary.",
-            ge=16,
+            "Items that wait for one peer. Beyond it the link begins anew: deliveries are repaired, requests said again.",
+            ge=2_000,  # more than is said again at once (`core/repair.py`)
             le=10_000_000,
         ),
     ] = 20_000

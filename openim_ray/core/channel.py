@@ -29,8 +29,11 @@ class Receipt(Enum):
     TAKEN = "taken"
     """In order, or kept until it is; also a repetition of what was handled."""
 
+    OVER = "over"
+    """Of the present channel, which is over because something of it was lost: begin a new one."""
+
     STALE = "stale"
-    """Of a channel that is over, or meant for an earlier incarnation: begin a new one."""
+    """Of an earlier channel, or from or for an earlier incarnation: begin a new one."""
 
 
 class OutboundChannel:
@@ -38,7 +41,8 @@ class OutboundChannel:
     The sending end towards one peer.
 
     Limits: `window` seconds between batches while there is much to send (at once when idle), `bytes_max` per batch,
-    `queue_max` waiting items (beyond it the channel is reset: everything in it is dropped, and repaired afterwards).
+    `queue_max` waiting items (beyond it nothing more is taken until the channel is reset: what it holds is dropped, and repaired
+    afterwards).
     """
 
     def __init__(self, *, window: float, bytes_max: int, queue_max: int, in_flight_max: int = 4) -> None:
@@ -52,6 +56,7 @@ class OutboundChannel:
         self.channel = 0
         self.number = 0
         self.receiver_incarnation = ""
+        self.overflowed = False
 
     @property
     def connected(self) -> bool:
@@ -75,13 +80,18 @@ class OutboundChannel:
         self._queue.clear()
         self._numbers_in_flight.clear()
         self.receiver_incarnation = ""
+        self.overflowed = False
 
-    def put(self, item: AnyItem) -> bool:
-        """Add an item; False (and nothing added) if the queue is full, the caller then resets the link."""
+    def put(self, item: AnyItem) -> None:
+        """
+        Add an item, unless the queue has been full: then it is dropped, and the caller resets the link (see `overflowed`).
+
+        Not at once: what else was to be sent at this moment must not go before what is repeated because of the reset.
+        """
         if len(self._queue) >= self._queue_max:
-            return False
-        self._queue.append(item)
-        return True
+            self.overflowed = True
+        if not self.overflowed:
+            self._queue.append(item)
 
     def ready_at(self) -> float | None:
         """Return the time from which a batch may be taken; None while there is nothing to take or no room in flight."""
@@ -174,6 +184,8 @@ class InboundChannel:
         if not self._is_current(batch, now, on_reset):
             return Receipt.STALE, []
         self._heard_at = now
+        if self._over:
+            return Receipt.OVER, []
         if batch.number < self.next_number:
             return Receipt.TAKEN, []
         self._early[batch.number] = batch
@@ -184,8 +196,12 @@ class InboundChannel:
             self._hole_since = now
         if len(self._early) > self._reorder_max:
             self._end()
-            return Receipt.STALE, items
+            return Receipt.OVER, items
         return Receipt.TAKEN, items
+
+    def refused_channel(self, incarnation: str) -> int:
+        """Return the channel of this incarnation of the peer that is over; 0 if none is."""
+        return self.channel if self._over and incarnation == self.sender_incarnation else 0
 
     def check_hole(self, now: float) -> bool:
         """End the channel if a hole did not close in time; True if it did so now."""
@@ -199,7 +215,7 @@ class InboundChannel:
         if known and batch.channel < self.channel:
             return False
         if known and batch.channel == self.channel:
-            return not self._over
+            return True
         if batch.sender_incarnation in self._replaced:
             if now - self._heard_at < self._silence_seconds:
                 return False

@@ -8,24 +8,23 @@ does not stay silent.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.numbers import first_number
 from openim_ray.core.registrations import Registrations
-from openim_ray.core.repair import REPAIR_MARGIN_MS
+from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEATS_AT_ONCE
 from openim_ray.core.session import CHECK_SECONDS, Run, Session, Verdict
 from openim_ray.domain import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from openim_ray.core.placement import Placement
     from openim_ray.domain.message import StoredMessage
 
 HEARTBEAT_SECONDS = 1.0
-REPEATS_AT_ONCE = 1_000
-"""After a break at most so many registrations and requests leave at once, the rest with the next ticks: a link's queue is bounded."""
 SYNC_WATCH_SECONDS = 6.0
 
 Request = (
@@ -100,7 +99,7 @@ class Device(NamedTuple):
 
 
 class _Pending:
-    __slots__ = ("connection", "context", "deadline", "item", "moved", "peer")
+    __slots__ = ("connection", "context", "deadline", "item", "peer", "unhandled")
 
     def __init__(self, item: Request, peer: str, context: object, deadline: float, connection: int) -> None:
         self.item = item
@@ -108,7 +107,8 @@ class _Pending:
         self.context = context
         self.deadline = deadline
         self.connection = connection
-        self.moved = False
+        self.unhandled = False
+        """Nobody has handled it for certain: it was refused as moved, or has not left yet."""
 
 
 class Hub:
@@ -119,7 +119,13 @@ class Hub:
     """
 
     def __init__(
-        self, placement: Placement, persistence: Sequence[str], incarnation: str, *, pending_max: int = 50_000
+        self,
+        placement: Placement,
+        persistence: Sequence[str],
+        incarnation: str,
+        *,
+        pending_max: int = 50_000,
+        repeats_at_once: int = REPEATS_AT_ONCE,
     ) -> None:
         self.placement = placement
         self.sessions: dict[int, Session] = {}
@@ -127,6 +133,7 @@ class Hub:
         self._devices: dict[int, Device] = {}
         self._persistence = tuple(persistence)
         self._pending_max = pending_max
+        self._repeats_at_once = repeats_at_once
         self._pending: dict[int, _Pending] = {}
         self._call = first_number(incarnation)
         self._connection = first_number(incarnation)
@@ -138,6 +145,7 @@ class Hub:
         self._registrations = Registrations()
         self._watched: dict[int, Session] = {}
         self._to_repeat: dict[int, None] = {}
+        self._moved: dict[int, None] = {}
         self._heard_ms: dict[str, int] = {}
         self._next_heartbeat = 0.0
         self._next_check = 0.0
@@ -195,8 +203,13 @@ class Hub:
             return
         self._call += 1
         item = make(self._call)
-        self._pending[self._call] = _Pending(item, peer, context, deadline, connection)
-        self._items.append((peer, item))
+        pending = self._pending[self._call] = _Pending(item, peer, context, deadline, connection)
+        if self._to_repeat or self._moved:
+            # Behind those that are to be said again: messages of one connection stay in order.
+            pending.unhandled = True
+            self._to_repeat[self._call] = None
+        else:
+            self._items.append((peer, item))
 
     # --- sessions
 
@@ -248,7 +261,7 @@ class Hub:
     def link_reset(self, peer: str, wall_ms: int) -> None:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
         self._register_all(peer, wall_ms)
-        self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.peer == peer)
+        self._repeat_later(call for call, pending in self._pending.items() if pending.peer == peer)
         self._catch_up()
 
     def place(self, placement: Placement, wall_ms: int) -> None:
@@ -260,11 +273,14 @@ class Hub:
             old_home = old.inbox_of(session.user_id)
             if placement.inbox_of(session.user_id) != old_home:
                 self._register_again(session, old_home, wall_ms)
+        calls = list(self._moved)
+        self._moved.clear()
         for call, pending in self._pending.items():
             peer = self._home_of(pending.item) or pending.peer
-            if peer != pending.peer or pending.moved:
-                pending.peer, pending.moved = peer, False
-                self._to_repeat[call] = None
+            if peer != pending.peer:
+                pending.peer = peer
+                calls.append(call)
+        self._repeat_later(calls)
         self._catch_up()
 
     def tick(self, now: float) -> None:
@@ -282,7 +298,8 @@ class Hub:
     def _check(self, now: float) -> None:
         self._registrations.retry()
         # Refused by an actor that does not know the newest placement yet: said again until it does.
-        self._to_repeat.update((call, None) for call, pending in self._pending.items() if pending.moved)
+        self._repeat_later(self._moved)
+        self._moved.clear()
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
             self._end(self._pending.pop(call), None, errors.Unavailable("no answer in time"))
         for session in list(self._watched.values()):
@@ -385,7 +402,8 @@ class Hub:
         # With an older placement than ours the other one has to learn; this is said again meanwhile.
         self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
         if (pending := self._pending.get(item.call)) is not None:
-            pending.moved = True
+            pending.unhandled = True
+            self._moved[item.call] = None
         else:
             self._registrations.answered(item.call, success=False)
 
@@ -402,26 +420,30 @@ class Hub:
         heard_ms = max(self._heard_ms.get(home, 0), accepted_ms)
         self._registrations.need(session.connection, min(heard_ms, since_ms) - REPAIR_MARGIN_MS)
 
+    def _repeat_later(self, calls: Iterable[int]) -> None:
+        """Let requests be said again in the order in which they were made."""
+        self._to_repeat = dict.fromkeys(sorted({*self._to_repeat, *calls}))
+
     def _catch_up(self) -> None:
         """Say again what a break made necessary, in order, a bounded part at once."""
-        for connection, since_ms in self._registrations.take(REPEATS_AT_ONCE):
+        for connection, since_ms in self._registrations.take(self._repeats_at_once):
             session = self.sessions[connection]
             self._call += 1
             self._registrations.sent(connection, self._call)
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
-        for call in list(self._to_repeat)[:REPEATS_AT_ONCE]:
+        for call in list(islice(self._to_repeat, self._repeats_at_once)):
             del self._to_repeat[call]
             if (pending := self._pending.get(call)) is not None:
                 self._repeat(pending)
 
     def _repeat(self, pending: _Pending) -> None:
-        if isinstance(pending.item, items.Submit) and not pending.item.stored and not pending.moved:
+        if isinstance(pending.item, items.Submit) and not pending.item.stored and not pending.unhandled:
             # Not remembered by the log, so a repetition could be seen twice: the sender decides.
             del self._pending[pending.item.call]
             self._end(pending, None, errors.Unavailable("interrupted; whether it was delivered is unknown"))
             return
-        pending.moved = False
+        pending.unhandled = False
         self._items.append((pending.peer, pending.item))
 
     def _register(self, call: int, session: Session, *, again: bool = False, since_ms: int = 0) -> items.Register:

@@ -336,7 +336,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Items on their way from one process to another, numbered per channel.
 
     `version` guards the format. A channel is one pair of (sender incarnation, channel number) at one receiver
-    incarnation; `number` counts its batches from 1.
+    incarnation; `number` counts its batches from 1. `refuses` is the channel of the other direction that is over at the sender of
+    this batch: its end begins a new one.
     """
 
     version: int
@@ -346,6 +347,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     channel: int
     number: int
     items: list[AnyItem]
+    refuses: int = 0
 
 
 BATCH_VERSION = 1

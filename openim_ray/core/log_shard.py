@@ -206,15 +206,14 @@ class LogShard:
 
     def repeat_writes(self, persistence: str) -> None:
         """Say again to a persistence actor what it hasn't answered."""
-        for call, log in list(self._writes.items()):
-            write = log.in_flight_write()
-            if write is not None and self._writer_of(log.home_key) == persistence:
-                self._retries.pop(call, None)
-                self._outbox.send(persistence, _store_log(call, write))
+        for call, log in self._writes.items():
+            if self._writer_of(log.home_key) == persistence:
+                self._retries[call] = float("-inf")
 
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give; forget idle logs beyond the limit."""
-        for call in [call for call, at in self._retries.items() if at <= now]:
+        repeated = [call for call, at in self._retries.items() if at <= now]
+        for call in repeated[: self._settings.repeats_at_once]:
             del self._retries[call]
             write = self._writes[call].in_flight_write()
             if write is not None:

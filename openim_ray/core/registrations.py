@@ -4,6 +4,8 @@ Registrations that a gateway has to make again after a break.
 
 from __future__ import annotations
 
+from itertools import islice
+
 
 class Registrations:
     """
@@ -29,7 +31,7 @@ class Registrations:
 
     def take(self, count_max: int) -> list[tuple[int, int]]:
         """Return (connection, since_ms) of those that are due, oldest first; `sent` must follow for each."""
-        taken = [connection for connection, _ in zip(self._due, range(count_max), strict=False)]
+        taken = list(islice(self._due, count_max))
         for connection in taken:
             del self._due[connection]
         return [(connection, self._since_ms[connection]) for connection in taken]

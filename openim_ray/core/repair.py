@@ -4,6 +4,13 @@ Repair: how far back a loss may reach.
 
 from __future__ import annotations
 
+REPEATS_AT_ONCE = 1_000
+"""
+After a break at most so many things are said again at once, the rest with the next ticks.
+
+A link's queue is bounded, and must hold more than this: an overflow is a break itself.
+"""
+
 REPAIR_MARGIN_MS = 60_000
 """
 What may be lost is taken to be this much older than the last word that was heard.

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from openim_ray.core.repair import REPEATS_AT_ONCE
+
 
 class ShardSettings(NamedTuple):
     """
@@ -22,3 +24,4 @@ class ShardSettings(NamedTuple):
     facts_seconds: float = 10.0
     retry_seconds: float = 0.2
     lease_seconds: float = 15.0
+    repeats_at_once: int = REPEATS_AT_ONCE

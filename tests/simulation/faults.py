@@ -36,7 +36,7 @@ class Weather(NamedTuple):
     """Outages of the whole store per second, each up to `outage_seconds`."""
     outage_seconds: float = 12.0
     pauses: float = 0.0
-    """Pauses of a shard or persistence actor per second, as of a process that gets no processor."""
+    """Pauses of a process per second, as of one that gets no processor."""
     zombies: float = 0.0
     """Shards per second that are replaced while they live on for a while."""
     whole_crashes: float = 0.0

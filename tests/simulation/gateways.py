@@ -77,7 +77,8 @@ class GatewayProcess(Process):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.reader = Reader(world.stores, self)
-        self.hub = Hub(world.placement, world.persistence_names, self.incarnation)
+        repeats = world.settings.repeats_at_once
+        self.hub = Hub(world.placement, world.persistence_names, self.incarnation, repeats_at_once=repeats)
         self.broker = HubBroker(self, REQUEST_SECONDS_MAX)
         self.reading = MessageReading(self.reader, self.reader, self.broker)  # type: ignore[arg-type]
         self.marks = ReadMarks(self.broker)

@@ -4,26 +4,31 @@ The links of a process, driven as `actors/refs.py` drives them over Ray.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from openim_ray.core import items
 from openim_ray.core.channel import InboundChannel, OutboundChannel, Receipt
+from tests.simulation.coroutines import Future
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.4)
-WINDOW_SECONDS = 0.005
+WINDOW_SECONDS = 0.01
+HOLD_SECONDS = 0.025
 BYTES_MAX = 64_000
-QUEUE_MAX = 5_000
 
 
 class _Peer:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, queue_max: int) -> None:
         self.name = name
         self.target: Process | None = None
-        self.outbound = OutboundChannel(window=WINDOW_SECONDS, bytes_max=BYTES_MAX, queue_max=QUEUE_MAX)
+        self.outbound = OutboundChannel(window=WINDOW_SECONDS, bytes_max=BYTES_MAX, queue_max=queue_max)
         self.inbound = InboundChannel()
+        self.held: deque[Future[str | bytes]] = deque()
         self.connecting = False
         self.timer = False
         self.attempt = 0
@@ -41,49 +46,88 @@ class Links:
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
-        peer = self._peer(peer_name)
-        if not peer.outbound.put(item):
-            self._break(peer)
-            peer.outbound.put(item)
+        self._peer(peer_name).outbound.put(item)
 
     def flush(self) -> None:
         """Let go what may go now."""
         for peer in list(self._peers.values()):
-            if peer.outbound.waiting:
+            if peer.outbound.overflowed:
+                self._process.world.trace(self._process, "link queue full", peer.name)
+                self._break(peer)
+            elif peer.outbound.waiting:
                 self._pump(peer)
 
-    def receive(self, data: bytes) -> str:
-        """Take a batch of a peer; returns a `Receipt` value."""
+    def receive(self, data: bytes) -> Future[str | bytes]:
+        """Take a batch of a peer; the answer is a `Receipt` value, or a batch that rides back."""
         batch = items.decode_batch(data)
+        answer: Future[str | bytes] = Future()
+        receipt = self._take(batch)
+        if receipt is not Receipt.TAKEN:
+            answer.resolve(receipt.value)
+            return answer
+        peer = self._peer(batch.sender)
+        peer.held.append(answer)
+        self._process.later(HOLD_SECONDS, lambda: answer.resolve(Receipt.TAKEN.value))
+        self._ride_back(peer)
+        return answer
+
+    def tick(self) -> None:
+        """End inbound channels whose hole did not close, and tell their senders by a new channel."""
+        for peer in list(self._peers.values()):
+            if peer.inbound.check_hole(self._process.now):
+                self._process.world.trace(self._process, "link hole", peer.name)
+                self._say_something(peer)
+
+    # --- parts
+
+    def _take(self, batch: items.Batch) -> Receipt:
         process = self._process
         if batch.receiver_incarnation != process.incarnation:
-            return Receipt.STALE.value
+            return Receipt.STALE
         peer = self._peer(batch.sender)
+        if peer.outbound.connected and batch.refuses == peer.outbound.channel:
+            self._renew(peer, peer.outbound.receiver_incarnation)
+            self._reset_seen(peer)
         receipt, due = peer.inbound.receive(batch, process.now, lambda new: self._renewed(peer, new))
         if due:
             process.world.trace(process, f"< {peer.name}", due)
             process.on_items(peer.name, due)
-        return receipt.value
+        return receipt
 
-    def tick(self) -> None:
-        """End inbound channels whose hole did not close."""
-        for peer in self._peers.values():
-            peer.inbound.check_hole(self._process.now)
+    def _ride_back(self, peer: _Peer) -> None:
+        while peer.held and (peer.held[0].done or peer.outbound.waiting):
+            held = peer.held.popleft()
+            if held.done:
+                continue
+            process = self._process
+            batch = peer.outbound.take_now(process.now, process.name, process.incarnation)
+            held.resolve(items.encode_batch(self._stamped(peer, batch)) if batch is not None else Receipt.TAKEN.value)
 
-    # --- parts
+    def _stamped(self, peer: _Peer, batch: items.Batch) -> items.Batch:
+        refuses = peer.inbound.refused_channel(peer.outbound.receiver_incarnation)
+        return msgspec.structs.replace(batch, refuses=refuses)
 
     def _peer(self, name: str) -> _Peer:
         peer = self._peers.get(name)
         if peer is None:
-            peer = self._peers[name] = _Peer(name)
+            peer = self._peers[name] = _Peer(name, self._process.world.settings.link_queue_max)
         return peer
 
     def _renewed(self, peer: _Peer, incarnation: str) -> None:
+        for held in peer.held:
+            held.resolve(Receipt.TAKEN.value)
         if peer.outbound.connected and peer.outbound.receiver_incarnation != incarnation:
-            peer.outbound.reset()
             peer.target = self._process.world.find_incarnation(incarnation)
-            self._connected(peer, incarnation)
+            self._renew(peer, incarnation)
         self._reset_seen(peer)
+
+    def _renew(self, peer: _Peer, incarnation: str) -> None:
+        peer.outbound.reset()
+        self._connected(peer, incarnation)
+
+    def _say_something(self, peer: _Peer) -> None:
+        peer.outbound.put(items.Heartbeat())
+        self._pump(peer)
 
     def _break(self, peer: _Peer) -> None:
         peer.outbound.reset()
@@ -102,8 +146,9 @@ class Links:
                 peer.connecting = True
                 self._connect(peer)
             return
+        self._ride_back(peer)
         while (batch := peer.outbound.take(process.now, process.name, process.incarnation)) is not None:
-            self._carry(peer, batch)
+            self._carry(peer, self._stamped(peer, batch))
         ready_at = peer.outbound.ready_at()
         if ready_at is not None and not peer.timer:
             peer.timer = True
@@ -120,21 +165,28 @@ class Links:
             self._process,
             peer.target,
             lambda target: target.links.receive(data),
-            lambda receipt: self._carried(peer, batch, receipt),
+            lambda answer: self._carried(peer, batch, answer),
         )
 
-    def _carried(self, peer: _Peer, batch: items.Batch, receipt: Any) -> None:
-        if receipt == Receipt.TAKEN.value:
+    def _carried(self, peer: _Peer, batch: items.Batch, answer: str | bytes | None) -> None:
+        arrived = self._take_back(peer, answer) if isinstance(answer, bytes) else answer == Receipt.TAKEN.value
+        if arrived:
             peer.outbound.taken(batch)
             self._pump(peer)
         elif peer.outbound.concerns(batch):
             self._break(peer)
 
+    def _take_back(self, peer: _Peer, data: bytes) -> bool:
+        receipt = self._take(items.decode_batch(data))
+        if receipt is Receipt.OVER:
+            self._say_something(peer)
+        return receipt is not Receipt.STALE
+
     def _connect(self, peer: _Peer) -> None:
         process = self._process
         target = process.world.find(peer.name)
 
-        def on_answer(incarnation: Any) -> None:
+        def on_answer(incarnation: str | None) -> None:
             if peer.outbound.connected:
                 peer.connecting = False
             elif incarnation:
@@ -151,5 +203,4 @@ class Links:
 
     def _connected(self, peer: _Peer, incarnation: str) -> None:
         peer.outbound.connect(incarnation)
-        peer.outbound.put(items.Heartbeat())
-        self._pump(peer)
+        self._say_something(peer)

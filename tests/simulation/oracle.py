@@ -57,9 +57,9 @@ class _Login:
         self.asked_at = asked_at
         self.issued_at = float("inf")
 
-    def ends(self, other: _Login, skew_seconds: float) -> bool:
-        """Tell whether this login may rightly end another one."""
-        follows = self.issued_at + skew_seconds >= other.asked_at
+    def ends(self, other: _Login, *, clocks_agree: bool) -> bool:
+        """Tell whether this login may rightly end another one; where clocks don't agree, gateways take either for the later one."""
+        follows = self.issued_at >= other.asked_at or not clocks_agree
         return self is not other and self.owner == other.owner and follows
 
 
@@ -245,7 +245,7 @@ class Oracle:
     def kicked(self, user_id: str, platform_id: int, digest: str) -> None:
         """Check that who is kicked was followed by another login, or met by one at the same time."""
         mine = next(one for one in self._logins if one.digest == digest)
-        if not any(one.ends(mine, self._world.clock_skew_ms / 500) for one in self._logins):
+        if not any(one.ends(mine, clocks_agree=not self._world.clock_skew_ms) for one in self._logins):
             self.violated(f"{digest} of {user_id} on {platform_id} was kicked by nobody")
 
     # --- what is stored
@@ -303,6 +303,11 @@ class Oracle:
                 self.violated(f"{key} is stored twice")
             if row.content_type != RECEIPT and not self._sent.get(key):
                 self.violated(f"{key} is stored and was never sent")
+            if (
+                _peer(conversation_id, key[1]),
+                key[1],
+            ) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
+                self.violated(f"{key} is stored and its sender is blocked")
             if key in self._answered and self._answered[key] != row.server_id:
                 self.violated(f"{key} was answered as {self._answered[key]} and is stored as {row.server_id}")
             keys.add(key)
@@ -324,6 +329,11 @@ class Oracle:
     def answered_count(self) -> int:
         """Return how many messages were answered."""
         return len(self._answered)
+
+
+def _peer(conversation_id: str, user_id: str) -> str:
+    users = conversation_id.split("_")[1:]
+    return users[1] if users[0] == user_id else users[0]
 
 
 def _key(message: MsgData) -> Key:

@@ -13,6 +13,7 @@ from tests.simulation.clients.js import JavaScriptDevice
 from tests.simulation.clients.pypi import PythonDevice
 from tests.simulation.coroutines import start
 from tests.simulation.faults import FAIR, Weather, weather_of
+from tests.simulation.leaks import leaks
 from tests.simulation.process import Process
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.world import RandomCrashes, World, WorldSettings
@@ -64,6 +65,7 @@ def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
 def _settings(plan: Scheduler) -> WorldSettings:
     random = plan.random
     users = ("alice", "bob", "carol", "dave")[: random.choice((2, 3, 3, 4))]
+    queue_max, repeats = random.choice(((5_000, 1_000), (5_000, 1_000), (12, 3)))
     return WorldSettings(
         users=users,
         gateways=random.choice((1, 1, 2)),
@@ -74,10 +76,13 @@ def _settings(plan: Scheduler) -> WorldSettings:
             idle_seconds=random.choice((600.0, 3.0)),
             facts_seconds=random.choice((10.0, 0.5)),
             logs_max=random.choice((50_000, 1)),
+            repeats_at_once=repeats,
         ),
         log_tail=random.choice((64, 64, 2)),
         commit_rows_max=random.choice((512, 2)),
         restart_seconds=random.choice((0.5, 2.0, 6.0)),
+        link_queue_max=queue_max,
+        repeats_at_once=repeats,
     )
 
 
@@ -87,6 +92,9 @@ def _people(world: World, plan: Scheduler) -> None:
         for other in users[index + 1 :]:
             if not world.pairs or plan.chance(0.6):
                 world.befriend(one, other)
+    if plan.chance(0.1):
+        blocker, blocked = plan.random.sample(users, 2)
+        world.stores.tables.blocked.add((blocker, blocked))
     for user_id in users:
         platforms = plan.random.sample(PLATFORMS, plan.random.choice((1, 1, 2)))
         for platform_id in platforms:
@@ -220,9 +228,9 @@ class _Life:
 
     def _pause(self) -> None:
         process = self._running()
-        if process is not None and process.name not in self._world.gateway_names:
+        if process is not None:
             self._world.tell(f"{process.incarnation} pauses")
-            process.paused_until = self._world.scheduler.now + self._world.scheduler.between(0.5, 20.0)
+            process.paused_until = self._world.scheduler.now + self._world.scheduler.random.choice((0.5, 3.0, 18.0))
 
     def _replace(self) -> None:
         world = self._world
@@ -251,6 +259,7 @@ def settle(world: World) -> None:
     _check_history(world)
     _check_unread_after_reconnect(world)
     world.oracle.check_store()
+    _until(world, lambda: "; ".join(leaks(world)), 20.0)
 
 
 def _until(world: World, reason: Callable[[], str], seconds: float) -> None:

@@ -47,6 +47,8 @@ class WorldSettings(NamedTuple):
     commit_rows_max: int = 512
     marks: bool = True
     restart_seconds: float = 2.0
+    link_queue_max: int = 5_000
+    repeats_at_once: int = 1_000
 
 
 class CrashPoints:
