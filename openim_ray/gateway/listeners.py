@@ -116,7 +116,8 @@ class Listeners:
     # --- certificates
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
-        context.load_cert_chain(self._server.tls_certificate, self._server.tls_key)
+        # With a password: for a locked key OpenSSL would ask at a terminal, and wait.
+        context.load_cert_chain(self._server.tls_certificate, self._server.tls_key, password="")
 
     async def _watch(self, context: ssl.SSLContext) -> None:
         known = self._versions()

@@ -7,12 +7,13 @@ that need it are skipped.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SDK_FOLDER = Path(__file__).parent / "sdk"
@@ -55,6 +56,36 @@ def chromium() -> str:
     _run(["apt-get", "update", "-qq"])
     _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "chromium"])
     return shutil.which("chromium") or _unavailable("apt-get installed chromium, but there is none")
+
+
+@functools.cache
+def debian(program: str, package: str) -> str:
+    """Return the path of a program of a Debian package, installed if this may be done; no service is started by that."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    found = shutil.which(program, path=path)
+    if found is not None:
+        return found
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise Unavailable(f"{program} is not installed, and only root on a Debian system may have it installed here")
+    _run(["apt-get", "update", "-qq"])
+    with _no_services():
+        _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package])
+    return shutil.which(program, path=path) or _unavailable(f"apt-get installed {package}, but there is no {program}")
+
+
+@contextlib.contextmanager
+def _no_services() -> Iterator[None]:
+    """Keep packages from starting what they bring, in the way that Debian's policy provides for."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
 
 
 @functools.cache
