@@ -239,9 +239,11 @@ async def test_a_trusted_proxys_clients_are_counted_by_address(
 ) -> None:
     """Each by what the proxy saw, whatever the client claims; one client's connections don't count against another's."""
     base = place.public_ws_url.replace("localhost", "127.0.0.1")
-    session, held = browser_like("127.0.0.2"), []
-    for claim in ("203.0.113.1", "203.0.113.2", "203.0.113.3"):
-        held.append(await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": claim}))
+    session = browser_like("127.0.0.2")
+    held = [
+        await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": f"203.0.113.{number}"})
+        for number in range(CONNECTIONS_MAX)
+    ]
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": "203.0.113.4"})
     assert not [socket for socket in held if socket.closed]
@@ -251,12 +253,12 @@ async def test_a_trusted_proxys_clients_are_counted_by_address(
 
 async def test_nobody_else_is_believed(place: Place, browser_like: Callable[..., aiohttp.ClientSession]) -> None:
     """A client that is no trusted proxy counts by its own address, whatever it says about others."""
-    session, held = browser_like("::1"), []
+    session = browser_like("::1")
     base = f"wss://[::1]:{place.server.ws_port}/"
-    for number in range(CONNECTIONS_MAX):
-        held.append(
-            await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": f"203.0.113.{number}"})
-        )
+    held = [
+        await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": f"203.0.113.{number}"})
+        for number in range(CONNECTIONS_MAX)
+    ]
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await session.ws_connect(visitor(place).handshake(base), headers={"X-Forwarded-For": "203.0.113.99"})
     assert not [socket for socket in held if socket.closed]
