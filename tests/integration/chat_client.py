@@ -71,7 +71,10 @@ class ChatClient:
         """How connections ended: the code of the close frame, or None."""
 
         self.made_to_sync = 0
-        """Connections that the server closed because this client had begun no sync, too soon after its last one; not among `ends`."""
+        """
+        Connections that the server closed because this client had begun no sync, too soon after its last one, or because it could not answer one
+        in time: the next connection's sync repairs either. They are not among `ends`.
+        """
 
         self.temporary_errors = 0
         self.late_answers = 0
@@ -83,6 +86,7 @@ class ChatClient:
         self._start: dict[str, int] | None = None
         self._last_sync = float("-inf")
         self._skipped_sync = False
+        self._is_syncing = False
         self._living = asyncio.create_task(self._live())
 
     @property
@@ -142,7 +146,7 @@ class ChatClient:
         try:
             while True:
                 connection = await self._connect()
-                self._connection = connection
+                self._connection, self._is_syncing = connection, False
                 self._connected.set()
                 self._on_change()
                 try:
@@ -157,7 +161,7 @@ class ChatClient:
             raise
 
     def _note_end(self, code: int | None) -> None:
-        if code == GOING_AWAY and self._skipped_sync:
+        if code == GOING_AWAY and (self._skipped_sync or self._is_syncing):
             self.made_to_sync += 1
         else:
             self.ends.append(code)
@@ -197,6 +201,7 @@ class ChatClient:
         if self._skipped_sync:
             return
         self._last_sync = now
+        self._is_syncing = True
         try:
             maxima = await (self._read_states(connection) if self.kind is JS else self._newest(connection))
             if self.kind in (JS, PYPI):
@@ -207,6 +212,7 @@ class ChatClient:
             return
         except Refused as error:
             self.faults.append(f"sync refused: {error}")
+        self._is_syncing = False
         self._on_change()
 
     async def _newest(self, connection: Connection) -> dict[str, int]:

@@ -43,6 +43,8 @@ WINDOW: Final = 6
 KILL_WITHIN_SECONDS: Final = 0.5
 """When in a round the kill comes, at the latest."""
 
+LOG_LINES: Final = 400
+
 ROUND_SECONDS: Final = 60.0
 """Far above what a round takes; one that takes longer has stopped for ever."""
 
@@ -237,7 +239,7 @@ def main() -> int:
         try:
             report = asyncio.run(run(server, **vars(options)))
             if report.faults:
-                print(server.log_tail(), server.actor_logs(), sep="\n", file=sys.stderr)
+                print(server.log_tail(), server.actor_logs(LOG_LINES), sep="\n", file=sys.stderr)
         finally:
             if server.running:
                 server.kill_everything()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from openim_ray.protocol.encoding import GOB
+from openim_ray.protocol.frames import Request
 from openim_ray.protocol.identifiers import RequestIdentifier
 from tests.e2e.server import Server
-from tests.integration.connection import NATIVE, WASM, Account, Connection, Kind, connect
-from tests.integration.websocket import WebSocket
+from tests.integration.connection import NATIVE, WASM, Account, Connection, Kind, connect, target
+from tests.integration.websocket import BINARY, WebSocket
 
 
 class People:
@@ -53,6 +55,14 @@ class People:
         """Open a connection and say nothing yet."""
         socket = await WebSocket.connect(self.server.ws_port, receive_buffer_bytes=receive_buffer_bytes)
         self._sockets.append(socket)
+        return socket
+
+    async def connect_deaf(self, account: Account, headers: Mapping[str, str] | None = None) -> WebSocket:
+        """Connect a client without compression that asks for its sync, and then reads nothing of what comes."""
+        socket = await self.socket(receive_buffer_bytes=4096)
+        await socket.upgrade(target(account, NATIVE, compression=None), headers)
+        socket.pause()
+        socket.send(BINARY, GOB.encode_request(Request(1001, "", account.user_id, "operation", "1")))
         return socket
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.server import Server
 from tests.integration.connection import JS, NATIVE, PYPI, WASM, Connection
 from tests.integration.people import People
-from tests.integration.websocket import PING, PONG, TEXT
+from tests.integration.websocket import PING, PONG, TEXT, masked_frame
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,14 @@ async def test_a_control_ping_is_answered_with_its_payload(people: People) -> No
         alice.socket.send(PING, payload)
     await alice.until(lambda: len(alice.pongs) == 3, "three pongs")
     assert alice.pongs == [b"operation-1", b"", b"x" * 125]
+
+
+async def test_many_pings_at_once_are_all_answered(people: People) -> None:
+    """So many answers in one moment are no sign of a client that does not read."""
+    alice = await people.connect("alice", NATIVE)
+    alice.socket.write(b"".join(masked_frame(PING, str(number).encode()) for number in range(600)))
+    await alice.until(lambda: len(alice.pongs) == 600, "six hundred pongs")
+    assert alice.pongs == [str(number).encode() for number in range(600)]
 
 
 async def test_a_text_ping_is_answered_with_its_body(people: People) -> None:
