@@ -289,6 +289,13 @@ def end_actors(namespace: str) -> None:
                 ray.kill(ray.get_actor(actor["name"], namespace), no_restart=True)
 
 
+def machines() -> int:
+    """
+    Return how many machines the connected Ray has.
+    """
+    return sum(1 for node in ray.nodes() if node["Alive"])
+
+
 # --- end
 
 

@@ -109,6 +109,7 @@ def run_detached(config: Config) -> Endpoints:
         try:
             address = config.cluster.address or cluster.start_head(data_dir, config.cluster.port)
             cluster.attach(data_dir, address, config.cluster.namespace, loopback=own)
+            _refuse_several_machines()
             _start_actors(config, threading.Event())
         except BaseException:
             _undo(config, data_dir, own=own)
@@ -205,6 +206,14 @@ def _refuse_beside_detached(data_dir: Path) -> None:
     if _detached_server(data_dir) is not None:
         raise StartError(
             f"data directory {data_dir} is in use by a detached server; `openim-ray down --data-dir {data_dir}` ends it"
+        )
+
+
+def _refuse_several_machines() -> None:
+    if (machines := cluster.machines()) > 1:
+        raise StartError(
+            f"this Ray has {machines} machines, and messages are stored in files of one: "
+            "join a Ray of one machine (stores on database servers are not implemented yet)"
         )
 
 
