@@ -9,8 +9,8 @@ Fixtures:
   `await page.do("goto", server.api_url)`, `await page.do("fill", "#text", "hello")`; see `browser.Page`. The test is skipped where
   Chromium or Node can't be had, with the reason.
 
-All asynchronous tests here share one event loop, in which the drivers of the SDKs are read. An HTTP answer with errCode 500 fails the test in
-which it came.
+All asynchronous tests here share one event loop, in which the drivers of the SDKs are read. An HTTP answer that is a refusal, and above all
+one with errCode 500, fails the test in which it came.
 """
 
 from __future__ import annotations
@@ -75,4 +75,4 @@ async def clients(server: Server, browser_slot: BrowserSlot, tmp_path: Path) -> 
     clients = Clients(server, browser_slot, tmp_path)
     yield clients
     await clients.close()
-    clients.check_answers()
+    clients.check()

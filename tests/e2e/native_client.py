@@ -216,14 +216,20 @@ class NativeClient(Client):
             known = known if self.device.installed else newest
         return sdkws_pb2.SeqRange(conversationID=chat, begin=known + 1, end=newest, num=1)
 
-    async def _pull(self, ranges: list[sdkws_pb2.SeqRange], operation: str = "") -> None:
+    async def _pull(
+        self, ranges: list[sdkws_pb2.SeqRange], operation: str = ""
+    ) -> list[tuple[str, sdkws_pb2.PullMsgs]]:
+        """Pull ranges and keep what comes; returns it by conversation."""
+        pulled: list[tuple[str, sdkws_pb2.PullMsgs]] = []
         for start in range(0, len(ranges), PULL_CONVERSATIONS):
             batch = ranges[start : start + PULL_CONVERSATIONS]
             request = sdkws_pb2.PullMessageBySeqsReq(userID=self.user_id, seqRanges=batch).SerializeToString()
             data = await self.connection.ask(RequestIdentifier.PULL_MSG_BY_RANGE, request, operation)
-            pulled = sdkws_pb2.PullMessageBySeqsResp.FromString(data)
-            for chat, messages in [*pulled.msgs.items(), *pulled.notificationMsgs.items()]:
-                self._keep(chat, messages.Msgs, "OnRecvOfflineNewMessages")
+            answer = sdkws_pb2.PullMessageBySeqsResp.FromString(data)
+            pulled += [*answer.msgs.items(), *answer.notificationMsgs.items()]
+        for chat, messages in pulled:
+            self._keep(chat, messages.Msgs, "OnRecvOfflineNewMessages")
+        return pulled
 
     async def _pushed(self, response: Response) -> None:
         push = sdkws_pb2.PushMessages.FromString(response.data)
@@ -242,14 +248,17 @@ class NativeClient(Client):
             self.events.add("repeated push", (chat, known, last))
             return
         if last == known + len(stored):
+            self._count_unread(chat, stored)
             self._keep(chat, stored, "OnRecvNewMessages")
-            self.device.unread[chat] += sum(message.sendID != self.user_id for message in stored)
         else:
             self.events.add("gap", (chat, known, last))
-            await self._pull(
-                [sdkws_pb2.SeqRange(conversationID=chat, begin=known + 1, end=last, num=GAP_MESSAGES)], operation
-            )
+            wanted = sdkws_pb2.SeqRange(conversationID=chat, begin=known + 1, end=last, num=GAP_MESSAGES)
+            for of_chat, messages in await self._pull([wanted], operation):
+                self._count_unread(of_chat, messages.Msgs)
         self.device.synced[chat] = last
+
+    def _count_unread(self, chat: str, messages: Iterable[sdkws_pb2.MsgData]) -> None:
+        self.device.unread[chat] += sum(message.sendID != self.user_id for message in messages)
 
     def _keep(self, chat: str, messages: Iterable[sdkws_pb2.MsgData], event: str) -> None:
         for message in messages:

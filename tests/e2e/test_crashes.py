@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.client import Client
+from tests.e2e.client import Client, received_of
 from tests.e2e.clients import Clients
+from tests.e2e.events import Event
 from tests.e2e.native_client import NativeClient, new_client_msg_id
 from tests.e2e.native_connection import RequestError
 from tests.e2e.server import Server
@@ -18,11 +19,12 @@ ACTORS = ["GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor"]
 SENT_AFTER = 20
 """How many messages each writer sends after the kill."""
 
+PAUSE_SECONDS = 0.05
 ALL_ARRIVED_SECONDS = 60.0
 
 
 class Writer:
-    """Sends numbered texts until it is told to stop, each again and again until the server has answered."""
+    """Sends numbered texts until it is told to end, each again and again until the server has answered."""
 
     def __init__(self, client: NativeClient, peer: str) -> None:
         self.client = client
@@ -30,7 +32,7 @@ class Writer:
         """What the server has acknowledged."""
 
         self._peer = peer
-        self._stop_at: int | None = None
+        self._ended = False
         self._sent = asyncio.Event()
         self._running = asyncio.create_task(self._write())
 
@@ -41,23 +43,25 @@ class Writer:
 
     async def wrote(self, count: int) -> None:
         """Return when this many are acknowledged."""
-        while len(self.texts) < count:
-            self._sent.clear()
-            await self._sent.wait()
+        async with asyncio.timeout(ALL_ARRIVED_SECONDS):
+            while len(self.texts) < count:
+                self._sent.clear()
+                await self._sent.wait()
 
-    async def finish(self, more: int) -> None:
-        """Send some more, and stop."""
-        self._stop_at = len(self.texts) + more
+    async def end(self) -> None:
+        """Return when the text under way is acknowledged; it is the last."""
+        self._ended = True
         await self._running
 
     async def _write(self) -> None:
         for number in itertools.count(1):
-            if self._stop_at is not None and len(self.texts) >= self._stop_at:
-                return
             text = f"{self.user_id} {number}"
             await self._send(text)
             self.texts.append(text)
             self._sent.set()
+            if self._ended:
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _send(self, text: str) -> None:
         client_msg_id = new_client_msg_id()
@@ -81,10 +85,27 @@ class Cast:
     readers: list[tuple[Client, Writer]]
 
     async def finish(self) -> None:
-        """Let all writers finish, and wait until each reader was told of the last text."""
-        await asyncio.gather(*(writer.finish(SENT_AFTER) for writer in self.writers))
+        """
+        Let the writers go on until each reader is told of what they write now; then end them, and wait until all is told.
+
+        The pure JavaScript SDK tells its app nothing of what was sent while it was not connected.
+        """
+        for writer in self.writers:
+            await writer.wrote(len(writer.texts) + SENT_AFTER)
+        for reader, writer in self.readers:
+            await _is_told_again(reader, writer)
+        await asyncio.gather(*(writer.end() for writer in self.writers))
         for reader, writer in self.readers:
             await reader.received(writer.texts[-1], seconds=ALL_ARRIVED_SECONDS)
+
+
+async def _is_told_again(reader: Client, writer: Writer) -> None:
+    old = set(writer.texts)
+
+    def is_new(event: Event) -> bool:
+        return any(message.send_id == writer.user_id and message.text not in old for message in received_of(event))
+
+    await reader.events.wait(is_new, f"news from {writer.user_id}", seconds=ALL_ARRIVED_SECONDS)
 
 
 async def _cast(clients: Clients) -> Cast:
@@ -177,7 +198,7 @@ async def test_a_lost_connection_is_made_again_and_catches_up(clients: Clients, 
     for text in texts:
         await alice.send_text(bob.user_id, text)
     await clients.wire(bob).up()
-    await bob.events.wait_for("OnConnectSuccess", after=before)
+    await bob.events.wait_for("OnConnectSuccess" if kind == "pypi" else "OnSyncServerFinish", after=before)
     await alice.send_text(bob.user_id, "last")
 
     await bob.received("last")

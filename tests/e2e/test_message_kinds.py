@@ -39,7 +39,7 @@ KINDS: dict[str, tuple[str, Any, int, str]] = {
                 "height": 3,
                 "url": "http://p/s.png",
             },
-            "sourcePath": "",
+            "sourcePath": "p.png",
         },
         102,
         "pictureElem",

@@ -76,8 +76,8 @@ async function reportAnswer(name, response) {
   const { pathname, port, protocol } = new URL(response.url());
   const isAnswer = protocol === "http:" && Number(port) !== sdkServer.address().port;
   if (!isAnswer || response.request().method() === "OPTIONS") return;
-  const body = await response.text().catch(() => ""); // the page may be gone by now
-  emit("http", name, { path: pathname, status: response.status(), body });
+  const body = await response.text().catch(() => null);
+  if (body !== null) emit("http", name, { path: pathname, status: response.status(), body }); // otherwise the page is gone
 }
 
 async function closePage(name) {
