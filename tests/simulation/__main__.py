@@ -5,10 +5,12 @@ Run worlds by hand: `python -m tests.simulation --seed N --trace`, or many: `--f
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 
 from tests.simulation.scenario import random_world
+from tests.simulation.sweep import HASH_SEED
 
 
 def main() -> int:
@@ -21,6 +23,8 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print what happens")
     parser.add_argument("--go-on", action="store_true", help="don't stop at the first failure")
     arguments = parser.parse_args()
+    if "PYTHONHASHSEED" not in os.environ:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": HASH_SEED})
     broken = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         try:
