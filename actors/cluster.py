@@ -293,7 +293,8 @@ def machines() -> int:
     """
     Return how many machines the connected Ray has.
     """
-    return sum(1 for node in ray.nodes() if node["Alive"])
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return len([node for node in nodes if node["Alive"]])
 
 
 # --- end
