@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import tick_forever
 from openim_ray.actors.metrics import render_metrics
+from openim_ray.actors.placement import ASK_SECONDS, follow_placement
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -72,6 +73,9 @@ class GatewayActor:
 
     async def _start(self) -> None:
         self._process = await self._compose()
+        self._process.spawn(
+            follow_placement(self._namespace, ASK_SECONDS, lambda: self._hub.placement.epoch, self.place)
+        )
         await tick_forever(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:

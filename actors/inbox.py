@@ -13,6 +13,7 @@ import structlog
 
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import tick_forever
+from openim_ray.actors.placement import ASK_SECONDS, ASK_SECONDS_DEDICATED, follow_placement
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -47,9 +48,6 @@ LOG_TAIL = 64
 TICK_SECONDS = 0.1
 DESCRIBE_SECONDS = 5.0
 PLACE_SECONDS = 8.0
-PLACEMENT_SECONDS = 2.0
-"""How often the supervisor is asked for a newer placement: it tells of one, but who starts just then does not hear it."""
-
 LOADS_AT_ONCE = 64
 """Inboxes, and as many other things, that are read at the same time; the others wait, or a restart with many users would fail for want of room."""
 
@@ -79,6 +77,7 @@ class InboxActor:
         self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
         self._room_for_logs = asyncio.Semaphore(LOADS_AT_ONCE)
         self._messages_seen = 0
+        self._serving_since = 0.0
         self._started = self._loop.create_task(self._start())
 
     async def _start(self) -> None:
@@ -92,12 +91,14 @@ class InboxActor:
             if not placement.partitions_of(self._name):
                 await asyncio.sleep(0.1)
         epochs = await self._claim(placement.partitions_of(self._name))
-        now = self._loop.time()
+        now = self._serving_since = self._loop.time()
         settings = shard_settings(self._config)
         self._shard = Shard(
             self._name, placement, epochs, self._persistence, settings, now, incarnation=self._incarnation
         )
-        self._spawn(self._follow_placement())
+        every = ASK_SECONDS_DEDICATED if self._dedicated_user else ASK_SECONDS
+        namespace = self._config.cluster.namespace
+        self._spawn(follow_placement(namespace, every, lambda: self._serving().placement.epoch, self.place))
         await tick_forever(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:
@@ -119,16 +120,6 @@ class InboxActor:
             except OpenIMError:
                 await asyncio.sleep(0.1)
 
-    async def _follow_placement(self) -> None:
-        while True:
-            await asyncio.sleep(PLACEMENT_SECONDS)
-            try:
-                placement = await call(SUPERVISOR, self._config.cluster.namespace, "placement")
-                if placement.epoch > self._serving().placement.epoch:
-                    await self.place(placement)
-            except OpenIMError as error:
-                log.info("placement not known; asked again", error=str(error))
-
     # --- what peers and scripts call
 
     async def incarnation(self) -> str:
@@ -145,6 +136,13 @@ class InboxActor:
         """Return the user this actor was started for; empty for a shared one."""
         return self._dedicated_user
 
+    async def idle_seconds(self) -> float | None:
+        """Return how long the user this actor was started for has had no use of it; None while she has a device connected."""
+        inbox = self._serving().inboxes.find(self._dedicated_user)
+        if inbox is None:
+            return self._loop.time() - self._serving_since
+        return None if inbox.sessions else self._loop.time() - inbox.last_used
+
     async def place(self, placement: Placement) -> None:
         """
         Take over a newer placement: claim what came, then let go of what left.
@@ -154,6 +152,7 @@ class InboxActor:
         shard = self._serving()
         known = set(shard.placement.partitions_of(self._name))
         came = [one for one in placement.partitions_of(self._name) if one not in known]
+        came += placement.returned_since(shard.placement, self._name)
         epochs = await self._claim(came) if came else {}
         shard.place(placement, epochs)
         self._perform()

@@ -26,7 +26,7 @@ from openim_ray.actors.settings import (
     persistence_names,
     shard_names,
 )
-from openim_ray.core.placement import DedicatedPolicy, Placement
+from openim_ray.core.placement import Placement, longest_idle
 from openim_ray.domain.errors import OpenIMError, Unavailable
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ DEDICATED_PREFIX = "inbox-user-"
 DEDICATED_MEMORY_BYTES = 80_000_000
 DEDICATED_MEMORY_SHARE = 0.5
 READY_SECONDS = 30.0
+IDLE_SECONDS = 2.0
 
 
 def ensure_actor(cls: type, name: str, namespace: str, *arguments: object) -> Any:
@@ -75,8 +76,7 @@ class SupervisorActor:
         self._config = load_actor_config(config_payload, name)
         self._namespace = self._config.cluster.namespace
         self._placement = first_placement(self._config)
-        inboxes = self._config.inboxes
-        self._policy = DedicatedPolicy(_dedicated_max(self._config), tuple(inboxes.dedicated_users))
+        self._dedicated_max = _dedicated_max(self._config)
         self._moving = asyncio.Lock()
         self._recovered = asyncio.Event()
         self._started = asyncio.get_running_loop().create_task(self._recover())
@@ -123,30 +123,46 @@ class SupervisorActor:
         """
         Note that a user became active; under the per-user policy she is given an actor of her own.
 
-        If that fails, or the limit is reached, she stays on her shared shard.
+        At the limit the longest idle one is given back for it. If none is idle, or the new actor does not come up, she shares.
         """
         await self._recovered.wait()
         if not self._wants_dedication(user_id):
             return self._placement
         async with self._moving:
-            decision = self._policy.touch(user_id, asyncio.get_running_loop().time())
-            if decision is None:
-                return self._placement
-            try:
-                if decision.retired_user_id is not None:
-                    await self._retire(decision.retired_user_id)
-                await self._dedicate(user_id)
-            except OpenIMError as error:
-                log.warning("dedicated inbox not started", error=str(error))
+            if user_id not in self._placement.dedicated and await self._make_room():
+                try:
+                    await self._dedicate(user_id)
+                except (OpenIMError, TimeoutError) as error:
+                    log.warning("dedicated inbox not started", error=str(error))
+                    await self._retire(user_id)
             return self._placement
+
+    async def _make_room(self) -> bool:
+        """Give the longest idle dedicated actor back if there are as many as there may be; False if none is idle."""
+        if len(self._placement.dedicated) < self._dedicated_max:
+            return True
+        retired = longest_idle(await self._idle_seconds())
+        if retired is None:
+            return False
+        await self._retire(retired)
+        return True
+
+    async def _idle_seconds(self) -> dict[str, float | None]:
+        """Ask the dedicated actors of users who are not named in the configuration; who does not answer is not idle."""
+        named = self._config.inboxes.dedicated_users
+        actors = {user_id: name for user_id, name in self._placement.dedicated.items() if user_id not in named}
+        calls = [call(name, self._namespace, "idle_seconds", seconds=IDLE_SECONDS) for name in actors.values()]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        return {
+            user_id: None if isinstance(answer, BaseException) else answer
+            for user_id, answer in zip(actors, answers, strict=True)
+        }
 
     def _wants_dedication(self, user_id: str) -> bool:
         inboxes = self._config.inboxes
         return inboxes.placement == "per-user" or user_id in inboxes.dedicated_users
 
     async def _dedicate(self, user_id: str) -> None:
-        if user_id in self._placement.dedicated:
-            return
         name = _dedicated_name(user_id)
         handle = await asyncio.to_thread(ensure_actor, InboxActor, name, self._namespace, self._payload, user_id)
         old_home = self._placement.inbox_of(user_id)
@@ -161,7 +177,10 @@ class SupervisorActor:
         if name is None:
             return
         self._place({key: value for key, value in self._placement.dedicated.items() if key != user_id})
-        await call(name, self._namespace, "place", self._placement)
+        try:
+            await call(name, self._namespace, "place", self._placement)
+        except OpenIMError as error:
+            log.info("dedicated inbox did not let go; it is ended all the same", error=str(error))
         await self._publish(except_for=(name,))
         await asyncio.to_thread(_end, name, self._namespace)
 
@@ -191,10 +210,11 @@ class SupervisorActor:
             except Unavailable:
                 continue
             dedicated[user_id] = name
-            self._policy.touch(user_id, asyncio.get_running_loop().time())
         if dedicated:
             self._place(dedicated)
         self._recovered.set()
+        if dedicated:
+            await self._publish(except_for=())
 
     # --- health
 

@@ -71,6 +71,7 @@ class MessageStore(MessageReader, Protocol):
         """
         Raise the epochs of `partitions` durably and return them: from now on writes with older ones are SUPERSEDED.
 
+        A raised epoch is above every epoch of any partition: an inbox may move to another one, and its position must not fall.
         An owner (an incarnation) that claims again what it holds gets the same epoch: a claim that was said twice, because its answer
         was lost, must not fence its own author.
         """

@@ -8,6 +8,7 @@ delivered while an inbox is loaded is counted.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from openim_ray.core import items
 from openim_ray.core.inbox import SYNC_PAUSE_MS, DeviceSession, Inbox
 from openim_ray.core.loads import LoadInbox
+from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
 from openim_ray.core.saves import StateSaves
 from openim_ray.domain import errors
@@ -65,7 +67,10 @@ class InboxShard:
         self._waiting: dict[str, deque[tuple[str, Request]]] = {}
         self._waiting_count = 0
         self._repairs: dict[str, int] = {}
-        self._saves = StateSaves(outbox, persistence, retry_seconds=settings.retry_seconds)
+        self._saves = StateSaves(
+            outbox, persistence, retry_seconds=settings.retry_seconds, repeats_at_once=settings.repeats_at_once
+        )
+        self._to_refresh: dict[str, None] = {}
         self._reloads: list[tuple[float, LoadInbox]] = []
         self._loading: dict[str, bool] = {}
         """User -> whether what is being read is out of date already and must be read again."""
@@ -90,6 +95,8 @@ class InboxShard:
         """Return a user's inbox; on first use it is made and its load asked for."""
         inbox = self._inboxes.get(user_id)
         if inbox is None:
+            own = user_partition(user_id)
+            partition = own if own in self._epochs else partition
             first = self._given_out.get(partition, 0)
             epoch = self._epochs.get(partition, 0)
             inbox = Inbox(user_id, epoch, first, buffer_max=self._settings.buffer_deliveries)
@@ -151,6 +158,9 @@ class InboxShard:
         self._waiting_count -= len(waiting)
         for peer, item in waiting:
             self._handle(inbox, peer, item, now, wall_ms)
+        if user_id in self._to_refresh:
+            # This was read before the break; what it may have missed is looked for later.
+            return
         since_ms = self._repairs.pop(user_id, None)
         if since_ms is not None:
             for session in inbox.sessions.values():
@@ -227,7 +237,14 @@ class InboxShard:
                 self._give_back(inbox)
                 continue
             self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
-            self._load(user_id)
+            self._to_refresh[user_id] = None
+        self._refresh_some()
+
+    def _refresh_some(self) -> None:
+        for user_id in list(islice(self._to_refresh, self._settings.repeats_at_once)):
+            del self._to_refresh[user_id]
+            if user_id in self._inboxes:
+                self._load(user_id)
 
     # --- deliveries
 
@@ -319,6 +336,7 @@ class InboxShard:
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give."""
         self._saves.tick(now)
+        self._refresh_some()
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
@@ -346,6 +364,7 @@ class InboxShard:
         self._given_out[partition] = max(self._given_out.get(partition, 0), inbox.position.seq)
         del self._inboxes[inbox.user_id]
         self._repairs.pop(inbox.user_id, None)
+        self._to_refresh.pop(inbox.user_id, None)
 
     def _load(self, user_id: str) -> None:
         if user_id in self._loading:

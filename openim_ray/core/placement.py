@@ -7,11 +7,14 @@ its user. The table has an epoch: a request that went to the wrong actor is refu
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from openim_ray.domain.ids import PARTITIONS, partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -43,6 +46,15 @@ class Placement(msgspec.Struct, frozen=True):
             owned += [str(number) for number in range(PARTITIONS) if number % count == index]
         return owned
 
+    def returned_since(self, older: Placement, shard: str) -> list[str]:
+        """
+        Return the partitions of users who had an actor of their own and are back at `shard`.
+
+        They keep them: in the partition that their ids fall into, the epoch may be lower, and an inbox's position never goes backwards.
+        """
+        back = [user_id for user_id in older.dedicated if user_id not in self.dedicated]
+        return [user_partition(user_id) for user_id in back if self.inbox_of(user_id) == shard]
+
     def inbox_partition(self, user_id: str) -> str:
         """Return the name of the partition of a user's inbox."""
         return user_partition(user_id) if user_id in self.dedicated else log_partition(user_id)
@@ -65,39 +77,11 @@ def user_partition(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-class Dedication(NamedTuple):
+def longest_idle(idle_seconds: Mapping[str, float | None]) -> str | None:
     """
-    A decision of the per-user policy: give a user an actor of her own, taking one away first where the limit is reached.
+    Return the user whose dedicated actor is given back where the limit is reached: the one longest without use.
+
+    None if every one of them has a device connected (`idle_seconds` None): then who comes next shares.
     """
-
-    user_id: str
-    retired_user_id: str | None
-
-
-class DedicatedPolicy:
-    """
-    Placement "per-user": every active user has an actor of her own, up to a limit; the longest idle one is given back.
-    """
-
-    def __init__(self, actors_max: int, named_users: tuple[str, ...] = ()) -> None:
-        self._actors_max = actors_max
-        self._named = frozenset(named_users)
-        self._last_active: dict[str, float] = {}
-
-    def touch(self, user_id: str, now: float) -> Dedication | None:
-        """Note activity of a user; return what is to be done if she has no actor yet and may have one."""
-        retired = None
-        if user_id in self._last_active:
-            self._last_active[user_id] = now
-            return None
-        if len(self._last_active) >= self._actors_max:
-            retired = self._longest_idle()
-            if retired is None:
-                return None
-            del self._last_active[retired]
-        self._last_active[user_id] = now
-        return Dedication(user_id, retired)
-
-    def _longest_idle(self) -> str | None:
-        candidates = [user_id for user_id in self._last_active if user_id not in self._named]
-        return min(candidates, key=self._last_active.__getitem__, default=None)
+    idle = {user_id: seconds for user_id, seconds in idle_seconds.items() if seconds is not None}
+    return max(idle, key=idle.__getitem__, default=None)

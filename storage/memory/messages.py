@@ -72,9 +72,10 @@ class MessageTables:
 
     def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
         """Raise epochs, unless they are the owner's already, and return them."""
+        raised = 1 + max((epoch for epoch, _ in self._epochs.values()), default=0)
         for partition in dict.fromkeys(partitions):
             epoch, holder = self._epochs.get(partition, (0, ""))
-            self._epochs[partition] = (epoch + (holder != owner), owner)
+            self._epochs[partition] = (epoch if holder == owner else raised, owner)
         return {partition: self._epochs[partition][0] for partition in partitions}
 
     def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:

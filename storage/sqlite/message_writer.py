@@ -24,14 +24,16 @@ def claim(connection: sqlite3.Connection, partitions: Sequence[str], owner: str)
     """
     Raise the epochs of partitions, unless they are the owner's already; inside a transaction.
     """
-    return {partition: _raise_epoch(connection, partition, owner) for partition in dict.fromkeys(partitions)}
+    (raised,) = connection.execute("SELECT COALESCE(MAX(epoch), 0) + 1 FROM partitions").fetchone()
+    return {partition: _raise_epoch(connection, partition, owner, raised) for partition in dict.fromkeys(partitions)}
 
 
-def _raise_epoch(connection: sqlite3.Connection, partition: str, owner: str) -> int:
+def _raise_epoch(connection: sqlite3.Connection, partition: str, owner: str, raised: int) -> int:
     (epoch,) = connection.execute(
-        "INSERT INTO partitions (partition, epoch, owner) VALUES (?, 1, ?)"
-        " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + (owner != excluded.owner), owner = excluded.owner RETURNING epoch",
-        (partition, owner),
+        "INSERT INTO partitions (partition, epoch, owner) VALUES (?, ?, ?)"
+        " ON CONFLICT (partition) DO UPDATE"
+        " SET epoch = iif(owner = excluded.owner, epoch, excluded.epoch), owner = excluded.owner RETURNING epoch",
+        (partition, raised, owner),
     ).fetchone()
     return int(epoch)
 

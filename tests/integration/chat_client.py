@@ -8,6 +8,7 @@ It syncs after connecting in the way of its kind (OpenIM wire, §8.1, §10.1, §
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import Callable
@@ -40,6 +41,7 @@ SYNC_PAUSE_SECONDS: Final = 5.0
 TEMPORARY_CODES: Final = frozenset({Unavailable.code, Overloaded.code})
 GOING_AWAY: Final = 1001
 TOKEN_CODES: Final = range(1501, 1508)
+PING_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.4, 0.8)
 PAGE: Final = 100
 
@@ -76,6 +78,9 @@ class ChatClient:
         in time: the next connection's sync repairs either. They are not among `ends`.
         """
 
+        self.gap_pulls = 0
+        """How often a Go client's first push of a chat on a connection didn't continue what it had."""
+
         self.temporary_errors = 0
         self.late_answers = 0
         self._port = port
@@ -87,7 +92,9 @@ class ChatClient:
         self._last_sync = float("-inf")
         self._skipped_sync = False
         self._is_syncing = False
+        self._repairs: list[asyncio.Task[None]] = []
         self._living = asyncio.create_task(self._live())
+        self._pinging = asyncio.create_task(self._ping())
 
     @property
     def user_id(self) -> str:
@@ -100,8 +107,10 @@ class ChatClient:
 
     async def close(self) -> None:
         """End it."""
-        self._living.cancel()
-        await asyncio.gather(self._living, return_exceptions=True)
+        tasks = [self._living, self._pinging, *self._repairs]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- sending
 
@@ -166,6 +175,13 @@ class ChatClient:
         else:
             self.ends.append(code)
 
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await self._connected.wait()
+            assert self._connection is not None
+            self._connection.ping()
+
     async def _connect(self) -> Connection:
         for delay in itertools.chain(RECONNECT_SECONDS, itertools.repeat(RECONNECT_SECONDS[-1])):
             self.connects += 1
@@ -215,6 +231,10 @@ class ChatClient:
         self._is_syncing = False
         self._on_change()
 
+    def _first_missing(self, chat: str) -> int:
+        seen = self.seen.setdefault(chat, {})
+        return next(seq for seq in itertools.count(1) if seq not in seen)
+
     async def _newest(self, connection: Connection) -> dict[str, int]:
         request = GetMaxSeqReq(userID=self.user_id)
         answer = await connection.ask(RequestIdentifier.GET_NEWEST_SEQ, request, GetMaxSeqResp)
@@ -228,9 +248,7 @@ class ChatClient:
         return {chat: seqs.maxSeq for chat, seqs in answer.seqs.items()}
 
     async def _pull(self, connection: Connection, chat: str, max_seq: int) -> None:
-        seen = self.seen.setdefault(chat, {})
-        begin = next(seq for seq in itertools.count(1) if seq not in seen)
-        for first in range(begin, max_seq + 1, PAGE):
+        for first in range(self._first_missing(chat), max_seq + 1, PAGE):
             request = PullMessageBySeqsReq(userID=self.user_id)
             request.seqRanges.add(conversationID=chat, begin=first, end=min(first + PAGE - 1, max_seq), num=PAGE)
             answer = await connection.ask(RequestIdentifier.PULL_MSG_BY_RANGE, request, PullMessageBySeqsResp)
@@ -247,6 +265,16 @@ class ChatClient:
             self.faults.append(f"{self.kind.name}: pushed {push.seq} of {push.stream} after {last}")
         self._pushed[push.stream] = push.seq
         self._see(push.stream, push.message)
+        if last is None and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
+            self.gap_pulls += 1
+            self._repairs.append(asyncio.create_task(self._fill_gap(push.stream, push.seq)))
+        self._on_change()
+
+    async def _fill_gap(self, chat: str, max_seq: int) -> None:
+        """Do what a Go SDK does on a push that does not continue what it has (OpenIM wire, §7.3)."""
+        assert self._connection is not None
+        with contextlib.suppress(Ended, TimeoutError):
+            await self._pull(self._connection, chat, max_seq)
         self._on_change()
 
     def _see(self, chat: str, message: MsgData) -> None:

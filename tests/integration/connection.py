@@ -173,6 +173,13 @@ class Connection:
         """Send a text and return its answer."""
         return await self.send_message(text_message(self.user_id, receiver, text))
 
+    def ping(self) -> None:
+        """Send the keep-alive of this kind of client."""
+        if "isMsgResp" in self.kind.parameters:
+            self.socket.send(TEXT, b'{"type":"ping","body":"operation"}')
+        else:
+            self.socket.send(PING, b"operation")
+
     # --- hearing
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 inbox_module = import_module("openim_ray.actors.inbox")  # the package has a function of that name
+placement_module = import_module("openim_ray.actors.placement")
 CHAT = ConversationID("si_alice_bob")
 MOVED = Placement(epoch=2, shards=("inbox-0",), dedicated={"carol": "inbox-user-carol"})
 
@@ -79,7 +80,8 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Others:
     """The actors that this one talks to."""
     others = Others()
     monkeypatch.setattr(inbox_module, "call", others.call)
-    monkeypatch.setattr(inbox_module, "PLACEMENT_SECONDS", 0.01)
+    monkeypatch.setattr(placement_module, "call", others.call)
+    monkeypatch.setattr(inbox_module, "ASK_SECONDS", 0.01)
     monkeypatch.setattr(inbox_module.Links, "send", lambda _links, _peer, item: others.sent.put_nowait(item))
     return others
 
