@@ -33,11 +33,18 @@ class StateSaves:
     """
 
     def __init__(
-        self, outbox: Outbox, persistence: Sequence[str], *, retry_seconds: float, queue_max: int = 256
+        self,
+        outbox: Outbox,
+        persistence: Sequence[str],
+        *,
+        retry_seconds: float,
+        repeats_at_once: int,
+        queue_max: int = 256,
     ) -> None:
         self._outbox = outbox
         self._persistence = tuple(persistence)
         self._retry_seconds = retry_seconds
+        self._repeats_at_once = repeats_at_once
         self._queue_max = queue_max
         self._queues: dict[str, deque[_Save]] = {}
         self._users: dict[int, str] = {}
@@ -81,14 +88,14 @@ class StateSaves:
 
     def repeat(self, persistence: str) -> None:
         """Say again what a persistence actor hasn't answered."""
-        for call, user_id in list(self._users.items()):
+        for call, user_id in self._users.items():
             if self._writer_of(user_id) == persistence:
-                self._retries.pop(call, None)
-                self._send(self._queues[user_id][0])
+                self._retries[call] = float("-inf")
 
     def tick(self, now: float) -> None:
         """Say again what could not be taken."""
-        for call in [call for call, at in self._retries.items() if at <= now]:
+        repeated = [call for call, at in self._retries.items() if at <= now]
+        for call in repeated[: self._repeats_at_once]:
             del self._retries[call]
             self._send(self._queues[self._users[call]][0])
 

@@ -1,0 +1,70 @@
+"""Who may write to whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from openim_ray.core.admission import FactsCache, single_chat_refusal
+from openim_ray.domain.conversation import ReceiveOption
+from openim_ray.domain.people import SingleChatFacts
+
+
+def make_facts(
+    *, exists: bool = True, blocked: bool = False, option: int = 0, global_option: int = 0, system: bool = False
+) -> SingleChatFacts:
+    """Return what is known of a pair."""
+    return SingleChatFacts(
+        receiver_exists=exists,
+        blocked_by_receiver=blocked,
+        receiver_global_option=global_option,
+        receiver_conversation_option=option,
+        sender_is_system=system,
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        (make_facts(), 0),
+        (make_facts(exists=False), 1004),
+        (make_facts(blocked=True), 1302),
+        (make_facts(option=ReceiveOption.REFUSE), 1001),
+        (make_facts(global_option=ReceiveOption.REFUSE), 1001),
+        (make_facts(option=ReceiveOption.SILENT), 0),
+        (make_facts(blocked=True, option=ReceiveOption.REFUSE, system=True), 0),
+        (make_facts(exists=False, system=True), 1004),
+    ],
+)
+def test_admission(facts: SingleChatFacts, code: int) -> None:
+    """Codes are those of the official server (OpenIM wire, §4.6); the system is never refused by a black list."""
+    refusal = single_chat_refusal(facts)
+
+    assert (refusal.code if refusal else 0) == code
+
+
+def test_facts_are_forgotten_in_time() -> None:
+    """A changed black list counts after that time at the latest."""
+    cache = FactsCache(entries_max=10, seconds=5.0)
+    cache.put("alice", "bob", make_facts(), 1.0)
+
+    assert cache.get("alice", "bob", 5.9) == make_facts()
+    assert cache.get("alice", "bob", 6.0) is None
+    assert cache.get("bob", "alice", 1.0) is None
+
+
+def test_facts_are_bounded() -> None:
+    """The least recently learnt pair goes first."""
+    cache = FactsCache(entries_max=2, seconds=5.0)
+    for receiver in ("bob", "carol", "dave"):
+        cache.put("alice", receiver, make_facts(), 0.0)
+
+    assert cache.get("alice", "bob", 0.0) is None
+    assert cache.get("alice", "dave", 0.0) is not None
+
+
+def test_a_missing_receiver_is_not_remembered() -> None:
+    """She may be registered the next moment."""
+    cache = FactsCache(entries_max=2, seconds=5.0)
+    cache.put("alice", "bob", make_facts(exists=False), 0.0)
+
+    assert cache.get("alice", "bob", 0.0) is None

@@ -1,0 +1,43 @@
+"""Group commit."""
+
+from __future__ import annotations
+
+from openim_ray.core.batcher import Batcher
+
+
+def make_batcher(entries: int, size: int = 10) -> Batcher[int]:
+    """Return a batcher in which entries of this size wait."""
+    batcher: Batcher[int] = Batcher(count_max=3, size_max=25, waiting_max=5)
+    for entry in range(entries):
+        batcher.add(entry, size)
+    return batcher
+
+
+def test_one_batch_is_in_work_at_a_time() -> None:
+    """What arrives meanwhile forms the next one."""
+    batcher = make_batcher(1)
+
+    assert batcher.take() == [0]
+    batcher.add(1, 10)
+    assert batcher.take() == []
+    batcher.done()
+    assert batcher.take() == [1]
+
+
+def test_a_batch_is_bounded_in_entries_and_bytes() -> None:
+    """The rest waits, in order."""
+    many, large = make_batcher(5, 1), make_batcher(5, 10)
+
+    assert many.take() == [0, 1, 2]
+    assert large.take() == [0, 1]
+    assert len(large) == 3
+
+
+def test_an_entry_that_is_too_large_goes_alone() -> None:
+    """It is not left waiting for ever."""
+    assert make_batcher(2, 1_000).take() == [0]
+
+
+def test_a_full_queue_refuses() -> None:
+    """The caller is told."""
+    assert not make_batcher(5).add(5, 1)

@@ -1,0 +1,250 @@
+"""What one connection was written decides what may be written to it next."""
+
+from __future__ import annotations
+
+import pytest
+
+from openim_ray.core.session import RUN_MAX, ClientKind, Run, Session, Verdict
+from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
+from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.sequence import ConversationSeq
+
+CHAT = "si_alice_bob"
+STREAM = "n_alice_bob"
+
+
+def make_session(kind: ClientKind = ClientKind.GO) -> Session:
+    """Return a registered session of alice."""
+    session = Session(1, "alice", kind, 0.0)
+    session.registered()
+    return session
+
+
+def push(session: Session, seq: int, sender_id: str = "bob", client_id: str = "c") -> Verdict:
+    """Let a push of the chat arrive."""
+    return session.deliver(CHAT, seq, sender_id, client_id)
+
+
+def rows(begin: int, end: int, sender_id: str = "bob", *, sender_sync: bool = True) -> list[StoredMessage]:
+    """Return stored messages of the chat; the clientMsgID is the seq."""
+    return [
+        StoredMessage(
+            ConversationID(CHAT),
+            ConversationSeq(seq),
+            UserID(sender_id),
+            ClientMessageID(f"c{seq}"),
+            ServerMessageID(f"s{seq}"),
+            1_000 + seq,
+            101,
+            sender_sync,
+            "",
+            b"",
+        )
+        for seq in range(begin, end + 1)
+    ]
+
+
+def wait(session: Session, checks: int) -> list[Run]:
+    """Let so many checks pass."""
+    return [run for _ in range(checks) for run in session.release()]
+
+
+def test_pushes_that_continue_are_written_once() -> None:
+    """The first push of a Go session is its start; what is at or below it is skipped."""
+    session = make_session()
+
+    assert [push(session, seq) for seq in (5, 6, 6, 5, 7)] == [
+        Verdict.WRITE,
+        Verdict.WRITE,
+        Verdict.SKIP,
+        Verdict.SKIP,
+        Verdict.WRITE,
+    ]
+
+
+def test_messages_that_are_not_stored_pass_by() -> None:
+    """Seq 0 is no place in the order, also while everything else is held."""
+    assert push(make_session(ClientKind.JS), 0) is Verdict.WRITE
+
+
+def test_a_gap_is_read_and_written_in_order() -> None:
+    """A push beyond a gap is held until the missing run was read."""
+    session = make_session()
+    push(session, 1)
+
+    assert push(session, 4) is Verdict.READ
+    run = session.next_run(CHAT)
+    assert run == Run(CHAT, 2, 4)
+    assert push(session, 5) is Verdict.HOLD
+    assert [row.seq for row in session.fill(run, rows(2, 4))] == [2, 3, 4]
+    assert session.next_run(CHAT) == Run(CHAT, 5, 5)
+
+
+def test_rows_that_are_gone_leave_no_hole_to_wait_for() -> None:
+    """What is absent from a run that was read is absent for good."""
+    session = make_session()
+    push(session, 1)
+    push(session, 4)
+    run = session.next_run(CHAT)
+    assert run is not None
+
+    assert [row.seq for row in session.fill(run, rows(4, 4))] == [4]
+    assert session.next_run(CHAT) is None
+    assert push(session, 5) is Verdict.WRITE
+
+
+def test_own_messages_without_echo_are_not_written() -> None:
+    """The option senderSync=false hides a message from its sender's devices, also in a run."""
+    session = make_session()
+    push(session, 1)
+    push(session, 4)
+
+    written = session.fill(Run(CHAT, 2, 4), rows(2, 3, "alice", sender_sync=False) + rows(4, 4))
+
+    assert [row.seq for row in written] == [4]
+
+
+def test_a_run_that_is_too_long_is_told() -> None:
+    """Beyond the limit the client's own sync is cheaper."""
+    assert Run(CHAT, 1, RUN_MAX + 1).too_long
+    assert not Run(CHAT, 1, RUN_MAX).too_long
+
+
+def test_an_echo_waits_for_its_answer_and_holds_what_follows() -> None:
+    """The answer to a send is written first (OpenIM wire, §7.4)."""
+    session = make_session()
+    push(session, 1)
+    session.sending("c2")
+
+    assert push(session, 2, "alice", "c2") is Verdict.HOLD
+    assert push(session, 3) is Verdict.HOLD
+    assert session.next_run(CHAT) is None
+    assert session.answered(CHAT, "c2") == Run(CHAT, 2, 3)
+
+
+def test_an_echo_in_a_run_waits_for_its_answer() -> None:
+    """Also if the message was stored by an earlier attempt, on another connection."""
+    session = make_session()
+    push(session, 1)
+    push(session, 4)
+    run = session.next_run(CHAT)
+    assert run is not None
+    session.sending("c3")
+
+    found = rows(2, 2) + rows(3, 3, "alice") + rows(4, 4)
+
+    assert [row.seq for row in session.fill(run, found)] == [2]
+    assert session.next_run(CHAT) is None
+    assert session.answered(CHAT, "c3") == Run(CHAT, 3, 4)
+
+
+def test_many_unanswered_sends_do_not_hold_the_pushes_of_others() -> None:
+    """A client that always has a message under way still hears its peer."""
+    session = make_session()
+    push(session, 1)
+    session.sending("own")
+
+    assert push(session, 2) is Verdict.WRITE
+
+
+@pytest.mark.parametrize("kind", [ClientKind.JS, ClientKind.PYPI])
+def test_pushes_are_held_until_the_client_has_synced(kind: ClientKind) -> None:
+    """JS counts a repeat twice, PyPI takes a pushed seq as its position: both hear nothing before their first answer."""
+    session = make_session(kind)
+    session.states_asked()
+    session.newest_asked()
+
+    assert push(session, 3) is Verdict.HOLD
+    assert wait(session, 100) == []
+    session.synced({CHAT: 2})
+    assert wait(session, 10) == [Run(CHAT, 3, 3)]
+    assert not session.holding
+
+
+def test_pushes_are_held_while_pulls_are_under_way() -> None:
+    """A pull sets the position of JS and PyPI: a push must not come before its answer."""
+    session = make_session(ClientKind.JS)
+    session.states_asked()
+    session.synced({CHAT: 2})
+    session.pull_started()
+    push(session, 3)
+
+    assert wait(session, 100) == []
+    session.pull_finished()
+    assert wait(session, 10) == [Run(CHAT, 3, 3)]
+
+
+def test_a_client_that_never_syncs_is_taken_as_plain() -> None:
+    """Its start is its first push; it is not left without messages for ever."""
+    session = make_session(ClientKind.JS)
+    push(session, 7)
+
+    assert wait(session, 20) == [Run(CHAT, 7, 7)]
+
+
+def test_the_time_to_sync_begins_with_the_registration() -> None:
+    """Before it nothing that the client asks is read."""
+    session = Session(1, "alice", ClientKind.JS, 0.0)
+    push(session, 7)
+
+    assert wait(session, 100) == []
+    session.registered()
+    assert wait(session, 20) == [Run(CHAT, 7, 7)]
+
+
+def test_later_answers_do_not_move_the_start() -> None:
+    """Only the first answer is what the client's position was."""
+    session = make_session(ClientKind.JS)
+    session.states_asked()
+    session.synced({CHAT: 2})
+    session.synced({CHAT: 9})
+    push(session, 3)
+
+    assert wait(session, 10) == [Run(CHAT, 3, 3)]
+
+
+def test_a_conversation_that_is_new_since_the_sync_starts_at_its_beginning() -> None:
+    """A chat absent from the first answer is known from 0, a notification stream of JS from its first push."""
+    session = make_session(ClientKind.JS)
+    session.states_asked()
+    session.synced({})
+    wait(session, 10)
+
+    assert push(session, 2) is Verdict.READ
+    assert session.next_run(CHAT) == Run(CHAT, 1, 2)
+    assert session.deliver(STREAM, 5, "bob", "c") is Verdict.WRITE
+
+
+def test_a_repair_reads_what_a_session_lacks_and_nothing_else() -> None:
+    """Max seqs that were written already are no loss."""
+    session = make_session()
+    push(session, 4)
+    session.deliver(STREAM, 2, "bob", "c")
+
+    assert session.repair({CHAT: 6, STREAM: 2}) == [Run(CHAT, 5, 6)]
+
+
+def test_a_go_session_without_a_start_is_given_the_newest_messages() -> None:
+    """As many as its client would pull on a gap; it drops what it has."""
+    assert make_session().repair({CHAT: 25, STREAM: 3}) == [Run(CHAT, 16, 25), Run(STREAM, 1, 3)]
+
+
+def test_a_repair_waits_for_a_client_that_syncs_first() -> None:
+    """What it may lack is read once its position is known."""
+    session = make_session(ClientKind.PYPI)
+    session.newest_asked()
+
+    assert session.repair({CHAT: 6}) == []
+    session.synced({CHAT: 6})
+    assert wait(session, 10) == []
+
+
+def test_a_go_client_that_does_not_sync_is_closed_in_time() -> None:
+    """Five seconds after the accept, unless a 1001 came (OpenIM wire, §8.1)."""
+    silent, talking = make_session(), make_session()
+    silent.must_sync = talking.must_sync = True
+    talking.newest_asked()
+
+    assert not silent.sync_overdue(4.9)
+    assert silent.sync_overdue(5.0)
+    assert not talking.sync_overdue(5.0)
