@@ -116,6 +116,15 @@ class Client(ABC):
         )
         return next(message for message in received_of(event) if message.text == text)
 
+    async def shows_unread(self, peer: str, count: int) -> None:
+        """Wait until the chat with `peer` shows this unread count: SDKs hand a message over before they count it."""
+        while True:
+            position = self.events.position
+            shown = await self.unread(peer)
+            if shown == count:
+                return
+            await self.events.wait(lambda _: True, f"unread count of {count} instead of {shown}", after=position)
+
     def received_texts(self, sender: str, *, after: int = 0) -> list[str]:
         """Return the texts of `sender` in the order in which this device was told of them."""
         events = self.events.named(*RECEIVED, after=after)

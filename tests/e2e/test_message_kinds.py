@@ -123,6 +123,6 @@ async def test_an_online_only_message_reaches_who_is_there_and_is_not_kept(clien
     sent = await _send(alice, bob.user_id, message, isOnlineOnly=True)
     await _received(bob, sent)
 
-    assert await bob.unread(alice.user_id) == 1
+    await bob.shows_unread(alice.user_id, 1)
     again = await clients.reopen(bob)
     assert [message.text for message in (await again.history(alice.user_id, 10)).messages] == ["kept"]
