@@ -309,11 +309,11 @@ class Hub:
         """Look after the beginning of a session: what it holds until its client has synced, and whether it syncs at all."""
         for run in session.release():
             self._read(session, run)
-        if session.sync_overdue(now):
+        age = session.age(now)
+        if session.sync_overdue(age):
             session.must_sync, session.unsynced = False, True
             self._effects.append(Close(session.connection, "must sync"))
-        begun = session.is_registered and now > session.accepted_at + SYNC_WATCH_SECONDS
-        if begun and not session.holding and not session.must_sync:
+        if age > SYNC_WATCH_SECONDS and not session.holding and not session.must_sync:
             self._watched.pop(session.connection, None)
 
     def run_read(self, run: Run, rows: list[StoredMessage]) -> None:

@@ -75,9 +75,12 @@ class InboxShard:
         self._loading: dict[str, bool] = {}
         """User -> whether what is being read is out of date already and must be read again."""
 
-    def add_epochs(self, epochs: Mapping[str, int]) -> None:
+    def add_epochs(self, epochs: Mapping[str, int], now: float) -> None:
         """Learn epochs of partitions that were given to this shard."""
         self._epochs.update(epochs)
+        if epochs:
+            # Who connected and synced a moment ago, only the former owner knows.
+            self._started = now
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
@@ -230,10 +233,10 @@ class InboxShard:
         """Return the gateways that hold sessions."""
         return list(dict.fromkeys(address[0] for inbox in self._inboxes.values() for address in inbox.sessions))
 
-    def refresh_all(self, since_ms: int) -> None:
+    def refresh_all(self, since_ms: int, now: float) -> None:
         """Look at the stores again: deliveries from other shards may be lost. Idle inboxes are given back instead."""
         for user_id, inbox in list(self._inboxes.items()):
-            if self._is_idle(inbox):
+            if self._is_idle(inbox, now - SYNC_PAUSE_MS / 1000):
                 self._give_back(inbox)
                 continue
             self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
@@ -345,13 +348,14 @@ class InboxShard:
 
     def give_back_idle(self, now: float) -> None:
         """Give back inboxes without sessions that were not used for a while; a later use loads them again."""
-        idle_since = now - self._settings.idle_seconds
-        for inbox in [one for one in self._inboxes.values() if one.last_used <= idle_since]:
-            if self._is_idle(inbox):
-                self._give_back(inbox)
+        # Not before a Go SDK that has synced here syncs anew for certain.
+        idle_since = now - max(self._settings.idle_seconds, SYNC_PAUSE_MS / 1000)
+        for inbox in [one for one in self._inboxes.values() if self._is_idle(one, idle_since)]:
+            self._give_back(inbox)
 
-    def _is_idle(self, inbox: Inbox) -> bool:
-        return inbox.loaded and not inbox.sessions and not self._saves.concerns(inbox.user_id)
+    def _is_idle(self, inbox: Inbox, since: float) -> bool:
+        unused = inbox.last_used <= since and not inbox.sessions
+        return unused and inbox.loaded and not self._saves.concerns(inbox.user_id)
 
     def drop_foreign(self, owned: Callable[[str], bool]) -> None:
         """Forget inboxes that are placed elsewhere now; their sessions register again there."""

@@ -78,11 +78,10 @@ class Session:
     State of one connection. Its owner performs what it says in the order it was said.
     """
 
-    def __init__(self, connection: int, user_id: str, kind: ClientKind, accepted_at: float) -> None:
+    def __init__(self, connection: int, user_id: str, kind: ClientKind) -> None:
         self.connection = connection
         self.user_id = user_id
         self.kind = kind
-        self.accepted_at = accepted_at
         self.asked_newest = False
         self.must_sync = False
         self.unsynced = False
@@ -94,6 +93,7 @@ class Session:
         self._echoes: dict[str, str] = {}
         """Conversation -> clientMsgID whose answer must be written before anything more of it."""
         self.is_registered = False
+        self._begun_at: float | None = None
         self._holding = kind.syncs_first
         self._sync_asked = False
         self._starts: Mapping[str, int] | None = None
@@ -251,13 +251,19 @@ class Session:
         """Tell whether pushes are held until the client has synced."""
         return self._holding
 
-    def sync_overdue(self, now: float) -> bool:
+    def age(self, now: float) -> float:
+        """Return for how many seconds its requests have been read; to be called regularly."""
+        if self._begun_at is None and self.is_registered:
+            self._begun_at = now
+        return 0.0 if self._begun_at is None else now - self._begun_at
+
+    def sync_overdue(self, age: float) -> bool:
         """
         Tell whether a Go SDK that may have skipped its sync has had its time (OpenIM wire, §8.1).
 
         It is closed then: the next connect syncs.
         """
-        return self.must_sync and not self.asked_newest and now >= self.accepted_at + SYNC_PAUSE_SECONDS
+        return self.must_sync and not self.asked_newest and age >= SYNC_PAUSE_SECONDS
 
     # --- parts
 

@@ -100,7 +100,7 @@ class Shard:
         self.inboxes.repeat_saves(peer)
         if peer in self.placement.shards:
             # A dedicated actor owns no logs, so nothing that it delivers can be lost.
-            self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS)
+            self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS, now)
         self.logs.flush(wall_ms)
 
     def tick(self, now: float, wall_ms: int) -> None:
@@ -139,7 +139,7 @@ class Shard:
             return
         self.placement = placement
         self.logs.add_epochs(epochs)
-        self.inboxes.add_epochs(epochs)
+        self.inboxes.add_epochs(epochs, self._now)
         self.inboxes.drop_foreign(lambda user_id: placement.inbox_of(user_id) == self.name)
 
     @property

@@ -131,7 +131,7 @@ class GatewayProcess(Process):
 
     def _connect(self, socket: Socket, login: Login) -> Connection:
         number = self.hub.next_connection()
-        session = Session(number, login.user_id, login.kind, self.now)
+        session = Session(number, login.user_id, login.kind)
         connection = Connection(number, socket, login, session)
         self.connections[number] = connection
         socket.on_request = lambda request: self.run(lambda: self._on_request(connection, request))

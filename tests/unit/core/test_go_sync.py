@@ -9,7 +9,7 @@ import msgspec
 from openim_ray.core import items
 from openim_ray.core.hub import Close, Device, Hub
 from openim_ray.core.placement import Placement
-from openim_ray.core.session import ClientKind, Session
+from openim_ray.core.session import CHECK_SECONDS, ClientKind, Session
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_settings import ShardSettings
 
@@ -43,7 +43,7 @@ class World:
 
     def connect(self) -> Session:
         """Let a client connect; the answer to its registration says whether it must sync."""
-        session = Session(self.hub.next_connection(), "bob", ClientKind.GO, self.now)
+        session = Session(self.hub.next_connection(), "bob", ClientKind.GO)
         self.hub.open(session, Device(PHONE, "digest", 1 << 40, self.wall_ms), Waiting(), self.now + 8.0)
         for item in self.carry():
             if isinstance(item, items.Reply):
@@ -63,10 +63,13 @@ class World:
 
     def wait(self, seconds: float) -> list[int]:
         """Let time pass; returns the connections that are to be closed."""
-        self.now += seconds
-        self.hub.tick(self.now)
-        self.carry()
-        return [effect.connection for effect in self.hub.take_effects() if isinstance(effect, Close)]
+        end, closed = self.now + seconds, list[int]()
+        while self.now < end:
+            self.now = min(end, self.now + CHECK_SECONDS)
+            self.hub.tick(self.now)
+            self.carry()
+            closed += [effect.connection for effect in self.hub.take_effects() if isinstance(effect, Close)]
+        return closed
 
     def carry(self) -> list[items.AnyItem]:
         """Carry items there and back; returns what came back."""

@@ -31,7 +31,7 @@ class Gateway:
 
     def connect(self) -> Session:
         """Open a connection and let it be registered."""
-        session = Session(self.hub.next_connection(), "alice", ClientKind.GO, 0.0)
+        session = Session(self.hub.next_connection(), "alice", ClientKind.GO)
         self.hub.open(session, Device(1, "digest", 0, START_MS), "opened", 10.0)
         (register,) = self.left(items.Register)
         self.hear(items.Reply(register.call, value=b""))
@@ -269,7 +269,7 @@ def test_too_many_requests_are_refused() -> None:
 def test_a_registration_that_succeeds_too_late_is_undone() -> None:
     """Its connection is gone; nobody would ever end it."""
     gateway = Gateway()
-    session = Session(gateway.hub.next_connection(), "alice", ClientKind.GO, 0.0)
+    session = Session(gateway.hub.next_connection(), "alice", ClientKind.GO)
     gateway.hub.open(session, Device(1, "digest", 0, START_MS), "opened", 10.0)
     gateway.hub.close(session.connection)
     register, _ = gateway.left()

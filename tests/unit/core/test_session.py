@@ -15,7 +15,7 @@ STREAM = "n_alice_bob"
 
 def make_session(kind: ClientKind = ClientKind.GO) -> Session:
     """Return a registered session of alice."""
-    session = Session(1, "alice", kind, 0.0)
+    session = Session(1, "alice", kind)
     session.registered()
     return session
 
@@ -184,7 +184,7 @@ def test_a_client_that_never_syncs_is_taken_as_plain() -> None:
 
 def test_the_time_to_sync_begins_with_the_registration() -> None:
     """Before it nothing that the client asks is read."""
-    session = Session(1, "alice", ClientKind.JS, 0.0)
+    session = Session(1, "alice", ClientKind.JS)
     push(session, 7)
 
     assert wait(session, 100) == []
@@ -240,7 +240,7 @@ def test_a_repair_waits_for_a_client_that_syncs_first() -> None:
 
 
 def test_a_go_client_that_does_not_sync_is_closed_in_time() -> None:
-    """Five seconds after the accept, unless a 1001 came (OpenIM wire, §8.1)."""
+    """Five seconds after its requests began to be read, unless a 1001 came (OpenIM wire, §8.1)."""
     silent, talking = make_session(), make_session()
     silent.must_sync = talking.must_sync = True
     talking.newest_asked()
@@ -248,3 +248,14 @@ def test_a_go_client_that_does_not_sync_is_closed_in_time() -> None:
     assert not silent.sync_overdue(4.9)
     assert silent.sync_overdue(5.0)
     assert not talking.sync_overdue(5.0)
+
+
+def test_the_age_of_a_session_counts_from_its_registration() -> None:
+    """A slow one takes nothing of the time in which its client has to sync."""
+    session = Session(1, "alice", ClientKind.GO)
+    assert session.age(9.0) == 0.0
+
+    session.registered()
+
+    assert session.age(10.0) == 0.0
+    assert session.age(14.0) == 4.0

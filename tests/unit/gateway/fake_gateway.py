@@ -107,7 +107,7 @@ class FakeGateway:
         connection = Connection(
             number, user_id, 1, GOB, transport, QueueLimits(256, 8 << 20), RateLimit(500, 1000, now), now
         )
-        session = Session(number, user_id, kind, now)
+        session = Session(number, user_id, kind)
         self.process.add(connection)
         self.hub.open(session, Device(1, "digest", 1 << 40, WALL_MS), Waiting(), now + 10.0)
         self.process.perform()
