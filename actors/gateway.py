@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from openim_ray.actors.clock import wall_ms
-from openim_ray.actors.lifetime import tick_forever
+from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.metrics import render_metrics
 from openim_ray.actors.placement import ASK_SECONDS, follow_placement
 from openim_ray.actors.refs import Links, call
@@ -69,7 +69,7 @@ class GatewayActor:
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
         self._asking_placement = False
-        self._started = self._loop.create_task(self._start())
+        self._started = begin(self._start())
 
     async def _start(self) -> None:
         self._process = await self._compose()
@@ -153,8 +153,7 @@ class GatewayActor:
 
     async def incarnation(self) -> str:
         """Return who this process is; empty until it can work."""
-        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
-            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
+        check_start(self._name, self._started)
         return self._incarnation if self._process is not None else ""
 
     async def receive(self, data: bytes) -> str | bytes:

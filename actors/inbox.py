@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from openim_ray.actors.clock import wall_ms
-from openim_ray.actors.lifetime import tick_forever
+from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.placement import ASK_SECONDS, ASK_SECONDS_DEDICATED, follow_placement
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
@@ -78,7 +78,7 @@ class InboxActor:
         self._room_for_logs = asyncio.Semaphore(LOADS_AT_ONCE)
         self._messages_seen = 0
         self._serving_since = 0.0
-        self._started = self._loop.create_task(self._start())
+        self._started = begin(self._start())
 
     async def _start(self) -> None:
         data_dir = Path(self._config.server.data_dir)
@@ -124,8 +124,7 @@ class InboxActor:
 
     async def incarnation(self) -> str:
         """Return who this process is; empty until it can work."""
-        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
-            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")
+        check_start(self._name, self._started)
         return self._incarnation if self._shard is not None else ""
 
     async def receive(self, data: bytes) -> str | bytes:

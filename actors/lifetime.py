@@ -10,12 +10,42 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from openim_ray.domain.errors import Unavailable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
 log = structlog.get_logger(__name__)
 
 FAILED_STATUS = 70
+TELL_SECONDS = 5.0
+"""So long a process that could not start stays, so that who started it hears why; then Ray tries again."""
+
+
+def begin(start: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """
+    Start an actor; a failure is logged, told by `check_start`, and then ends the process.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.create_task(start)
+
+    def finished(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("could not start, process ends soon", error=repr(error))
+        loop.call_later(TELL_SECONDS, os._exit, FAILED_STATUS)
+
+    started.add_done_callback(finished)
+    return started
+
+
+def check_start(name: str, started: asyncio.Task[None]) -> None:
+    """
+    Raise Unavailable if the actor could not start, saying why.
+    """
+    if started.done() and not started.cancelled() and started.exception() is not None:
+        raise Unavailable(f"{name} could not start: {started.exception()!r}")
 
 
 async def tick_forever(seconds: float, tick: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from openim_ray.actors.lifetime import tick_forever
+from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
 from openim_ray.actors.settings import link_settings, load_actor_config
 from openim_ray.core import items
@@ -50,7 +50,7 @@ class PersistenceActor:
         self._rows_written = 0
         self._commits = 0
         self._committing: set[asyncio.Task[None]] = set()
-        self._started = asyncio.get_running_loop().create_task(self._start())
+        self._started = begin(self._start())
 
     async def _start(self) -> None:
         data_dir = Path(self._config.server.data_dir)
@@ -62,7 +62,7 @@ class PersistenceActor:
 
     async def incarnation(self) -> str:
         """Return who this process is; empty until it can work."""
-        self._fail_if_broken()
+        check_start(self._name, self._started)
         return self._incarnation if self._state is not None else ""
 
     async def receive(self, data: bytes) -> str | bytes:
@@ -177,7 +177,3 @@ class PersistenceActor:
         self._committing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("commit failed", error=repr(error))
-
-    def _fail_if_broken(self) -> None:
-        if self._started.done() and not self._started.cancelled() and self._started.exception() is not None:
-            raise Unavailable(f"{self._name} could not start: {self._started.exception()!r}")

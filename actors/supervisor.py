@@ -16,6 +16,7 @@ from ray.util import list_named_actors
 
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.inbox import InboxActor
+from openim_ray.actors.lifetime import begin
 from openim_ray.actors.persistence import PersistenceActor
 from openim_ray.actors.refs import call
 from openim_ray.actors.settings import (
@@ -79,7 +80,7 @@ class SupervisorActor:
         self._dedicated_max = _dedicated_max(self._config)
         self._moving = asyncio.Lock()
         self._recovered = asyncio.Event()
-        self._started = asyncio.get_running_loop().create_task(self._recover())
+        self._started = begin(self._recover())
 
     # --- start and end
 
