@@ -413,9 +413,11 @@ class Hub:
                 self._register_again(session, peer, since_ms)
 
     def _register_again(self, session: Session, home: str, since_ms: int) -> None:
-        """Let a session be registered: it may have missed what is younger than the last word from its home."""
-        if not session.is_registered:
-            return
+        """
+        Let a session be registered: it may have missed what is younger than the last word from its home.
+
+        Also if it waits for the answer to its first registration: that may be on its way, and the registration gone.
+        """
         accepted_ms = self._devices[session.connection].accepted_ms
         heard_ms = max(self._heard_ms.get(home, 0), accepted_ms)
         self._registrations.need(session.connection, min(heard_ms, since_ms) - REPAIR_MARGIN_MS)

@@ -196,7 +196,8 @@ class InboxShard:
         self._save_kicked(inbox.user_id, kicked)
         young = (now - self._started) * 1000 < SYNC_PAUSE_MS
         sync_due = not item.again and (young or inbox.synced_lately(item.platform_id, wall_ms))
-        inbox.may_have_synced(item.platform_id, wall_ms)
+        if not item.again:
+            inbox.may_have_synced(item.platform_id, wall_ms)
         # Before the answer: who has that needs no other repair.
         if item.again and session.address in inbox.sessions:
             self._repair(inbox, session, item.since_ms)

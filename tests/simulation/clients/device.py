@@ -60,6 +60,7 @@ class Device:
         self.connected = False
         self.unread: dict[str, int] = {}
         self.sending = 0
+        self._logging_in = False
         self._attempt = 0
         self._life = 0
         self._requests: dict[int, Future[bytes]] = {}
@@ -72,16 +73,19 @@ class Device:
         if self.world.closing:
             return
         self.wanted = True
-        self.spawn(self._log_in())
+        if not self.digest and not self._logging_in:
+            self._logging_in = True
+            self.spawn(self._log_in())
 
     async def _log_in(self) -> None:
         while self.wanted:
             digest = await self.world.tokens.issue(self)
             if digest:
                 self.digest = digest
-                self._connect()
-                return
+                break
             await self.sleep(1.0)
+        self._logging_in = False
+        self._connect()
 
     def go_offline(self, *, silently: bool) -> None:
         """Close, or lose the network without a word."""
@@ -98,16 +102,17 @@ class Device:
         """Connect again with the token it has."""
         if self.wanted or self.world.closing:
             return
-        self.wanted = True
         if self.digest:
+            self.wanted = True
             self._connect()
         else:
-            self.spawn(self._log_in())
+            self.log_in()
 
     def restart(self) -> None:
         """Start the application anew; what it had under way is forgotten."""
         self.go_offline(silently=True)
         self._life += 1
+        self._logging_in = False
         self.sending = 0
         self.forget()
         self.world.scheduler.later(0.2, self.come_online)
@@ -123,7 +128,7 @@ class Device:
     # --- connecting
 
     def _connect(self) -> None:
-        if not self.wanted or self.socket is not None:
+        if not self.wanted or not self.digest or self.socket is not None:
             return
         socket = Socket(self.world, self)
         self.socket = socket

@@ -147,6 +147,20 @@ def test_after_a_break_sessions_register_again_until_it_is_confirmed() -> None:
     assert third.since_ms == START_MS + 3_000 - REPAIR_MARGIN_MS
 
 
+def test_a_first_registration_is_confirmed_after_a_break_too() -> None:
+    """Its answer may come from before the break, and the inbox has forgotten it since."""
+    gateway = Gateway()
+    session = Session(gateway.hub.next_connection(), "alice", ClientKind.GO)
+    gateway.hub.open(session, Device(1, "digest", 0, START_MS), "opened", 10.0)
+    (first,) = gateway.left(items.Register)
+
+    gateway.hub.link_reset(ALICE_HOME, START_MS)
+    gateway.hear(items.Reply(first.call))
+    gateway.hub.tick(1.0)
+
+    assert any(item.again and item.connection == session.connection for item in gateway.left(items.Register))
+
+
 def test_a_refused_registration_is_tried_again() -> None:
     """A session that nobody knows of would be silent for ever."""
     gateway = Gateway()
