@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.e2e.server import CALL_SECONDS, Server
 
@@ -24,6 +27,21 @@ def metric(server: Server, name: str) -> int:
         lines = [line.split() for line in answer.read().decode().splitlines() if line.startswith(f"{name}{{")]
     assert lines, f"no metric {name}"
     return int(sum(float(value) for _, value in lines))
+
+
+async def describe(server: Server, user_id: str) -> dict[str, Any]:
+    """Ask the actor that hosts a user's inbox, as an operator does."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).parents[2] / "scripts" / "inbox.py"),
+        user_id,
+        "--json",
+        "--data-dir",
+        str(server.data_dir),
+        stdout=subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return dict(json.loads(output))
 
 
 def descriptors(pid: int) -> int:

@@ -1,0 +1,173 @@
+"""Several actors of a kind, and inbox actors of single users: the same promises wherever an inbox lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import pytest
+
+from openim_ray.domain.conversation import single_chat_id
+from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.pb.msg_pb2 import (
+    GetConversationsHasReadAndMaxSeqReq,
+    GetConversationsHasReadAndMaxSeqResp,
+)
+from tests.e2e.server import Server
+from tests.integration import kill_test
+from tests.integration.connection import JS, NATIVE, Connection
+from tests.integration.measures import describe, until
+from tests.integration.people import People
+
+DEDICATED_MAX: Final = 3
+SHARED: Final = "inbox-0"
+
+
+@pytest.fixture(scope="module")
+def wide_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two actors of each kind."""
+    kinds = ("GATEWAY", "INBOXES", "PERSISTENCE")
+    server = Server(tmp_path_factory.mktemp("wide"), environment={f"OPENIM_{kind}_ACTORS": "2" for kind in kinds})
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def wide(wide_server: Server) -> AsyncIterator[People]:
+    """Users of that server."""
+    people = People(wide_server)
+    yield people
+    await people.close()
+
+
+@pytest.fixture
+def personal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on which three active users have an inbox actor of their own."""
+    environment = {
+        "OPENIM_INBOXES_PLACEMENT": "per-user",
+        "OPENIM_INBOXES_DEDICATED_ACTORS_MAX": str(DEDICATED_MAX),
+    }
+    server = Server(tmp_path_factory.mktemp("personal"), environment=environment)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def personal(personal_server: Server) -> AsyncIterator[People]:
+    """Users of that server."""
+    people = People(personal_server)
+    yield people
+    await people.close()
+
+
+async def read_states(client: Connection) -> dict[str, tuple[int, int]]:
+    """Ask 1006; returns (max seq, read seq) by conversation."""
+    request = GetConversationsHasReadAndMaxSeqReq(userID=client.user_id)
+    answer = await client.ask(RequestIdentifier.GET_CONV_MAX_READ_SEQ, request, GetConversationsHasReadAndMaxSeqResp)
+    return {key: (seqs.maxSeq, seqs.hasReadSeq) for key, seqs in answer.seqs.items()}
+
+
+async def exchange(one: Connection, other: Connection, count: int) -> None:
+    """Let two users write to each other in turn; both must see it all, after what they saw before."""
+    chat = single_chat_id(one.user_id, other.user_id)
+    before = [len(client.pushes_of(chat)) for client in (one, other)]
+    for number in range(count):
+        await one.send_text(other.user_id, f"{number} from one")
+        await other.send_text(one.user_id, f"{number} from other")
+    for client, seen in zip((one, other), before, strict=True):
+        pushes = await client.pushed(seen + 2 * count, chat)
+        seqs = [push.seq for push in pushes]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+async def test_users_of_all_shards_chat(wide: People) -> None:
+    """Wherever inboxes, logs and connections live, everybody sees every chat, dense and in order."""
+    clients = [await wide.connect(f"user{number}", (NATIVE, JS)[number % 2]) for number in range(8)]
+    pairs = [(one, other) for index, one in enumerate(clients) for other in clients[index + 1 :]]
+    await asyncio.gather(*(exchange(one, other, 3) for one, other in pairs))
+    actors = {(await describe(wide.server, client.user_id))["actor"] for client in clients}
+    assert actors == {"inbox-0", "inbox-1"}
+
+
+async def test_a_login_kicks_whatever_gateway_holds_the_older_one(wide: People) -> None:
+    """The policy counts connections of the user, not of a process."""
+    first = await wide.connect("alice")
+    for _ in range(4):
+        second = await wide.connect(await wide.login(first.user_id))
+        assert await first.ended() is None
+        first = second
+    await first.send_text(first.user_id, "alone")
+
+
+@pytest.mark.timeout(300)
+async def test_kills_among_two_actors_of_each_kind(wide_server: Server) -> None:
+    """One of two dies: what it hosts comes back, and what the other one hosts goes on."""
+    report = await kill_test.run(wide_server, clients=20, kills=2, everything=0, seed=2)
+    assert not report.faults, "\n".join([*report.faults, wide_server.actor_logs()])
+    assert report.answered == report.stored
+    assert report.seen == 2 * report.stored
+
+
+async def actor_of(people: People, client: Connection) -> str:
+    """Return the actor that hosts a user's inbox."""
+    return str((await describe(people.server, client.user_id))["actor"])
+
+
+@pytest.mark.timeout(300)
+async def test_active_users_have_actors_of_their_own(personal: People) -> None:
+    """
+    Three do, the fourth shares; when one of the three has gone, her actor is given back for the next who comes.
+
+    Messages, unread counts and positions survive every move.
+    """
+    server = personal.server
+    inbox_actors = lambda: len(server.actors("InboxActor"))  # noqa: E731
+    alice, bob, carol, dave = [await personal.connect(name) for name in ("alice", "bob", "carol", "dave")]
+    hosts = [await actor_of(personal, client) for client in (alice, bob, carol, dave)]
+    assert len(set(hosts)) == DEDICATED_MAX + 1
+    assert hosts[3] == SHARED
+    await exchange(alice, bob, 5)
+    await exchange(carol, dave, 5)
+    await dave.send_text(alice.user_id, "unread")
+    before = await read_states(alice)
+    position = (await describe(server, alice.user_id))["position"]
+
+    await alice.close()
+    await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
+    await dave.close()
+    dave = await personal.connect(dave.account)
+    assert (await actor_of(personal, dave)) not in hosts
+    await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
+    await dave.send_text(alice.user_id, "also unread")
+
+    alice = await personal.connect(alice.account)
+    assert await actor_of(personal, alice) == SHARED
+    chat = single_chat_id(alice.user_id, dave.user_id)
+    assert await read_states(alice) == {**before, chat: (2, 0)}
+    moved = (await describe(server, alice.user_id))["position"]
+    assert (moved["epoch"], moved["seq"]) >= (position["epoch"], position["seq"])
+    await exchange(alice, dave, 5)
+    await exchange(bob, carol, 5)
+
+
+@pytest.mark.timeout(300)
+async def test_a_personal_actor_that_is_killed_comes_back(personal: People) -> None:
+    """Its user's connection lives through it and misses nothing; the other users' actors don't notice."""
+    server = personal.server
+    alice, bob = await personal.connect("alice"), await personal.connect("bob")
+    await exchange(alice, bob, 3)
+    before = await read_states(alice)
+    pids = set(server.actors("InboxActor"))
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        await exchange(alice, bob, 3)
+    await until(lambda: len(set(server.actors("InboxActor")) - pids), lambda count: count == len(pids), "new actors")
+    await exchange(alice, bob, 3)
+    chat = single_chat_id(alice.user_id, bob.user_id)
+    (max_seq, _), (max_before, _) = (await read_states(alice))[chat], before[chat]
+    assert max_seq == max_before + 6 * (len(pids) + 1)
