@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 1.0
 SYNC_WATCH_SECONDS = 6.0
+STALL_SECONDS = 8.0
+"""After this process stood still for so long its clients may have given syncs up, which they don't begin again on the same connection."""
+
 
 Request = (
     items.Submit
@@ -147,6 +150,7 @@ class Hub:
         self._to_repeat: dict[int, None] = {}
         self._moved: dict[int, None] = {}
         self._heard_ms: dict[str, int] = {}
+        self._ticked_at: float | None = None
         self._next_heartbeat = 0.0
         self._next_check = 0.0
 
@@ -285,6 +289,9 @@ class Hub:
 
     def tick(self, now: float) -> None:
         """Do what is due: deadlines, heartbeats, the ends of first syncs."""
+        if self._ticked_at is not None and now - self._ticked_at > STALL_SECONDS:
+            self._effects.extend(Close(connection, "gateway stood still") for connection in self.sessions)
+        self._ticked_at = now
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             beat = items.Heartbeat()

@@ -268,6 +268,19 @@ def test_requests_end_in_time() -> None:
     assert gateway.effects() == []
 
 
+def test_clients_of_a_gateway_that_stood_still_come_back() -> None:
+    """They may have given up what they had asked, and would not ask again."""
+    gateway = Gateway()
+    session = gateway.connect()
+    gateway.hub.tick(0.0)
+    gateway.hub.tick(8.0)
+    assert gateway.effects() == []
+
+    gateway.hub.tick(17.0)
+
+    assert gateway.effects() == [Close(session.connection, "gateway stood still")]
+
+
 def test_too_many_requests_are_refused() -> None:
     """At once, as temporary."""
     gateway = Gateway(pending_max=1)
