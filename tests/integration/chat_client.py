@@ -44,6 +44,7 @@ TOKEN_CODES: Final = range(1501, 1508)
 PING_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.4, 0.8)
 PAGE: Final = 100
+GAP_PULL_MAX: Final = 10
 
 
 class Answered(NamedTuple):
@@ -80,6 +81,9 @@ class ChatClient:
 
         self.gap_pulls = 0
         """How often a Go client's first push of a chat on a connection didn't continue what it had."""
+
+        self.long_gaps = 0
+        """How many of these gaps the Go SDK would have filled in part only; the rest comes when the user scrolls back."""
 
         self.temporary_errors = 0
         self.late_answers = 0
@@ -267,6 +271,7 @@ class ChatClient:
         self._see(push.stream, push.message)
         if last is None and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
             self.gap_pulls += 1
+            self.long_gaps += push.seq - self._first_missing(push.stream) > GAP_PULL_MAX
             self._repairs.append(asyncio.create_task(self._fill_gap(push.stream, push.seq)))
         self._on_change()
 

@@ -63,6 +63,7 @@ class Report:
     connects: int = 0
     made_to_sync: int = 0
     gap_pulls: int = 0
+    long_gaps: int = 0
     temporary_errors: int = 0
     late_answers: int = 0
     round_seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -197,6 +198,7 @@ class KillTest:
         report.connects = sum(client.connects for client in self._clients)
         report.made_to_sync = sum(client.made_to_sync for client in self._clients)
         report.gap_pulls = sum(client.gap_pulls for client in self._clients)
+        report.long_gaps = sum(client.long_gaps for client in self._clients)
         report.temporary_errors = sum(client.temporary_errors for client in self._clients)
         report.late_answers = sum(client.late_answers for client in self._clients)
 
