@@ -149,6 +149,8 @@ class InboxActor:
         Returns when the read positions of who left are durable; Unavailable if that takes too long.
         """
         shard = self._serving()
+        if placement.epoch <= shard.placement.epoch:
+            return
         known = set(shard.placement.partitions_of(self._name))
         came = [one for one in placement.partitions_of(self._name) if one not in known]
         came += placement.returned_since(shard.placement, self._name)

@@ -260,7 +260,7 @@ class Hub:
             elif isinstance(item, items.Moved):
                 self._on_moved(item)
             elif isinstance(item, items.Expired):
-                self._register_all(peer, item.since_ms)
+                self._on_expired(peer, item)
 
     def link_reset(self, peer: str, wall_ms: int) -> None:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
@@ -413,6 +413,15 @@ class Hub:
             self._moved[item.call] = None
         else:
             self._registrations.answered(item.call, success=False)
+
+    def _on_expired(self, peer: str, item: items.Expired) -> None:
+        self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
+        if item.connections is None:
+            self._register_all(peer, item.since_ms)
+            return
+        for connection in item.connections:
+            if (session := self.sessions.get(connection)) is not None:
+                self._register_again(session, peer, item.since_ms)
 
     def _register_all(self, peer: str, since_ms: int) -> None:
         for session in self.sessions.values():

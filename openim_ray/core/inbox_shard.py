@@ -205,10 +205,7 @@ class InboxShard:
         self._outbox.send(peer, items.Reply(item.call, value=value))
 
     def _kick(self, kicked: Iterable[DeviceSession]) -> None:
-        by_gateway: dict[str, list[int]] = {}
-        for one in kicked:
-            by_gateway.setdefault(one.gateway, []).append(one.connection)
-        for gateway, connections in by_gateway.items():
+        for gateway, connections in _by_gateway(kicked).items():
             self._outbox.send(gateway, items.Kick(connections))
 
     def _save_kicked(self, user_id: str, kicked: Sequence[DeviceSession]) -> None:
@@ -358,11 +355,17 @@ class InboxShard:
         unused = inbox.last_used <= since and not inbox.sessions
         return unused and inbox.loaded and not self._saves.concerns(inbox.user_id)
 
-    def drop_foreign(self, owned: Callable[[str], bool]) -> None:
-        """Forget inboxes that are placed elsewhere now; their sessions register again there."""
-        for inbox in [one for one in self._inboxes.values() if not owned(one.user_id)]:
+    def drop_foreign(self, owned: Callable[[str], bool], placement_epoch: int, wall_ms: int) -> None:
+        """Forget inboxes that are placed elsewhere now; their sessions are to be registered there."""
+        foreign = [one for one in self._inboxes.values() if not owned(one.user_id)]
+        sessions = [session for inbox in foreign for session in inbox.sessions.values()]
+        for gateway, connections in _by_gateway(sessions).items():
+            self._outbox.send(gateway, items.Expired(wall_ms, connections, placement_epoch))
+        for inbox in foreign:
             self._give_back(inbox)
-            self._waiting_count -= len(self._waiting.pop(inbox.user_id, ()))
+            for peer, item in self._waiting.pop(inbox.user_id, ()):
+                self._waiting_count -= 1
+                self._outbox.send(peer, items.Moved(item.call, placement_epoch))
 
     def _give_back(self, inbox: Inbox) -> None:
         partition = self._partition_of.pop(inbox.user_id)
@@ -399,6 +402,13 @@ def _session(peer: str, item: items.Register) -> DeviceSession:
         accepted_ms=item.accepted_ms,
         order=item.order,
     )
+
+
+def _by_gateway(sessions: Iterable[DeviceSession]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for session in sessions:
+        found.setdefault(session.gateway, []).append(session.connection)
+    return found
 
 
 def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -> bool:

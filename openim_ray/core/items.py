@@ -203,10 +203,16 @@ class Moved(Item, tag=25, frozen=True, array_like=True, gc=False):
 
 class Expired(Item, tag=26, frozen=True, array_like=True, gc=False):
     """
-    The registrations of a gateway ended because it was silent for too long; since then (wall clock) nothing was delivered to them.
+    Registrations ended: because their gateway was silent for too long, or because their inbox moved. Since then (wall clock) nothing was
+    delivered to them.
+
+    `connections` None = all of the gateway. `placement_epoch` is that of the move: somebody who missed it, and the move back, would
+    find nothing changed.
     """
 
     since_ms: int
+    connections: list[int] | None = None
+    placement_epoch: int = 0
 
 
 class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -140,7 +140,9 @@ class Shard:
         self.placement = placement
         self.logs.add_epochs(epochs)
         self.inboxes.add_epochs(epochs, self._now)
-        self.inboxes.drop_foreign(lambda user_id: placement.inbox_of(user_id) == self.name)
+        self.inboxes.drop_foreign(
+            lambda user_id: placement.inbox_of(user_id) == self.name, placement.epoch, self._wall_ms
+        )
 
     @property
     def saves_for_others(self) -> bool:

@@ -37,6 +37,7 @@ def main() -> int:
                 traceback.print_exc()
             if not arguments.go_on:
                 return 1
+    print(f"{arguments.count} worlds, {broken} broken")
     return 1 if broken else 0
 
 

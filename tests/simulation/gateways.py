@@ -11,6 +11,7 @@ import msgspec
 
 from openim_ray.core import items
 from openim_ray.core.hub import Close, Completed, Device, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.placement import Placement
 from openim_ray.core.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.protocol.identifiers import RequestIdentifier
@@ -78,13 +79,30 @@ class GatewayProcess(Process):
         super().__init__(world, name)
         self.reader = Reader(world.stores, self)
         repeats = world.settings.repeats_at_once
-        self.hub = Hub(world.placement, world.persistence_names, self.incarnation, repeats_at_once=repeats)
+        first = Placement(epoch=1, shards=tuple(world.shard_names))
+        self.hub = Hub(first, world.persistence_names, self.incarnation, repeats_at_once=repeats)
+        self._asking_placement = False
         self.broker = HubBroker(self, REQUEST_SECONDS_MAX)
         self.reading = MessageReading(self.reader, self.reader, self.broker)  # type: ignore[arg-type]
         self.marks = ReadMarks(self.broker)
         self.connections: dict[int, Connection] = {}
         self._server_ids = itertools.count(1)
-        self.later(world.scheduler.between(0.01, 0.3), self.begin)
+        self.later(world.scheduler.between(0.01, 0.3), lambda: self.spawn(self._start()))
+
+    async def _start(self) -> None:
+        placement = await self.until_told("supervisor", lambda there: there.placement())
+        self.hub.place(placement, self.wall_ms)
+        self.begin()
+        self.spawn(self.follow_placement(2.0, lambda: self.hub.placement.epoch))
+
+    def place(self, placement: Placement) -> Future[bool]:
+        """Take over a newer placement."""
+        done: Future[bool] = Future()
+        done.resolve(self.serving)
+        if self.serving:
+            self.hub.place(placement, self.wall_ms)
+            self.perform()
+        return done
 
     # --- what happens
 
@@ -102,6 +120,17 @@ class GatewayProcess(Process):
         """Do what is due."""
         self.hub.tick(self.now)
         self.perform()
+        if self.hub.placement_wanted > self.hub.placement.epoch and not self._asking_placement:
+            self._asking_placement = True
+            self.spawn(self._ask_placement())
+
+    async def _ask_placement(self) -> None:
+        placement = await self.until_told("supervisor", lambda there: there.placement())
+        if placement.epoch <= self.hub.placement.epoch:
+            await self.sleep(0.1)
+        self.hub.place(placement, self.wall_ms)
+        self.perform()
+        self._asking_placement = False
 
     def die(self) -> None:
         """Die, and all connections with it."""

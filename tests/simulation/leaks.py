@@ -25,7 +25,7 @@ def leaks(world: World) -> list[str]:
     for process in world.running():
         if isinstance(process, GatewayProcess):
             kept = _of_hub(process.hub)
-        elif isinstance(process, ShardProcess):
+        elif isinstance(process, ShardProcess) and process.serving:
             kept = _of_shard(process.serving_shard())
         else:
             continue

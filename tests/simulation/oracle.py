@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from openim_ray.core.items import Accepted
     from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.sequence import InboxPosition
     from openim_ray.ports import ConversationState
     from openim_ray.protocol.pb.sdkws_pb2 import MsgData
     from tests.simulation.clients.device import Device
@@ -77,6 +78,7 @@ class Oracle:
         self._commands: list[Command] = []
         self._done: set[int] = set()
         self._logins: list[_Login] = []
+        self._positions: dict[str, InboxPosition] = {}
         self.pushes = 0
 
     def violated(self, text: str) -> None:
@@ -230,6 +232,15 @@ class Oracle:
         surely = max([own, *(one.seq for one in mine if one.number in self._done)])
         perhaps = max([own, *(one.seq for one in mine)])
         return (maximum - perhaps, maximum - surely)
+
+    # --- inboxes
+
+    def positioned(self, user_id: str, position: InboxPosition) -> None:
+        """Check that the position of an inbox never goes backwards, whoever owns it."""
+        before = self._positions.get(user_id)
+        if before is not None and position < before and not self._world.had_zombies:
+            self.violated(f"inbox of {user_id} went from {before} to {position}")
+        self._positions[user_id] = position
 
     # --- logins
 

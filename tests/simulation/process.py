@@ -105,6 +105,18 @@ class Process:
                 return told
             await self.sleep(0.1)
 
+    async def follow_placement(self, seconds: float, epoch: Callable[[], int]) -> None:
+        """Ask for the table every so often, and take a newer one over."""
+        while True:
+            await self.sleep(seconds)
+            placement = await self.until_told("supervisor", lambda there: there.placement())
+            if placement.epoch > epoch():
+                await self.place(placement)
+
+    def place(self, placement: Any) -> Future[bool]:
+        """Take over a newer placement; False if that was not possible."""
+        raise NotImplementedError
+
     def _tick(self) -> None:
         self.later(self.tick_seconds, self._tick)
         self.links.tick()

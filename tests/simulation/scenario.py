@@ -45,6 +45,7 @@ class Rates:
         self.absences = random.choice((0.0, 0.1, 0.4))
         self.restarts = random.choice((0.0, 0.05))
         self.rivals = random.choice((0.0, 0.0, 0.1))
+        self.moves = random.choice((0.0, 0.0, 0.05, 0.3))
 
 
 def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
@@ -134,6 +135,7 @@ class _Life:
         self._often(rates.absences, self._leave)
         self._often(rates.restarts, lambda: self._device().restart())
         self._often(rates.rivals, self._rival)
+        self._often(rates.moves, self._move)
         self._often(weather.crashes, self._crash)
         self._often(weather.whole_crashes, self._world.crash_everything)
         self._often(weather.clogs, self._clog)
@@ -203,6 +205,11 @@ class _Life:
     def _rival(self) -> None:
         device = self._device()
         add_device(self._world, self._world.scheduler.random.choice(KINDS), device.user_id, device.platform_id)
+
+    def _move(self) -> None:
+        supervisor = self._world.supervisor()
+        if supervisor is not None:
+            supervisor.move(self._world.scheduler.random.choice(self._world.settings.users))
 
     # --- weather
 

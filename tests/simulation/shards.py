@@ -11,6 +11,7 @@ from openim_ray.core.shard import Shard
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import UserID
+from tests.simulation.coroutines import Future
 from tests.simulation.process import Process
 from tests.simulation.stores import Reader
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.core.items import AnyItem
+    from openim_ray.core.placement import Placement
     from tests.simulation.world import World
 
 
@@ -26,21 +28,57 @@ class ShardProcess(Process):
     Serves only after the epochs of its partitions were raised durably.
     """
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, dedicated_user: str) -> None:
         super().__init__(world, name)
+        self.dedicated_user = dedicated_user
         self.reader = Reader(world.stores, self)
         self.shard: Shard | None = None
         self.later(world.scheduler.between(0.01, 0.3), lambda: self.spawn(self._start()))
 
     async def _start(self) -> None:
-        placement = self.world.placement
-        partitions = placement.partitions_of(self.name)
-        epochs: dict[str, int] = await self.until_told(
-            self.world.persistence_names[0], lambda there: there.claim(partitions, self.incarnation)
-        )
+        placement = await self.until_told("supervisor", lambda there: there.placement())
+        while not placement.partitions_of(self.name):
+            await self.sleep(0.1)
+            placement = await self.until_told("supervisor", lambda there: there.placement())
+        epochs = await self._claim(placement.partitions_of(self.name))
         names, settings = self.world.persistence_names, self.world.settings.shard
         self.shard = Shard(self.name, placement, epochs, names, settings, self.now, incarnation=self.incarnation)
         self.begin()
+        every = 20.0 if self.dedicated_user else 2.0
+        self.spawn(self.follow_placement(every, lambda: self.serving_shard().placement.epoch))
+
+    async def _claim(self, partitions: list[str]) -> dict[str, int]:
+        epochs: dict[str, int] = await self.until_told(
+            self.world.persistence_names[0], lambda there: there.claim(partitions, self.incarnation)
+        )
+        return epochs
+
+    def place(self, placement: Placement) -> Future[bool]:
+        """Take over a newer placement; done when the positions of who left are durable, False if that takes too long."""
+        done: Future[bool] = Future()
+        if self.shard is None:
+            done.resolve(False)
+        else:
+            self.spawn(self._place(self.shard, placement, done))
+        return done
+
+    async def _place(self, shard: Shard, placement: Placement, done: Future[bool]) -> None:
+        if placement.epoch <= shard.placement.epoch:
+            done.resolve(True)
+            return
+        known = set(shard.placement.partitions_of(self.name))
+        came = [one for one in placement.partitions_of(self.name) if one not in known]
+        came += placement.returned_since(shard.placement, self.name)
+        epochs = await self._claim(came) if came else {}
+        shard.place(placement, epochs)
+        self._perform()
+        deadline = self.now + 8.0
+        while shard.saves_for_others:
+            if self.now >= deadline:
+                done.resolve(False)
+                return
+            await self.sleep(0.01)
+        done.resolve(True)
 
     def serving_shard(self) -> Shard:
         """Return the state machine; it is there once this process serves."""
@@ -55,6 +93,9 @@ class ShardProcess(Process):
             return
         shard.tick(self.now, self.wall_ms)
         self._perform()
+        for inbox in shard.inboxes.active():
+            if self.world.owner_of(inbox.user_id) is self:
+                self.world.oracle.positioned(inbox.user_id, inbox.position)
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""

@@ -37,7 +37,9 @@ def test_there_are_eight_mutants() -> None:
 def test_a_mutant_is_found(patch: Path, tmp_path: Path) -> None:
     """A server with this fault breaks a promise in one of the worlds, in which the server without it keeps them all."""
     _copy(tmp_path)
-    applied = subprocess.run(["git", "apply", "-C1", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    applied = subprocess.run(
+        ["git", "apply", "-C1", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert applied.returncode == 0, f"{patch.name} no longer applies; make it anew: {applied.stderr}"
 
     result = _run(tmp_path, "--seed", "0", "--count", str(SEEDS_MAX))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openim_ray.core.placement import Placement
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
@@ -20,6 +19,7 @@ from tests.simulation.process import EPOCH_MS, Process
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.shards import ShardProcess
 from tests.simulation.stores import Stores
+from tests.simulation.supervisor import SupervisorProcess
 from tests.simulation.tokens import Tokens
 from tests.simulation.tracing import brief
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.simulation.sockets import Socket
 
 HTTP_SECONDS_MAX = 10.0
+SUPERVISOR = "supervisor"
 
 
 class WorldSettings(NamedTuple):
@@ -113,9 +114,9 @@ class World:
         self.gateway_names = [f"gateway-{number}" for number in range(settings.gateways)]
         self.shard_names = [f"inbox-{number}" for number in range(settings.shards)]
         self.persistence_names = [f"persistence-{number}" for number in range(settings.persistence)]
-        self.placement = Placement(epoch=1, shards=tuple(self.shard_names))
+        self._dedicated: dict[str, str] = {}
         self.stores.tables.users.update(settings.users)
-        for name in [*self.persistence_names, *self.shard_names, *self.gateway_names]:
+        for name in [SUPERVISOR, *self.persistence_names, *self.shard_names, *self.gateway_names]:
             self.start(name)
 
     # --- numbers and clocks
@@ -148,15 +149,50 @@ class World:
 
     def start(self, name: str) -> None:
         """Start a process (anew)."""
-        make: Callable[[World, str], Process]
-        if name in self.gateway_names:
-            make = GatewayProcess
-        else:
-            make = ShardProcess if name in self.shard_names else PersistenceProcess
-        process = make(self, name)
+        process = self._make(name)
         self._processes[name] = process
         self._incarnations[process.incarnation] = process
         self.tell(f"{process.incarnation} starts")
+
+    def _make(self, name: str) -> Process:
+        if name == SUPERVISOR:
+            return SupervisorProcess(self, name)
+        if name in self.gateway_names:
+            return GatewayProcess(self, name)
+        if name in self.persistence_names:
+            return PersistenceProcess(self, name)
+        return ShardProcess(self, name, self._dedicated.get(name, ""))
+
+    def start_dedicated(self, user_id: str) -> str:
+        """Start an actor for a user, unless it is there; returns its name."""
+        name = f"inbox-{user_id}"
+        if name not in self._dedicated:
+            self._dedicated[name] = user_id
+            self.start(name)
+        return name
+
+    def end_dedicated(self, name: str) -> None:
+        """End a user's actor for good."""
+        self._dedicated.pop(name, None)
+        process = self._processes.pop(name, None)
+        if process is not None:
+            self.tell(f"{process.incarnation} ends")
+            process.die()
+
+    def dedicated_names(self) -> list[str]:
+        """Return the names of the actors that were started for users."""
+        return list(self._dedicated)
+
+    def supervisor(self) -> SupervisorProcess | None:
+        """Return the supervisor, if it is up."""
+        process = self._processes[SUPERVISOR]
+        return process if isinstance(process, SupervisorProcess) else None
+
+    def owner_of(self, user_id: str) -> Process | None:
+        """Return the process that the supervisor takes for the owner of an inbox."""
+        supervisor = self.supervisor()
+        placement = supervisor.placement() if supervisor is not None else None
+        return None if placement is None else self.find(placement.inbox_of(user_id))
 
     def find(self, name: str) -> Process | None:
         """Return the process of that name, if it is up."""
@@ -184,7 +220,8 @@ class World:
             self.scheduler.later(delay, lambda: self._restart(process.name))
 
     def _restart(self, name: str) -> None:
-        if self._processes.get(name) is None:
+        gone = name not in self._processes
+        if not gone and self._processes[name] is None:
             self.start(name)
 
     def crash_everything(self) -> None:

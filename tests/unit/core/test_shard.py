@@ -47,3 +47,21 @@ def test_inboxes_look_at_the_stores_again_after_a_break_with_who_delivers() -> N
     assert shard.outbox.take_loads() == []
     shard.link_reset("inbox-1", 1.0, WALL_MS)
     assert shard.outbox.take_loads() == [LoadInbox(user_id)]
+
+
+def test_sessions_of_an_inbox_that_moves_are_told() -> None:
+    """A gateway that misses the move and the move back would find nothing changed, and they would be silent."""
+    shard = make_shard("inbox-0")
+    user_id = next(name for name in ("alice", "bob", "eve", "frank") if PLACEMENT.inbox_of(name) == "inbox-0")
+    register = items.Register(1, user_id, 7, 1, "digest", 0, "go", WALL_MS, 1)
+    shard.receive("gateway-0", [register, items.AskStates(2, user_id)], 1.0, WALL_MS)
+    shard.outbox.take_items()
+
+    away = Placement(epoch=3, shards=PLACEMENT.shards, dedicated={**PLACEMENT.dedicated, user_id: "inbox-own"})
+    shard.place(away, {})
+
+    assert shard.outbox.take_items() == [
+        ("gateway-0", items.Expired(WALL_MS, [7], 3)),
+        ("gateway-0", items.Moved(1, 3)),
+        ("gateway-0", items.Moved(2, 3)),
+    ]
