@@ -11,8 +11,8 @@ from tests.e2e.server import Server
 from tests.integration import kill_test
 from tests.integration.kill_test import ACTORS, EVERYTHING, UNANSWERED_MIN
 
-KILLS: Final = 10
-KILLS_OF_EVERYTHING: Final = 3
+KILLS: Final = 6
+KILLS_OF_EVERYTHING: Final = 2
 
 
 @pytest.mark.timeout(600)

@@ -44,7 +44,7 @@ async def wide(wide_server: Server) -> AsyncIterator[People]:
     await people.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def personal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on which three active users have an inbox actor of their own."""
     environment = {
@@ -162,6 +162,7 @@ async def test_a_personal_actor_that_is_killed_comes_back(personal: People) -> N
     alice, bob = await personal.connect("alice"), await personal.connect("bob")
     await exchange(alice, bob, 3)
     before = await read_states(alice)
+    assert SHARED not in {await actor_of(personal, client) for client in (alice, bob)}
     pids = set(server.actors("InboxActor"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

@@ -78,9 +78,13 @@ class WebSocket:
         if receive_buffer_bytes:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         sock.setblocking(False)
-        async with asyncio.timeout(WAIT_SECONDS):
-            await asyncio.get_running_loop().sock_connect(sock, (HOST, port))
-            return cls(*await asyncio.open_connection(sock=sock, limit=_READ_BYTES))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await asyncio.get_running_loop().sock_connect(sock, (HOST, port))
+                return cls(*await asyncio.open_connection(sock=sock, limit=_READ_BYTES))
+        except BaseException:
+            sock.close()
+            raise
 
     async def upgrade(self, target: str, headers: Mapping[str, str] | None = None) -> None:
         """Shake hands; HttpAnswer if the server doesn't upgrade."""
