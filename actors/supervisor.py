@@ -77,6 +77,7 @@ class SupervisorActor:
         self._config = load_actor_config(config_payload, name)
         self._namespace = self._config.cluster.namespace
         self._placement = first_placement(self._config)
+        self._epoch = self._placement.epoch
         self._dedicated_max = _dedicated_max(self._config)
         self._moving = asyncio.Lock()
         self._recovered = asyncio.Event()
@@ -167,28 +168,31 @@ class SupervisorActor:
         name = _dedicated_name(user_id)
         handle = await asyncio.to_thread(ensure_actor, InboxActor, name, self._namespace, self._payload, user_id)
         old_home = self._placement.inbox_of(user_id)
-        self._place({**self._placement.dedicated, user_id: name})
-        # The old home lets go first: from then on it refuses, and the new one claims a higher epoch.
-        await call(old_home, self._namespace, "place", self._placement)
+        placement = self._next({**self._placement.dedicated, user_id: name})
+        # The old home lets go before anybody else hears of it. One that did not answer, and missed that the user was given back,
+        # would go on with an inbox that has missed what was delivered elsewhere.
+        await call(old_home, self._namespace, "place", placement)
+        self._placement = placement
         await self._wait_ready(handle)
         await self._publish(except_for=(old_home,))
 
     async def _retire(self, user_id: str) -> None:
-        name = self._placement.dedicated.get(user_id)
-        if name is None:
-            return
-        self._place({key: value for key, value in self._placement.dedicated.items() if key != user_id})
+        """Take a user's actor away, also one that did not come into use."""
+        name = _dedicated_name(user_id)
+        placement = self._next({key: value for key, value in self._placement.dedicated.items() if key != user_id})
         try:
-            await call(name, self._namespace, "place", self._placement)
+            await call(name, self._namespace, "place", placement)
         except OpenIMError as error:
             log.info("dedicated inbox did not let go; it is ended all the same", error=str(error))
-        await self._publish(except_for=(name,))
+        # It ends before another one owns the inbox.
         await asyncio.to_thread(_end, name, self._namespace)
+        self._placement = placement
+        await self._publish(except_for=())
 
-    def _place(self, dedicated: dict[str, str]) -> None:
-        # Time based, so that a supervisor that starts anew continues above its predecessor.
-        epoch = max(wall_ms(), self._placement.epoch + 1)
-        self._placement = Placement(epoch=epoch, shards=self._placement.shards, dedicated=dedicated)
+    def _next(self, dedicated: dict[str, str]) -> Placement:
+        """Return a newer table. Its epoch is time based, so that a supervisor that starts anew continues above its predecessor."""
+        self._epoch = max(wall_ms(), self._epoch + 1)
+        return Placement(epoch=self._epoch, shards=self._placement.shards, dedicated=dedicated)
 
     async def _publish(self, except_for: Sequence[str]) -> None:
         names = [*gateway_names(self._config), *self._placement.shards, *self._placement.dedicated.values()]
@@ -211,11 +215,10 @@ class SupervisorActor:
             except Unavailable:
                 continue
             dedicated[user_id] = name
-        if dedicated:
-            self._place(dedicated)
+        # Also without any: what the predecessor was about to place may have been told to one actor only.
+        self._placement = self._next(dedicated)
         self._recovered.set()
-        if dedicated:
-            await self._publish(except_for=())
+        await self._publish(except_for=())
 
     # --- health
 

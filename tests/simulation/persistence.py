@@ -37,7 +37,8 @@ class PersistenceProcess(Process):
         if not self.serving:
             told.resolve(None)
             return told
-        claimed = self.world.stores.call(self, lambda: self.world.stores.tables.messages.claim(partitions, owner))
+        tables = self.world.stores.tables
+        claimed = self.world.stores.call(self, lambda: tables.messages.claim(partitions, owner), outlives=True)
 
         def answer() -> None:
             try:
@@ -71,7 +72,8 @@ class PersistenceProcess(Process):
         results = None
         try:
             tables = self.world.stores.tables
-            results = await self.world.stores.call(self, lambda: tables.messages.write([job.write for job in jobs]))
+            writes = [job.write for job in jobs]
+            results = await self.world.stores.call(self, lambda: tables.messages.write(writes), outlives=True)
         except OpenIMError:
             pass
         self._writer.logs_written(jobs, results)

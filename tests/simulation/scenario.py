@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DAY_MS = 86_400_000
-QUIET_SECONDS_MAX = 90.0
+QUIET_SECONDS_MAX = 60.0
 SETTLED_SECONDS = 2.0
 KINDS: tuple[type[Device], ...] = (GoDevice, GoDevice, JavaScriptDevice, PythonDevice)
 PLATFORMS = (1, 2, 3, 5, 7)

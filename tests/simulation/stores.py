@@ -93,9 +93,11 @@ class Stores:
         """End an outage."""
         self._out_until = 0.0
 
-    def call(self, process: Process, action: Callable[[], T]) -> Future[T]:
+    def call(self, process: Process, action: Callable[[], T], *, outlives: bool = False) -> Future[T]:
         """
         Run an action on the tables for a process; Unavailable if it failed, before or after it had effect.
+
+        One that `outlives` its process may have effect after its death: it had reached a database on another machine.
         """
         world, scheduler, weather = self._world, self._world.scheduler, self._world.weather
         future: Future[T] = Future()
@@ -122,7 +124,10 @@ class Stores:
             else:
                 future.resolve(result)
 
-        process.later(scheduler.between(0.0001, 0.004) + slow, act)
+        delay = scheduler.between(0.0001, 0.004) + slow
+        process.later(delay, act)
+        if outlives:
+            scheduler.later(delay, lambda: None if process.up or scheduler.chance(0.5) else action())
         return future
 
 

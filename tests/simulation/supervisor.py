@@ -27,6 +27,7 @@ class SupervisorProcess(Process):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self._placement = Placement(epoch=1, shards=tuple(world.shard_names))
+        self._epoch = 1
         self._moving = False
         self.later(world.scheduler.between(0.01, 0.3), lambda: self.spawn(self._recover()))
 
@@ -40,7 +41,7 @@ class SupervisorProcess(Process):
             user_id = await self._call(name, lambda there: there.dedicated_user)
             if user_id:
                 dedicated[user_id] = name
-        self._place(dedicated)
+        self._placement = self._next(dedicated)
         self.begin()
         await self._publish(())
 
@@ -58,10 +59,10 @@ class SupervisorProcess(Process):
     async def _dedicate(self, user_id: str) -> bool:
         name = self.world.start_dedicated(user_id)
         old_home = self._placement.inbox_of(user_id)
-        self._place({**self._placement.dedicated, user_id: name})
-        placement = self._placement
+        placement = self._next({**self._placement.dedicated, user_id: name})
         if not await self._call(old_home, lambda there: there.place(placement)):
             return False
+        self._placement = placement
         deadline = self.now + READY_SECONDS
         while not await self._call(name, lambda there: there.reported_incarnation()):
             if self.now > deadline:
@@ -71,19 +72,17 @@ class SupervisorProcess(Process):
         return True
 
     async def _retire(self, user_id: str) -> None:
-        name = self._placement.dedicated.get(user_id)
-        if name is None:
-            return
-        self._place({key: value for key, value in self._placement.dedicated.items() if key != user_id})
-        placement = self._placement
+        name = self.world.dedicated_name(user_id)
+        placement = self._next({key: value for key, value in self._placement.dedicated.items() if key != user_id})
         await self._call(name, lambda there: there.place(placement))
-        await self._publish((name,))
         self.world.end_dedicated(name)
+        self._placement = placement
+        await self._publish(())
 
-    def _place(self, dedicated: dict[str, str]) -> None:
-        epoch = max(self.wall_ms, self._placement.epoch + 1)
-        self._placement = Placement(epoch=epoch, shards=self._placement.shards, dedicated=dedicated)
+    def _next(self, dedicated: dict[str, str]) -> Placement:
+        self._epoch = max(self.wall_ms, self._epoch + 1)
         self.world.trace(self, "places", dedicated)
+        return Placement(epoch=self._epoch, shards=self._placement.shards, dedicated=dedicated)
 
     async def _publish(self, except_for: Sequence[str]) -> None:
         placement = self._placement

@@ -163,9 +163,13 @@ class World:
             return PersistenceProcess(self, name)
         return ShardProcess(self, name, self._dedicated.get(name, ""))
 
+    def dedicated_name(self, user_id: str) -> str:
+        """Return the name of a user's own actor, whether it is there or not."""
+        return f"inbox-{user_id}"
+
     def start_dedicated(self, user_id: str) -> str:
         """Start an actor for a user, unless it is there; returns its name."""
-        name = f"inbox-{user_id}"
+        name = self.dedicated_name(user_id)
         if name not in self._dedicated:
             self._dedicated[name] = user_id
             self.start(name)
