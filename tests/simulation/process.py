@@ -34,6 +34,7 @@ class Process:
         self.up = True
         self.serving = False
         self.paused_until = 0.0
+        self._deferred: list[Callable[[], None]] = []
         self.on_death: list[Callable[[], None]] = []
         self._offset_ms = world.clock_offset_ms(name)
         self._monotonic = world.scheduler.between(0.0, 1_000.0)
@@ -59,11 +60,23 @@ class Process:
         """Do something now; a paused process does it when it goes on, a dead one never."""
         if not self.up:
             return
-        pause = self.paused_until - self.world.scheduler.now
-        if pause > 0:
-            self.later(pause, action)
+        if self._deferred or self.paused_until > self.world.scheduler.now:
+            self._deferred.append(action)
+            if len(self._deferred) == 1:
+                self._wake_later()
         elif not self.world.crash_points.reached(self, "step"):
             action()
+
+    def _wake_later(self) -> None:
+        self.world.scheduler.later(max(0.0, self.paused_until - self.world.scheduler.now), self._wake)
+
+    def _wake(self) -> None:
+        if self.paused_until > self.world.scheduler.now:
+            self._wake_later()
+            return
+        deferred, self._deferred = self._deferred, []
+        for action in deferred:
+            self.run(action)
 
     # --- life
 

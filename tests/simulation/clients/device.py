@@ -73,7 +73,9 @@ class Device:
         if self.world.closing:
             return
         self.wanted = True
-        if not self.digest and not self._logging_in:
+        if self.digest:
+            self._connect()
+        elif not self._logging_in:
             self._logging_in = True
             self.spawn(self._log_in())
 
@@ -102,11 +104,7 @@ class Device:
         """Connect again with the token it has."""
         if self.wanted or self.world.closing:
             return
-        if self.digest:
-            self.wanted = True
-            self._connect()
-        else:
-            self.log_in()
+        self.log_in()
 
     def restart(self) -> None:
         """Start the application anew; what it had under way is forgotten."""
