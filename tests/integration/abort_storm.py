@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
@@ -99,6 +100,13 @@ class Stranger:
         self._socket.close()
 
 
+def _gzip_bomb() -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(40)) + packer.flush()
+
+
+BOMBS: Final = tuple(masked_frame(BINARY, data) for data in (_gzip_bomb(), bytes(1000), bytes(60_000)))
+
 Way = Callable[[Stranger, random.Random, Account], Awaitable[None]]
 
 
@@ -140,7 +148,16 @@ async def _upgraded(stranger: Stranger, chance: random.Random, account: Account)
         await stranger.say(data[: chance.randrange(1, len(data) + 1)])
 
 
-WAYS: Final[tuple[Way, ...]] = (_nothing, _half, _noise, _bad_token, _hasty, _upgraded)
+async def _bomb(stranger: Stranger, chance: random.Random, account: Account) -> None:
+    """Be connected, and send what ends the connection: a gzip bomb, noise, or more than a frame may hold."""
+    await stranger.say(upgrade_request(target(account, NATIVE)))
+    assert b"101" in await stranger.hear()
+    await stranger.say(chance.choice(BOMBS))
+    while await stranger.hear():
+        pass
+
+
+WAYS: Final[tuple[Way, ...]] = (_nothing, _half, _noise, _bad_token, _hasty, _upgraded, _bomb)
 
 
 class Storm:

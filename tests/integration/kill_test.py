@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -33,6 +34,11 @@ from tests.integration.measures import until
 
 ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
 EVERYTHING: Final = "everything"
+BOTH: Final = " and "
+STOPPED: Final = "stopped "
+STOPPED_SECONDS_MAX: Final = 15.0
+"""Longer than any call between actors may take: it is given up, and the actor comes back to life with what it had begun."""
+
 UNANSWERED_MIN: Final = 50
 DISTANCES: Final = (1, 1, 2, 5)
 """How far apart in the circle of clients those stand who write to each other, the nearest twice as often."""
@@ -103,7 +109,7 @@ class KillTest:
     async def round(self, victim: str) -> None:
         """Let all clients write, kill the victim meanwhile, and wait until everything has arrived."""
         loop = asyncio.get_running_loop()
-        pid = await self._pid_of(victim)
+        pids = [await self._pid_of(one) for one in victim.removeprefix(STOPPED).split(BOTH)]
         begin = loop.time()
         ends_before = self._ends()
         writers = [
@@ -111,13 +117,13 @@ class KillTest:
         ]
         try:
             async with asyncio.timeout(ROUND_SECONDS):
-                await self._kill(victim, pid)
+                await self._kill(victim, pids)
                 self._writing.clear()
                 await asyncio.gather(*writers)
                 await self._until(lambda: not self._missing())
         except TimeoutError:
             self.report.faults.append(f"after a kill of {victim}: {self._missing()}")
-        if victim not in ("GatewayActor", EVERYTHING) and self._ends() != ends_before:
+        if "GatewayActor" not in victim and victim != EVERYTHING and self._ends() != ends_before:
             self.report.faults.append(f"a kill of {victim} ended {self._ends() - ends_before} connections")
         self.report.round_seconds.setdefault(victim, []).append(round(loop.time() - begin, 1))
 
@@ -140,15 +146,20 @@ class KillTest:
             if is_last:
                 return
 
-    async def _kill(self, victim: str, pid: int) -> None:
+    async def _kill(self, victim: str, pids: list[int]) -> None:
         await asyncio.sleep(self._random.uniform(0.02, KILL_WITHIN_SECONDS))
         await self._until(lambda: self._unanswered() >= UNANSWERED_MIN)
         self.report.unanswered_at_kill.setdefault(victim, []).append(self._unanswered())
         if victim == EVERYTHING:
             await asyncio.to_thread(self._server.kill_everything)
             await asyncio.to_thread(self._server.restart)
+        elif victim.startswith(STOPPED):
+            os.kill(pids[0], signal.SIGSTOP)
+            await asyncio.sleep(self._random.uniform(1.0, STOPPED_SECONDS_MAX))
+            os.kill(pids[0], signal.SIGCONT)
         else:
-            os.kill(pid, signal.SIGKILL)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -212,10 +223,14 @@ class KillTest:
                     self.report.faults.append(f"{client.user_id} saw {chat} otherwise at {wrong[:5]}")
 
 
-async def run(server: Server, *, clients: int, kills: int, everything: int, seed: int) -> Report:
-    """Run on a server that is up; `kills` of each actor, in seeded order."""
+async def run(
+    server: Server, *, clients: int, kills: int, everything: int, seed: int, pairs: int = 0, stops: int = 0
+) -> Report:
+    """Run on a server that is up; `kills` of each actor, `pairs` of each two at once, `stops` of each, in seeded order."""
     test = KillTest(server, clients, seed)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
+    victims += [BOTH.join(two) for two in itertools.combinations(ACTORS, 2) for _ in range(pairs)]
+    victims += [STOPPED + actor for actor in ACTORS for _ in range(stops)]
     random.Random(seed).shuffle(victims)
     try:
         await test.open()
@@ -235,6 +250,8 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--kills", type=int, default=20, help="of each actor")
     parser.add_argument("--everything", type=int, default=5, help="kills of all processes at once")
+    parser.add_argument("--pairs", type=int, default=0, help="kills of each two actors at once")
+    parser.add_argument("--stops", type=int, default=0, help="of each actor, for some seconds (SIGSTOP)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
