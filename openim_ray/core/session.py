@@ -5,6 +5,9 @@ Promise: on one connection each stored seq of a conversation is written once, as
 repairs all of it by itself: Go pulls at most ten messages on a gap, JS counts a repeat as unread twice and never learns of a gap,
 PyPI takes the newest pushed seq as its position (OpenIM wire, §7.3, §11). So a push that does not continue its conversation is held, as a
 maximum, while the missing run is read from the log.
+
+What a conversation's notification stream says (a receipt, a revocation) is not written before the messages it is about: clients
+drop what names a seq they don't have. So the stream is held while its conversation is.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from openim_ray.domain.conversation import is_notification_stream
+from openim_ray.domain.conversation import chats_of, is_notification_stream, notification_stream_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from openim_ray.domain.message import StoredMessage
 
@@ -113,7 +116,7 @@ class Session:
         last = self._last_written(conversation_id, seq)
         if seq <= last:
             return Verdict.SKIP
-        if conversation_id in self._held:
+        if conversation_id in self._held or self._waits_for_chat(conversation_id):
             self._hold(conversation_id, seq)
             return Verdict.HOLD
         if sender_id == self.user_id and client_id in self._unanswered:
@@ -129,28 +132,27 @@ class Session:
 
     def repair(self, maxima: Mapping[str, int]) -> list[Run]:
         """Learn max seqs of conversations in which pushes may be lost; return what is to be read."""
-        runs: list[Run] = []
         for conversation_id, max_seq in maxima.items():
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
-                self._hold(conversation_id, max_seq)
-                continue
-            if max_seq <= self._last_written(conversation_id, self._first_of_repair(max_seq)):
+            elif max_seq <= self._last_written(conversation_id, self._first_of_repair(max_seq)):
                 continue
             self._hold(conversation_id, max_seq)
-            if (run := self.next_run(conversation_id)) is not None:
-                runs.append(run)
-        return runs
+        return self._next_runs(maxima)
 
     def next_run(self, conversation_id: str) -> Run | None:
-        """Return the run to be read for a held conversation; None if nothing is missing or it is being read already."""
+        """
+        Return the run to be read for a held conversation; None if nothing is missing or it is being read already.
+
+        Once nothing of a chat is missing any more, that of its notification stream.
+        """
         held = self._held.get(conversation_id)
-        if held is None or self._holding or conversation_id in self._reading or conversation_id in self._echoes:
+        if held is None or self._holding or self._must_wait(conversation_id):
             return None
         last = self._written.get(conversation_id, 0)
         if held <= last:
             del self._held[conversation_id]
-            return None
+            return self.next_run(notification_stream_id(conversation_id))
         self._reading.add(conversation_id)
         return Run(conversation_id, last + 1, held)
 
@@ -236,15 +238,12 @@ class Session:
         self._holding = False
         if self._starts is not None:
             self._written.update(self._starts)
-        runs: list[Run] = []
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
             if seq <= self._last_written(conversation_id, first):
                 del self._held[conversation_id]
-            elif (run := self.next_run(conversation_id)) is not None:
-                runs.append(run)
         self._first_seen.clear()
-        return runs
+        return self._next_runs(list(self._held))
 
     @property
     def holding(self) -> bool:
@@ -266,6 +265,19 @@ class Session:
         return self.must_sync and not self.asked_newest and age >= SYNC_PAUSE_SECONDS
 
     # --- parts
+
+    def _next_runs(self, conversation_ids: Iterable[str]) -> list[Run]:
+        runs = (self.next_run(conversation_id) for conversation_id in conversation_ids)
+        return [run for run in runs if run is not None]
+
+    def _must_wait(self, conversation_id: str) -> bool:
+        being_read = conversation_id in self._reading or conversation_id in self._echoes
+        return being_read or self._waits_for_chat(conversation_id)
+
+    def _waits_for_chat(self, conversation_id: str) -> bool:
+        if not self._held or not is_notification_stream(conversation_id):
+            return False
+        return any(chat_id in self._held for chat_id in chats_of(conversation_id))
 
     def _may_release(self) -> bool:
         if not self.is_registered or self._pulls > 0:

@@ -98,6 +98,14 @@ def home_key(conversation_id: str) -> str:
     return conversation_id.partition("_")[2]
 
 
+def chats_of(stream_id: str) -> tuple[ConversationID, ...]:
+    """
+    Return the conversations that a notification stream may belong to: which one it is, the id does not tell.
+    """
+    rest = home_key(stream_id)
+    return tuple(ConversationID(f"{segment}_{rest}") for segment in ("si", "sg", "sn"))
+
+
 def is_notification_stream(conversation_id: str) -> bool:
     """
     Tell whether an id names a notification stream.

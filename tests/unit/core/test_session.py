@@ -138,6 +138,49 @@ def test_an_echo_in_a_run_waits_for_its_answer() -> None:
     assert session.answered(CHAT, "c3") == Run(CHAT, 3, 4)
 
 
+def test_a_receipt_waits_for_the_messages_it_names() -> None:
+    """A client drops what is said about a seq that it does not have."""
+    session = make_session()
+    push(session, 1)
+    session.deliver(STREAM, 1, "bob", "r1")
+    session.sending("c2")
+
+    assert push(session, 2, "alice", "c2") is Verdict.HOLD
+    assert session.deliver(STREAM, 2, "bob", "r2") is Verdict.HOLD
+    assert session.next_run(STREAM) is None
+
+    chat_run = session.answered(CHAT, "c2")
+    assert chat_run == Run(CHAT, 2, 2)
+    assert session.next_run(STREAM) is None
+    session.fill(chat_run, rows(2, 2, "alice"))
+    assert session.next_run(CHAT) == Run(STREAM, 2, 2)
+
+
+@pytest.mark.parametrize("first", [CHAT, STREAM])
+def test_after_a_sync_the_chat_is_read_before_its_stream(first: str) -> None:
+    """Also if the stream was heard of first; and a chat that lacks nothing does not hold its stream."""
+    second = STREAM if first == CHAT else CHAT
+    for chat_start, expected in ((0, [Run(CHAT, 1, 1)]), (1, [Run(STREAM, 1, 1)])):
+        session = make_session(ClientKind.JS)
+        session.states_asked()
+        session.deliver(first, 1, "bob", "x")
+        session.deliver(second, 1, "bob", "x")
+        session.synced({CHAT: chat_start, STREAM: 0})
+        assert wait(session, 10) == expected
+
+
+@pytest.mark.parametrize("maxima", [{CHAT: 4, STREAM: 2}, {STREAM: 2, CHAT: 4}])
+def test_a_repair_reads_a_chat_before_its_stream(maxima: dict[str, int]) -> None:
+    """In whatever order they are named."""
+    session = make_session()
+    push(session, 1)
+    session.deliver(STREAM, 1, "bob", "r1")
+
+    assert session.repair(maxima) == [Run(CHAT, 2, 4)]
+    session.fill(Run(CHAT, 2, 4), rows(2, 4))
+    assert session.next_run(CHAT) == Run(STREAM, 2, 2)
+
+
 def test_many_unanswered_sends_do_not_hold_the_pushes_of_others() -> None:
     """A client that always has a message under way still hears its peer."""
     session = make_session()
@@ -212,7 +255,7 @@ def test_a_conversation_that_is_new_since_the_sync_starts_at_its_beginning() -> 
 
     assert push(session, 2) is Verdict.READ
     assert session.next_run(CHAT) == Run(CHAT, 1, 2)
-    assert session.deliver(STREAM, 5, "bob", "c") is Verdict.WRITE
+    assert session.deliver("n_alice_carol", 5, "carol", "c") is Verdict.WRITE
 
 
 def test_a_repair_reads_what_a_session_lacks_and_nothing_else() -> None:
@@ -226,7 +269,7 @@ def test_a_repair_reads_what_a_session_lacks_and_nothing_else() -> None:
 
 def test_a_go_session_without_a_start_is_given_the_newest_messages() -> None:
     """As many as its client would pull on a gap; it drops what it has."""
-    assert make_session().repair({CHAT: 25, STREAM: 3}) == [Run(CHAT, 16, 25), Run(STREAM, 1, 3)]
+    assert make_session().repair({CHAT: 25, "si_alice_carol": 3}) == [Run(CHAT, 16, 25), Run("si_alice_carol", 1, 3)]
 
 
 def test_a_repair_waits_for_a_client_that_syncs_first() -> None:
