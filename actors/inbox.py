@@ -288,18 +288,27 @@ class InboxActor:
 
     async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:
         shard = self._serving()
+        if await self._are_ensured(ensures):
+            ensured = ensures
+        else:
+            # One of them may be what the store can't take: its neighbours pass.
+            ensured = [one for one in ensures if len(ensures) > 1 and await self._are_ensured([one])]
+        for one in ensures:
+            if one in ensured:
+                shard.logs.rows_ensured(one.home_key)
+            else:
+                shard.logs.load_failed(one, self._loop.time())
+        shard.logs.flush(wall_ms())
+        self._perform()
+
+    async def _are_ensured(self, ensures: list[EnsureRows]) -> bool:
         assert self._directory is not None
         try:
             await self._directory.ensure_conversations([row for one in ensures for row in _single_chat_rows(one)])
-        except OpenIMError as error:
-            log.warning("rows not ensured", error=str(error))
-            for one in ensures:
-                shard.logs.load_failed(one, self._loop.time())
-        else:
-            for one in ensures:
-                shard.logs.rows_ensured(one.home_key)
-        shard.logs.flush(wall_ms())
-        self._perform()
+        except Exception as error:  # noqa: BLE001 - whatever it was, messages wait for the rows: they are asked for again
+            log.warning("rows not ensured", conversations=len(ensures), error=repr(error))
+            return False
+        return True
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)

@@ -26,6 +26,27 @@ async def test_reading_clears_the_count_and_tells_the_writer(clients: Clients, w
     await bob.shows_unread(alice.user_id, 0)
 
 
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+async def test_a_dialogue_is_read_on_both_sides(clients: Clients, one: str, other: str) -> None:
+    """A reader's own messages lie between those she reads: each side's count becomes 0, and each learns what was read."""
+    alice = await clients.open(one, clients.user("alice"))
+    bob = await clients.open(other, clients.user("bob"))
+    question = await bob.send_text(alice.user_id, "question")
+    await alice.received("question")
+    answers = [await alice.send_text(bob.user_id, text) for text in ("answer", "and another")]
+    await bob.received("and another")
+    await bob.shows_unread(alice.user_id, 2)
+
+    await alice.mark_read(bob.user_id)
+    await bob.mark_read(alice.user_id)
+
+    await bob.receipt_of(question)
+    for answer in answers:
+        await alice.receipt_of(answer)
+    await bob.shows_unread(alice.user_id, 0)
+    await alice.shows_unread(bob.user_id, 0)
+
+
 @pytest.mark.parametrize("kind", ["wasm", "js", "native"])
 async def test_unread_counts_survive_a_restart(clients: Clients, kind: str) -> None:
     """After a restart of the device, read messages stay read and unread ones unread."""

@@ -12,9 +12,10 @@ from openim_ray.actors.inbox import LOADS_AT_ONCE, InboxActor
 from openim_ray.config import Config
 from openim_ray.core import items
 from openim_ray.core.placement import Placement
-from openim_ray.domain.conversation import Conversation, SessionType
+from openim_ray.domain.conversation import Conversation, SessionType, single_chat_id
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.people import SingleChatFacts
 from openim_ray.storage.memory import MemoryMessageStore, MemoryStateStore
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Directory:
         self.errors: list[Exception] = []
         self.reading = 0
         self.reading_max = 0
+        self.refused_user = ""
+        self.ensured: list[int] = []
 
     async def conversations(self, user_id: str) -> list[Conversation]:
         """See `ports.ConversationStore`."""
@@ -73,6 +76,22 @@ class Directory:
                 owner_user_id=UserID(user_id), conversation_id=CHAT, conversation_type=SessionType.SINGLE, user_id="x"
             )
         ]
+
+    async def single_chat_facts(self, _sender_id: str, _receiver_id: str) -> SingleChatFacts:
+        """See `ports.DirectoryStore`."""
+        return SingleChatFacts(
+            receiver_exists=True,
+            blocked_by_receiver=False,
+            receiver_global_option=0,
+            receiver_conversation_option=0,
+            sender_is_system=False,
+        )
+
+    async def ensure_conversations(self, rows: list[Conversation]) -> None:
+        """See `ports.ConversationStore`; refuses `refused_user`, and with her all others of the same call."""
+        self.ensured.append(len(rows))
+        if self.refused_user in {row.owner_user_id for row in rows}:
+            raise ValueError("a fault of ours")
 
 
 @pytest.fixture
@@ -123,6 +142,12 @@ def states(call: int, user_id: str) -> items.AskStates:
     return items.AskStates(call, user_id)
 
 
+def text(call: int, receiver_id: str, *, stored: bool = True) -> items.Submit:
+    """Return a message of alice."""
+    chat_id = single_chat_id("alice", receiver_id)
+    return items.Submit(call, chat_id, "alice", receiver_id, f"c{call}", f"s{call}", 101, "op", b"", stored)
+
+
 def position(call: int, user_id: str) -> items.SetPosition:
     """Return a change that must become durable."""
     return items.SetPosition(call, user_id, CHAT, 1, exact=False, operation_id="op", notify=False)
@@ -153,6 +178,26 @@ async def test_an_inbox_that_could_not_be_read_is_read_again(
     reply = await others.until_sent(items.Reply)
     assert isinstance(reply, items.Reply)
     assert (reply.call, reply.code, directory.errors) == (1, 0, [])
+
+
+async def test_rows_that_a_store_refuses_keep_no_other_chat_waiting(
+    actor: InboxActor, others: Others, directory: Directory
+) -> None:
+    """Rows of several new chats are written together; whatever is wrong with one, its neighbours and later tries pass."""
+    directory.refused_user = "carol"
+    actor.on_items("gateway-0", [text(1, "bob", stored=False), text(2, "carol", stored=False)])
+    for _ in range(2):
+        await others.until_sent(items.Accepted)
+
+    actor.on_items("gateway-0", [text(3, "bob"), text(4, "carol")])
+    write = await others.until_sent(items.StoreLog)
+    assert isinstance(write, items.StoreLog)
+    assert (write.home_key, directory.ensured[0]) == ("alice_bob", 4)
+
+    directory.refused_user = ""
+    write = await others.until_sent(items.StoreLog)
+    assert isinstance(write, items.StoreLog)
+    assert write.home_key == "alice_carol"
 
 
 async def test_a_placement_that_was_not_heard_of_is_found(actor: InboxActor, others: Others) -> None:
