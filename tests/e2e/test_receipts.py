@@ -33,14 +33,14 @@ async def test_a_dialogue_is_read_on_both_sides(clients: Clients, one: str, othe
     bob = await clients.open(other, clients.user("bob"))
     question = await bob.send_text(alice.user_id, "question")
     await alice.received("question")
+    await alice.mark_read(bob.user_id)
+    await bob.receipt_of(question)
     answers = [await alice.send_text(bob.user_id, text) for text in ("answer", "and another")]
     await bob.received("and another")
     await bob.shows_unread(alice.user_id, 2)
 
-    await alice.mark_read(bob.user_id)
     await bob.mark_read(alice.user_id)
 
-    await bob.receipt_of(question)
     for answer in answers:
         await alice.receipt_of(answer)
     await bob.shows_unread(alice.user_id, 0)
