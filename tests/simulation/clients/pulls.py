@@ -4,7 +4,8 @@ The requests by which clients read, encoded and decoded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import (
@@ -17,9 +18,11 @@ from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp, PullMe
 from tests.simulation.messages import Seen, seen_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.simulation.clients.device import Device
+
+T = TypeVar("T")
 
 
 class Range(NamedTuple):
@@ -38,7 +41,8 @@ async def ask_maxima(device: Device) -> dict[str, int]:
     Ask a 1001.
     """
     data = GetMaxSeqReq(userID=device.user_id).SerializeToString()
-    return dict(GetMaxSeqResp.FromString(await device.ask(RequestIdentifier.GET_NEWEST_SEQ, data)).maxSeqs)
+    answer = GetMaxSeqResp.FromString(await device.ask(RequestIdentifier.GET_NEWEST_SEQ, data))
+    return dict(_in_order(answer.maxSeqs))
 
 
 async def ask_states(device: Device) -> dict[str, tuple[int, int]]:
@@ -48,7 +52,7 @@ async def ask_states(device: Device) -> dict[str, tuple[int, int]]:
     data = GetConversationsHasReadAndMaxSeqReq(userID=device.user_id).SerializeToString()
     answer = await device.ask(RequestIdentifier.GET_CONV_MAX_READ_SEQ, data)
     seqs = GetConversationsHasReadAndMaxSeqResp.FromString(answer).seqs
-    return {conversation_id: (one.maxSeq, one.hasReadSeq) for conversation_id, one in seqs.items()}
+    return {conversation_id: (one.maxSeq, one.hasReadSeq) for conversation_id, one in _in_order(seqs)}
 
 
 async def pull_ranges(device: Device, ranges: Sequence[Range]) -> dict[str, list[Seen]]:
@@ -72,10 +76,15 @@ async def pull_seqs(device: Device, conversation_id: str, seqs: Sequence[int]) -
     return _pulled(device, GetSeqMessageResp.FromString(answer)).get(conversation_id, [])
 
 
+def _in_order(entries: Mapping[str, T]) -> list[tuple[str, T]]:
+    """Protobuf's maps come in another order in every process, which would keep a seed from being replayed."""
+    return sorted(entries.items(), key=itemgetter(0))
+
+
 def _pulled(device: Device, answer: PullMessageBySeqsResp | GetSeqMessageResp) -> dict[str, list[Seen]]:
     pulled: dict[str, list[Seen]] = {}
     for part in (answer.msgs, answer.notificationMsgs):
-        for conversation_id, messages in part.items():
+        for conversation_id, messages in _in_order(part):
             found = [seen_message(message) for message in messages.Msgs]
             device.world.oracle.pulled(device.user_id, conversation_id, found)
             pulled[conversation_id] = found
