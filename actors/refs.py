@@ -55,10 +55,13 @@ class LinkSettings:
     Limits of links: see `[links]` in `config.py`.
     """
 
-    def __init__(self, window_seconds: float, bytes_max: int, queue_max: int, hole_seconds: float) -> None:
+    def __init__(
+        self, window_seconds: float, bytes_max: int, queue_max: int, queue_bytes_max: int, hole_seconds: float
+    ) -> None:
         self.window_seconds = window_seconds
         self.bytes_max = bytes_max
         self.queue_max = queue_max
+        self.queue_bytes_max = queue_bytes_max
         self.hole_seconds = hole_seconds
 
 
@@ -86,7 +89,10 @@ class _Peer:
         self.name = name
         self.handle: Any = None
         self.outbound = OutboundChannel(
-            window=settings.window_seconds, bytes_max=settings.bytes_max, queue_max=settings.queue_max
+            window=settings.window_seconds,
+            bytes_max=settings.bytes_max,
+            queue_max=settings.queue_max,
+            queue_bytes_max=settings.queue_bytes_max,
         )
         self.inbound = InboundChannel(hole_seconds=settings.hole_seconds)
         self.held: deque[asyncio.Future[items.Batch | None]] = deque()

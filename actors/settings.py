@@ -60,7 +60,9 @@ def link_settings(config: Config) -> LinkSettings:
     Return the limits of links.
     """
     links = config.links
-    return LinkSettings(links.window_ms / 1000, links.window_bytes_max, links.queue_max, links.hole_ms / 1000)
+    return LinkSettings(
+        links.window_ms / 1000, links.window_bytes_max, links.queue_max, links.queue_bytes_max, links.hole_ms / 1000
+    )
 
 
 def shard_settings(config: Config) -> ShardSettings:

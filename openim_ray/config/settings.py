@@ -225,6 +225,14 @@ class LinksSection(Section, frozen=True):
             le=10_000_000,
         ),
     ] = 20_000
+    queue_bytes_max: Annotated[
+        int,
+        static(
+            "Bytes that wait for one peer. Beyond it the link begins anew, as at queue_max.",
+            ge=16 << 20,  # more than is said again at once (`core/repair.py`)
+            le=1 << 34,
+        ),
+    ] = 64 << 20
     hole_ms: Annotated[
         int, static("Age at which a missing batch counts as lost and is repaired.", ge=50, le=60_000)
     ] = 500

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
+from openim_ray.core.sizes import Room
+
 T = TypeVar("T")
 
 
@@ -15,13 +17,13 @@ class Batcher(Generic[T]):
     A queue that is emptied in batches, one batch in work at a time.
 
     Limits: a batch holds at most `count_max` entries and `size_max` bytes (an entry larger than that goes alone);
-    `waiting_max` entries may wait, beyond it `add` refuses and the caller says "try again".
+    `waiting_max` entries with `waiting_bytes_max` bytes may wait, beyond it `add` refuses and the caller says "try again".
     """
 
-    def __init__(self, *, count_max: int, size_max: int, waiting_max: int) -> None:
+    def __init__(self, *, count_max: int, size_max: int, waiting_max: int, waiting_bytes_max: int = 256 << 20) -> None:
         self._count_max = count_max
         self._size_max = size_max
-        self._waiting_max = waiting_max
+        self._room = Room(waiting_max, waiting_bytes_max)
         self._waiting: deque[tuple[T, int]] = deque()
         self._busy = False
 
@@ -30,7 +32,7 @@ class Batcher(Generic[T]):
 
     def add(self, entry: T, size: int) -> bool:
         """Let an entry wait; False if the queue is full."""
-        if len(self._waiting) >= self._waiting_max:
+        if not self._room.enter(size):
             return False
         self._waiting.append((entry, size))
         return True
@@ -46,6 +48,7 @@ class Batcher(Generic[T]):
             if batch and total + size > self._size_max:
                 break
             batch.append(self._waiting.popleft()[0])
+            self._room.leave(size)
             total += size
         self._busy = True
         return batch

@@ -14,11 +14,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from openim_ray.core.items import BATCH_VERSION, AnyItem, Batch
+from openim_ray.core.sizes import Room, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ITEM_OVERHEAD_BYTES = 160
+QUEUE_BYTES_MAX = 64 << 20
 
 
 class Receipt(Enum):
@@ -41,16 +42,24 @@ class OutboundChannel:
     The sending end towards one peer.
 
     Limits: `window` seconds between batches while there is much to send (at once when idle), `bytes_max` per batch,
-    `queue_max` waiting items (beyond it nothing more is taken until the channel is reset: what it holds is dropped, and repaired
-    afterwards).
+    `queue_max` waiting items with `queue_bytes_max` bytes (beyond either nothing more is taken until the channel is reset: what it
+    holds is dropped, and repaired afterwards).
     """
 
-    def __init__(self, *, window: float, bytes_max: int, queue_max: int, in_flight_max: int = 4) -> None:
+    def __init__(
+        self,
+        *,
+        window: float,
+        bytes_max: int,
+        queue_max: int,
+        queue_bytes_max: int = QUEUE_BYTES_MAX,
+        in_flight_max: int = 4,
+    ) -> None:
         self._window = window
         self._bytes_max = bytes_max
-        self._queue_max = queue_max
         self._in_flight_max = in_flight_max
-        self._queue: deque[AnyItem] = deque()
+        self._queue: deque[tuple[AnyItem, int]] = deque()
+        self._room = Room(queue_max, queue_bytes_max)
         self._last_taken = float("-inf")
         self._numbers_in_flight: set[int] = set()
         self.channel = 0
@@ -78,6 +87,7 @@ class OutboundChannel:
     def reset(self) -> None:
         """End the channel: drop what waits, and wait for the next `connect`."""
         self._queue.clear()
+        self._room.clear()
         self._numbers_in_flight.clear()
         self.receiver_incarnation = ""
         self.overflowed = False
@@ -88,10 +98,13 @@ class OutboundChannel:
 
         Not at once: what else was to be sent at this moment must not go before what is repeated because of the reset.
         """
-        if len(self._queue) >= self._queue_max:
+        if self.overflowed:
+            return
+        size = size_of(item)
+        if self._room.enter(size):
+            self._queue.append((item, size))
+        else:
             self.overflowed = True
-        if not self.overflowed:
-            self._queue.append(item)
 
     def ready_at(self) -> float | None:
         """Return the time from which a batch may be taken; None while there is nothing to take or no room in flight."""
@@ -135,21 +148,16 @@ class OutboundChannel:
     def _take_items(self) -> list[AnyItem]:
         queue = self._queue
         items: list[AnyItem] = []
-        size = 0
+        total = 0
         while queue:
-            size += ITEM_OVERHEAD_BYTES + _body_size(queue[0])
-            if items and size > self._bytes_max:
+            item, size = queue[0]
+            total += size
+            if items and total > self._bytes_max:
                 break
-            items.append(queue.popleft())
+            queue.popleft()
+            self._room.leave(size)
+            items.append(item)
         return items
-
-
-def _body_size(item: AnyItem) -> int:
-    body = getattr(item, "body", None)
-    if body is not None:
-        return len(body)
-    rows = getattr(item, "rows", None)
-    return sum(len(row.body) + ITEM_OVERHEAD_BYTES for row in rows) if rows else 0
 
 
 class InboundChannel:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.core.sizes import ENTRY_BYTES, Room, size_of_parts
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
@@ -74,10 +75,11 @@ class Repeated(NamedTuple):
 
 
 class _Staged:
-    __slots__ = ("draft", "waiters")
+    __slots__ = ("draft", "size", "waiters")
 
     def __init__(self, draft: Draft, waiters: list[Waiter]) -> None:
         self.draft = draft
+        self.size = ENTRY_BYTES + size_of_parts(draft)
         self.waiters = waiters
 
     @property
@@ -98,7 +100,7 @@ class ConversationLog:
     """
     State of one log at its owner. Every public method is total: it never raises on what a caller may send.
 
-    Limits: `queue_max` drafts wait (then `stage` refuses), `recent_max` keys are remembered for de-duplication in
+    Limits: `queue_max` drafts with `queue_bytes_max` bytes wait (then `stage` refuses), `recent_max` keys are remembered for de-duplication in
     memory (older repetitions are found by the store's unique index), a write holds at most `batch_rows` rows and `batch_bytes` of bodies.
     """
 
@@ -108,6 +110,7 @@ class ConversationLog:
         partition: str,
         *,
         queue_max: int = 4096,
+        queue_bytes_max: int = 16 << 20,
         recent_max: int = 256,
         batch_rows: int = 512,
         batch_bytes: int = 90_000,
@@ -117,7 +120,6 @@ class ConversationLog:
         self.participants: tuple[str, ...] = ()
         self.loaded = False
         self.rows_ensured = False
-        self._queue_max = queue_max
         self._recent_max = recent_max
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
@@ -125,6 +127,7 @@ class ConversationLog:
         self._recent: OrderedDict[DuplicateKey, MessageRef] = OrderedDict()
         self._pending: dict[DuplicateKey, _Staged] = {}
         self._queue: deque[_Staged] = deque()
+        self._room = Room(queue_max, queue_bytes_max)
         self._in_flight: tuple[LogWrite, list[_Staged]] | None = None
         self.read: dict[str, int] = {}
 
@@ -143,6 +146,7 @@ class ConversationLog:
         if state is not None:
             if self.participants not in ((), state.participants):
                 self._queue.clear()
+                self._room.clear()
                 self._pending.clear()
             self.participants = state.participants
             self.read = dict(state.read)
@@ -161,7 +165,7 @@ class ConversationLog:
             return
         _, staged = self._in_flight
         self._in_flight = None
-        self._queue.extendleft(reversed(staged))
+        self._wait_again(staged)
 
     # --- staging
 
@@ -193,9 +197,9 @@ class ConversationLog:
             if waiter not in staged.waiters:
                 staged.waiters.append(waiter)
             return True
-        if len(self._queue) >= self._queue_max:
-            return False
         staged = _Staged(draft, [waiter])
+        if not self._room.enter(staged.size):
+            return False
         self._pending[key] = staged
         self._queue.append(staged)
         return True
@@ -247,11 +251,19 @@ class ConversationLog:
         taken: list[_Staged] = []
         size = 0
         while self._queue and len(taken) < self._batch_rows:
-            size += len(self._queue[0].draft.body)
+            one = self._queue[0]
+            size += len(one.draft.body)
             if taken and size > self._batch_bytes:
                 break
-            taken.append(self._queue.popleft())
+            self._queue.popleft()
+            self._room.leave(one.size)
+            taken.append(one)
         return taken
+
+    def _wait_again(self, staged: list[_Staged]) -> None:
+        self._queue.extendleft(reversed(staged))
+        for one in staged:
+            self._room.take(one.size)
 
     def _number(self, staged: list[_Staged], epoch: int, wall_ms: int) -> LogWrite:
         last: dict[str, tuple[int, int]] = {}
@@ -294,7 +306,7 @@ class ConversationLog:
             self._pending.pop(one.key, None)
             self._remember(one.key, reference)
             done.append(Repeated(reference, one.waiters))
-        self._queue.extendleft(reversed(fresh))
+        self._wait_again(fresh)
         return done
 
     def _remember(self, key: DuplicateKey, reference: MessageRef) -> None:

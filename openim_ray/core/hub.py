@@ -8,14 +8,14 @@ does not stay silent.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.numbers import first_number
 from openim_ray.core.registrations import Registrations
-from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEATS_AT_ONCE
+from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 from openim_ray.core.session import CHECK_SECONDS, Run, Session, Verdict
+from openim_ray.core.sizes import Room, first_within, size_of
 from openim_ray.domain import errors
 
 if TYPE_CHECKING:
@@ -102,10 +102,11 @@ class Device(NamedTuple):
 
 
 class _Pending:
-    __slots__ = ("connection", "context", "deadline", "item", "peer", "unhandled")
+    __slots__ = ("connection", "context", "deadline", "item", "peer", "size", "unhandled")
 
     def __init__(self, item: Request, peer: str, context: object, deadline: float, connection: int) -> None:
         self.item = item
+        self.size = size_of(item)
         self.peer = peer
         self.context = context
         self.deadline = deadline
@@ -118,7 +119,7 @@ class Hub:
     """
     State of one gateway.
 
-    Limit: `pending_max` requests under way; a further one ends at once as temporary.
+    Limit: `pending_max` requests with `pending_bytes_max` bytes under way; a further one ends at once as temporary.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Hub:
         incarnation: str,
         *,
         pending_max: int = 50_000,
+        pending_bytes_max: int = 256 << 20,
         repeats_at_once: int = REPEATS_AT_ONCE,
     ) -> None:
         self.placement = placement
@@ -135,7 +137,7 @@ class Hub:
         self.placement_wanted = 0
         self._devices: dict[int, Device] = {}
         self._persistence = tuple(persistence)
-        self._pending_max = pending_max
+        self._room = Room(pending_max, pending_bytes_max)
         self._repeats_at_once = repeats_at_once
         self._pending: dict[int, _Pending] = {}
         self._call = first_number(incarnation)
@@ -201,13 +203,13 @@ class Hub:
     def _ask(
         self, peer: str, make: Callable[[int], Request], context: object, deadline: float, connection: int = 0
     ) -> None:
-        if len(self._pending) >= self._pending_max:
-            item = make(self._call + 1)
-            self._end(_Pending(item, peer, context, deadline, connection), None, errors.Overloaded("too many requests"))
+        item = make(self._call + 1)
+        pending = _Pending(item, peer, context, deadline, connection)
+        if not self._room.enter(pending.size):
+            self._end(pending, None, errors.Overloaded("too many requests"))
             return
         self._call += 1
-        item = make(self._call)
-        pending = self._pending[self._call] = _Pending(item, peer, context, deadline, connection)
+        self._pending[self._call] = pending
         if self._to_repeat or self._moved:
             # Behind those that are to be said again: messages of one connection stay in order.
             pending.unhandled = True
@@ -308,7 +310,7 @@ class Hub:
         self._repeat_later(self._moved)
         self._moved.clear()
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
-            self._end(self._pending.pop(call), None, errors.Unavailable("no answer in time"))
+            self._end_pending(call, None, errors.Unavailable("no answer in time"))
         for session in list(self._watched.values()):
             self._watch(session, now)
 
@@ -357,14 +359,20 @@ class Hub:
             self._effects.append(Push(item.conversation_id, item.operation_id, item.body, ready))
 
     def _complete(self, item: items.Accepted | items.Reply) -> None:
-        pending = self._pending.pop(item.call, None)
-        if pending is None:
+        if item.call not in self._pending:
             self._registrations.answered(item.call, success=isinstance(item, items.Reply) and not item.code)
             return
         error = None
         if isinstance(item, items.Reply) and item.code:
             error = errors.error_from_code(item.code, item.detail)
-        self._end(pending, item, error)
+        self._end_pending(item.call, item, error)
+
+    def _end_pending(
+        self, call: int, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None
+    ) -> None:
+        pending = self._pending.pop(call)
+        self._room.leave(pending.size)
+        self._end(pending, reply, error)
 
     def _end(
         self, pending: _Pending, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None
@@ -450,16 +458,22 @@ class Hub:
             self._registrations.sent(connection, self._call)
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
-        for call in list(islice(self._to_repeat, self._repeats_at_once)):
+        sized = ((call, self._size_of_pending(call)) for call in self._to_repeat)
+        for call in first_within(sized, self._repeats_at_once, REPEAT_BYTES_AT_ONCE):
             del self._to_repeat[call]
             if (pending := self._pending.get(call)) is not None:
                 self._repeat(pending)
 
+    def _size_of_pending(self, call: int) -> int:
+        pending = self._pending.get(call)
+        return pending.size if pending is not None else 0
+
     def _repeat(self, pending: _Pending) -> None:
         if isinstance(pending.item, items.Submit) and not pending.item.stored and not pending.unhandled:
             # Not remembered by the log, so a repetition could be seen twice: the sender decides.
-            del self._pending[pending.item.call]
-            self._end(pending, None, errors.Unavailable("interrupted; whether it was delivered is unknown"))
+            self._end_pending(
+                pending.item.call, None, errors.Unavailable("interrupted; whether it was delivered is unknown")
+            )
             return
         pending.unhandled = False
         self._items.append((pending.peer, pending.item))

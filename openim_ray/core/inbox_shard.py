@@ -19,6 +19,7 @@ from openim_ray.core.loads import LoadInbox
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
 from openim_ray.core.saves import StateSaves
+from openim_ray.core.sizes import Room, size_of
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
 from openim_ray.domain.message import ReadPosition
@@ -43,8 +44,8 @@ class InboxShard:
     """
     Owner of the inboxes of some partitions.
 
-    Limits: `waiting_max` requests wait for inboxes to be loaded (beyond it they are refused as temporary); an inbox without sessions is
-    given back after `idle_seconds`.
+    Limits: `waiting_max` requests with `waiting_bytes_max` bytes wait for inboxes to be loaded (beyond it they are refused as
+    temporary); an inbox without sessions is given back after `idle_seconds`.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class InboxShard:
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
         self._waiting: dict[str, deque[tuple[str, Request]]] = {}
-        self._waiting_count = 0
+        self._waiting_room = Room(settings.waiting_max, settings.waiting_bytes_max)
         self._repairs: dict[str, int] = {}
         self._saves = StateSaves(
             outbox, persistence, retry_seconds=settings.retry_seconds, repeats_at_once=settings.repeats_at_once
@@ -120,11 +121,10 @@ class InboxShard:
         if isinstance(item, items.Register):
             # Known before the load, so that what is delivered meanwhile reaches the device.
             inbox.sessions.setdefault((peer, item.connection), _session(peer, item))
-        if self._waiting_count >= self._settings.waiting_max:
+        if not self._waiting_room.enter(size_of(item)):
             refusal = errors.Overloaded("too many requests wait for the stores")
             self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
             return
-        self._waiting_count += 1
         self._waiting.setdefault(item.user_id, deque()).append((peer, item))
 
     def unregister(self, gateway: str, item: items.Unregister, now: float) -> None:
@@ -158,8 +158,8 @@ class InboxShard:
             return
         inbox.load(conversation_ids, positions, heads, wall_ms)
         waiting = self._waiting.pop(user_id, deque())
-        self._waiting_count -= len(waiting)
         for peer, item in waiting:
+            self._waiting_room.leave(size_of(item))
             self._handle(inbox, peer, item, now, wall_ms)
         if user_id in self._to_refresh:
             # This was read before the break; what it may have missed is looked for later.
@@ -364,7 +364,7 @@ class InboxShard:
         for inbox in foreign:
             self._give_back(inbox)
             for peer, item in self._waiting.pop(inbox.user_id, ()):
-                self._waiting_count -= 1
+                self._waiting_room.leave(size_of(item))
                 self._outbox.send(peer, items.Moved(item.call, placement_epoch))
 
     def _give_back(self, inbox: Inbox) -> None:
@@ -386,9 +386,13 @@ class InboxShard:
         waiting = self._waiting.get(user_id)
         if not waiting:
             return
-        kept = [(peer, item) for peer, item in waiting if not _registers(peer, item, concerns)]
-        self._waiting_count -= len(waiting) - len(kept)
-        self._waiting[user_id] = deque(kept)
+        kept: deque[tuple[str, Request]] = deque()
+        for peer, item in waiting:
+            if _registers(peer, item, concerns):
+                self._waiting_room.leave(size_of(item))
+            else:
+                kept.append((peer, item))
+        self._waiting[user_id] = kept
 
 
 def _session(peer: str, item: items.Register) -> DeviceSession:

@@ -17,6 +17,8 @@ from openim_ray.core.conversation_log import Committed, ConversationLog, Draft, 
 from openim_ray.core.loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
+from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE
+from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
@@ -41,8 +43,9 @@ class LogShard:
     """
     Owner of the logs of some partitions.
 
-    Limits: `logs_max` logs in memory (the least recently used idle ones are given back), `waiting_max` requests wait for loads
-    (beyond it they are refused as temporary), `log_queue_max` drafts wait per log (likewise).
+    Limits: `logs_max` logs in memory (the least recently used idle ones are given back), `waiting_max` requests with
+    `waiting_bytes_max` bytes wait for loads (beyond it they are refused as temporary), `log_queue_max` drafts with
+    `log_queue_bytes_max` bytes wait per log (likewise).
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class LogShard:
         self._facts = FactsCache(entries_max=settings.facts_max, seconds=settings.facts_seconds)
         self._for_log: dict[str, deque[tuple[str, Request]]] = {}
         self._for_facts: dict[tuple[str, str], deque[tuple[str, Request]]] = {}
-        self._waiting = 0
+        self._waiting = Room(settings.waiting_max, settings.waiting_bytes_max)
         self._ensuring: set[str] = set()
         self._writes: dict[int, ConversationLog] = {}
         self._retries: dict[int, float] = {}
@@ -145,7 +148,7 @@ class LogShard:
         """Take admission facts and decide on the messages that waited for them."""
         self._facts.put(sender_id, receiver_id, facts, now)
         for peer, item in self._for_facts.pop((sender_id, receiver_id), deque()):
-            self._waiting -= 1
+            self._waiting.leave(size_of(item))
             log = self._loaded_log(peer, item)
             if log is not None and isinstance(item, items.Submit):
                 self._admit(log, peer, item, _draft(item), facts, wall_ms)
@@ -212,17 +215,20 @@ class LogShard:
 
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give; forget idle logs beyond the limit."""
-        repeated = [call for call, at in self._retries.items() if at <= now]
-        for call in repeated[: self._settings.repeats_at_once]:
-            del self._retries[call]
-            write = self._writes[call].in_flight_write()
-            if write is not None:
-                self._outbox.send(self._writer_of(write.home_key), _store_log(call, write))
+        self._repeat_due(now)
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
             self._outbox.load(load)
         self._give_back()
+
+    def _repeat_due(self, now: float) -> None:
+        due = ((call, self._writes[call].in_flight_write()) for call, at in self._retries.items() if at <= now)
+        sized = (((call, write), _write_size(write)) for call, write in due)
+        for call, write in first_within(sized, self._settings.repeats_at_once, REPEAT_BYTES_AT_ONCE):
+            del self._retries[call]
+            if write is not None:
+                self._outbox.send(self._writer_of(write.home_key), _store_log(call, write))
 
     def _ensure_rows(self, key: str, log: ConversationLog) -> None:
         if key not in self._ensuring:
@@ -294,7 +300,10 @@ class LogShard:
         log = self._logs.get(key)
         if log is None:
             partition = log_partition(key)
-            log = ConversationLog(key, partition, queue_max=self._settings.log_queue_max)
+            settings = self._settings
+            log = ConversationLog(
+                key, partition, queue_max=settings.log_queue_max, queue_bytes_max=settings.log_queue_bytes_max
+            )
             self._logs[key] = log
             self._outbox.load(LoadLog(key))
         if log.loaded:
@@ -312,15 +321,14 @@ class LogShard:
         self._await(waiting, peer, item)
 
     def _await(self, waiting: deque[tuple[str, Request]], peer: str, item: Request) -> None:
-        if self._waiting >= self._settings.waiting_max:
+        if self._waiting.enter(size_of(item)):
+            waiting.append((peer, item))
+        else:
             self._refuse(peer, item.call, errors.Overloaded("too many requests wait for the stores"))
-            return
-        self._waiting += 1
-        waiting.append((peer, item))
 
     def _resume(self, waiting: deque[tuple[str, Request]], now: float, wall_ms: int) -> None:
         for peer, item in waiting:
-            self._waiting -= 1
+            self._waiting.leave(size_of(item))
             if isinstance(item, items.Submit):
                 self.submit(peer, item, now, wall_ms)
             else:
@@ -331,7 +339,8 @@ class LogShard:
     def _drop(self, log: ConversationLog) -> None:
         self._logs.pop(log.home_key, None)
         self._dirty.pop(log.home_key, None)
-        self._waiting -= len(self._for_log.pop(log.home_key, ()))
+        for _, item in self._for_log.pop(log.home_key, ()):
+            self._waiting.leave(size_of(item))
 
     def _give_back(self) -> None:
         """Give back logs beyond the limit, the least recently used first."""
@@ -388,6 +397,10 @@ def _draft(item: items.Submit) -> Draft:
 def _reference(place: tuple[int, str, int]) -> MessageRef:
     seq, server_id, send_time = place
     return MessageRef(seq, ServerMessageID(server_id), send_time)  # type: ignore[arg-type]
+
+
+def _write_size(write: LogWrite | None) -> int:
+    return sum(ENTRY_BYTES + size_of_parts(row) for row in write.rows) if write is not None else 0
 
 
 def _store_log(call: int, write: LogWrite) -> items.StoreLog:

@@ -11,6 +11,9 @@ After a break at most so many things are said again at once, the rest with the n
 A link's queue is bounded, and must hold more than this: an overflow is a break itself.
 """
 
+REPEAT_BYTES_AT_ONCE = 8 << 20
+"""And at most so many bytes, for the same reason."""
+
 REPAIR_MARGIN_MS = 60_000
 """
 What may be lost is taken to be this much older than the last word that was heard.

@@ -19,7 +19,9 @@ class ShardSettings(NamedTuple):
     buffer_deliveries: int = 256
     logs_max: int = 50_000
     log_queue_max: int = 4_096
+    log_queue_bytes_max: int = 16 << 20
     waiting_max: int = 20_000
+    waiting_bytes_max: int = 64 << 20
     facts_max: int = 100_000
     facts_seconds: float = 10.0
     retry_seconds: float = 0.2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.batcher import Batcher
+from openim_ray.core.sizes import ENTRY_BYTES, size_of
 from openim_ray.domain.errors import OpenIMError, Overloaded
 from openim_ray.domain.message import LogWrite, StoredMessage, WriteResult
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 StateSave = items.SavePositions | items.SaveTokens
 
 UNAVAILABLE = "unavailable"
-SAVE_BYTES = 100
-"""What a save counts for in its lane's limit of bytes."""
 
 
 class LogJob(NamedTuple):
@@ -47,7 +46,8 @@ class Writer:
     """
     State of one persistence actor.
 
-    Limits: `rows_max` and `bytes_max` bound a commit, `waiting_max` writes wait (beyond it they are answered "unavailable").
+    Limits: `rows_max` and `bytes_max` bound a commit, `waiting_max` writes wait, and as many bytes as a `Batcher`
+    takes (beyond either they are answered "unavailable").
     """
 
     def __init__(self, *, rows_max: int, bytes_max: int, waiting_max: int = 10_000) -> None:
@@ -65,10 +65,10 @@ class Writer:
         for item in batch:
             if isinstance(item, items.StoreLog):
                 job = LogJob(peer, item.call, _log_write(item))
-                if not self._logs.add(job, sum(len(row.body) for row in item.rows)):
+                if not self._logs.add(job, sum(ENTRY_BYTES + len(row.body) for row in item.rows)):
                     self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
             elif isinstance(item, items.SavePositions | items.SaveTokens) and not self._state.add(
-                StateJob(peer, item), SAVE_BYTES
+                StateJob(peer, item), size_of(item)
             ):
                 self._refuse(peer, item.call, Overloaded("too many saves wait"))
 

@@ -13,7 +13,7 @@ from openim_ray.actors import refs
 from openim_ray.actors.refs import Links, LinkSettings
 from openim_ray.core import items
 
-SETTINGS = LinkSettings(window_seconds=0.0, bytes_max=90_000, queue_max=1000, hole_seconds=0.5)
+SETTINGS = LinkSettings(window_seconds=0.0, bytes_max=90_000, queue_max=1000, queue_bytes_max=1 << 20, hole_seconds=0.5)
 
 
 class Method:

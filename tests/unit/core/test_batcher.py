@@ -41,3 +41,12 @@ def test_an_entry_that_is_too_large_goes_alone() -> None:
 def test_a_full_queue_refuses() -> None:
     """The caller is told."""
     assert not make_batcher(5).add(5, 1)
+
+
+def test_too_many_bytes_are_refused() -> None:
+    """What leaves makes room again."""
+    batcher: Batcher[int] = Batcher(count_max=3, size_max=25, waiting_max=5, waiting_bytes_max=20)
+
+    assert [batcher.add(1, 15), batcher.add(2, 10)] == [True, False]
+    batcher.take()
+    assert batcher.add(2, 10)

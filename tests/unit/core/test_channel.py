@@ -244,3 +244,23 @@ def test_a_batch_survives_its_encoding() -> None:
     )
 
     assert items.decode_batch(items.encode_batch(batch)) == batch
+
+
+def test_a_queue_with_too_many_bytes_is_full() -> None:
+    """Also if the items are few: what is large in them is no body."""
+    channel = OutboundChannel(window=0.0, bytes_max=1_000, queue_max=100, queue_bytes_max=3_000)
+    channel.connect("receiver#1")
+    reply = items.Reply(1, value=b"x" * 1_000)
+    for _ in range(2):
+        channel.put(reply)
+    assert not channel.overflowed
+    assert channel.take(0.0, "s", "i") is not None
+    channel.put(reply)
+    assert not channel.overflowed
+
+    channel.put(reply)
+
+    assert channel.overflowed
+    channel.reset()
+    channel.put(reply)
+    assert not channel.overflowed

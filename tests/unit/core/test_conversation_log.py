@@ -176,3 +176,18 @@ def test_repetitions_that_the_store_found_do_not_pile_up() -> None:
 
     remembered = [number for number in range(20) if log.known(draft(f"old {number}")) is not None]
     assert remembered == list(range(12, 20))
+
+
+def test_a_queue_with_too_many_bytes_refuses() -> None:
+    """What goes back into it after a conflict counts as well."""
+    log = ConversationLog("a_b", "7", queue_bytes_max=2_500)
+    log.load(None)
+    log.claim_participants(("a", "b"))
+    log.rows_ensured = True
+    large = [draft(str(number))._replace(body=b"x" * 1_000) for number in range(4)]
+
+    assert [log.stage(one, waiter(0)) for one in large[:3]] == [True, True, False]
+    write_of(log)
+    assert log.stage(large[2], waiter(0))
+    log.unload()
+    assert not log.stage(large[3], waiter(0))

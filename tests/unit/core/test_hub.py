@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from openim_ray.core import hub as hub_module
 from openim_ray.core import items
 from openim_ray.core.hub import Close, Completed, Device, Hub, KickOut, Push, ReadRun
 from openim_ray.core.placement import Placement
@@ -24,9 +27,14 @@ class Gateway:
     A hub with connections of alice.
     """
 
-    def __init__(self, repeats_at_once: int = 1_000, pending_max: int = 100) -> None:
+    def __init__(self, repeats_at_once: int = 1_000, pending_max: int = 100, pending_bytes_max: int = 1 << 20) -> None:
         self.hub = Hub(
-            PLACEMENT, ("persistence-0",), "gateway#1", pending_max=pending_max, repeats_at_once=repeats_at_once
+            PLACEMENT,
+            ("persistence-0",),
+            "gateway#1",
+            pending_max=pending_max,
+            pending_bytes_max=pending_bytes_max,
+            repeats_at_once=repeats_at_once,
         )
 
     def connect(self) -> Session:
@@ -325,3 +333,37 @@ def test_everybody_behind_it_is_beaten() -> None:
     beats = [peer for peer, item in gateway.hub.take_items() if isinstance(item, items.Heartbeat)]
 
     assert beats == ["inbox-0", "inbox-1", "persistence-0"]
+
+
+def test_requests_with_too_many_bytes_are_refused() -> None:
+    """As temporary, until some are answered."""
+    gateway = Gateway(pending_bytes_max=3_000)
+    for call in range(4):
+        gateway.hub.ask_inbox("alice", lambda number: items.AskStates(number, "alice", ["c" * 1_000]), call, 8.0)
+    refused = gateway.effects()
+    assert [(one.context, type(one.error)) for one in refused if isinstance(one, Completed)] == [
+        (2, errors.Overloaded),
+        (3, errors.Overloaded),
+    ]
+
+    first, _ = gateway.left(items.AskStates)
+    gateway.hear(items.Reply(first.call))
+    gateway.effects()
+    gateway.hub.ask_inbox("alice", lambda number: items.AskStates(number, "alice", ["c" * 1_000]), 4, 8.0)
+
+    assert gateway.effects() == []
+
+
+def test_large_requests_are_said_again_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once they would fill the queue of the link, which would begin anew, for ever."""
+    monkeypatch.setattr(hub_module, "REPEAT_BYTES_AT_ONCE", 3_000)
+    gateway = Gateway()
+    for call in range(3):
+        gateway.hub.ask_inbox("alice", lambda number: items.AskStates(number, "alice", ["c" * 1_000]), call, 8.0)
+    asked = gateway.left(items.AskStates)
+
+    gateway.hub.link_reset(ALICE_HOME, START_MS)
+
+    assert gateway.left(items.AskStates) == asked[:2]
+    gateway.hub.tick(0.0)
+    assert gateway.left(items.AskStates) == asked[2:]

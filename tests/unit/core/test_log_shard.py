@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from openim_ray.core import items
+from openim_ray.core import log_shard as log_shard_module
 from openim_ray.core.loads import LoadLog
 from openim_ray.core.log_shard import LogShard
 from openim_ray.core.outbox import Outbox
@@ -21,6 +26,7 @@ BLOCKED = SingleChatFacts(
     receiver_conversation_option=0,
     sender_is_system=False,
 )
+ALLOWED = replace(BLOCKED, blocked_by_receiver=False)
 WALL_MS = 1_800_000_000_000
 
 
@@ -83,3 +89,49 @@ def test_the_least_recently_used_logs_are_given_back() -> None:
     shard.use(*names)
 
     assert shard.loads() == ["alice_carol"]
+
+
+def test_requests_with_too_many_bytes_do_not_wait_for_the_stores() -> None:
+    """They are refused as temporary; what went on makes room again."""
+    shard = Shard(ShardSettings(waiting_bytes_max=5_000))
+    marks = [items.MarkRead(call, "bob", CHAT, 1, list(range(200)), "op", f"command {call}") for call in range(4)]
+    for one in marks:
+        shard.logs.mark_read("gateway-0", one, 0.0, WALL_MS)
+    assert [(item.call, item.code) for item in shard.answers() if isinstance(item, items.Reply)] == [
+        (2, errors.Overloaded.code),
+        (3, errors.Overloaded.code),
+    ]
+
+    shard.load(0)
+    shard.answers()
+    submits = [items.Submit(call, CHAT, "alice", "bob", f"c{call}", "s", 101, "op", b"x" * 2_000) for call in range(4)]
+    for submit in submits:
+        shard.logs.submit("gateway-0", submit, 0.0, WALL_MS)
+
+    assert [item.call for item in shard.answers() if isinstance(item, items.Reply)] == [2, 3]
+
+
+def test_large_writes_are_said_again_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once they would fill the queue of the link, which would begin anew, for ever."""
+    monkeypatch.setattr(log_shard_module, "REPEAT_BYTES_AT_ONCE", 3_000)
+    shard = Shard()
+    names = ("bob", "carol", "dave")
+    for name in names:
+        submit = items.Submit(1, f"si_alice_{name}", "alice", name, "m", "s", 101, "op", b"x" * 1_000)
+        shard.logs.submit("gateway-0", submit, 0.0, WALL_MS)
+    for key in shard.loads():
+        shard.logs.log_loaded(key, None, 0.0, WALL_MS)
+    for name in names:
+        shard.logs.facts_loaded("alice", name, ALLOWED, 0.0, WALL_MS)
+    shard.logs.flush(WALL_MS)
+    for name in names:
+        shard.logs.rows_ensured(f"alice_{name}")
+    shard.logs.flush(WALL_MS)
+    assert len(shard.outbox.take_items()) == 3
+
+    shard.logs.repeat_writes("persistence-0")
+
+    shard.logs.tick(0.0)
+    assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog] * 2
+    shard.logs.tick(0.1)
+    assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog]
