@@ -225,6 +225,8 @@ class InboxActor:
 
     def _perform(self) -> None:
         shard = self._serving()
+        for failure in shard.outbox.failures.take():
+            log.error("item failed", **failure._asdict())
         ensures: list[EnsureRows] = []
         for load in shard.outbox.take_loads():
             if isinstance(load, EnsureRows):

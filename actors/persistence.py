@@ -108,6 +108,8 @@ class PersistenceActor:
     # --- committing
 
     def _work(self) -> None:
+        for failure in self._writer.failures.take():
+            log.error("item failed", **failure._asdict())
         logs = self._writer.take_logs()
         if logs:
             self._spawn(self._commit_logs(logs))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
+from openim_ray.core.failures import INTERNAL_ERROR, Failures
 from openim_ray.core.numbers import first_number
 from openim_ray.core.registrations import Registrations
 from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
@@ -135,6 +136,7 @@ class Hub:
         self.placement = placement
         self.sessions: dict[int, Session] = {}
         self.placement_wanted = 0
+        self.failures = Failures()
         self._devices: dict[int, Device] = {}
         self._persistence = tuple(persistence)
         self._room = Room(pending_max, pending_bytes_max)
@@ -248,27 +250,46 @@ class Hub:
     # --- what happens to a gateway
 
     def receive(self, peer: str, batch: Sequence[items.AnyItem], wall_ms: int) -> None:
-        """Handle items of a peer, in order."""
+        """
+        Handle items of a peer, in order.
+
+        A fault in the handling of one leaves the others alone: who waits for its answer hears of an internal error, who misses a push is
+        closed and syncs.
+        """
         self._heard_ms[peer] = wall_ms
         for item in batch:
-            if isinstance(item, items.Delivery):
-                self._deliver(item)
-            elif isinstance(item, items.Accepted | items.Reply):
-                self._complete(item)
-            elif isinstance(item, items.Kick):
-                self._effects.extend(KickOut(connection) for connection in item.connections)
-            elif isinstance(item, items.Repair):
-                self._repair(item)
-            elif isinstance(item, items.Moved):
-                self._on_moved(item)
-            elif isinstance(item, items.Expired):
-                self._on_expired(peer, item)
+            if not self.failures.attempt(type(item).__name__, self._handle, peer, item):
+                self._failed(item)
+
+    def _handle(self, peer: str, item: items.AnyItem) -> None:
+        if isinstance(item, items.Delivery):
+            self._deliver(item)
+        elif isinstance(item, items.Accepted | items.Reply):
+            self._complete(item)
+        elif isinstance(item, items.Kick):
+            self._effects.extend(KickOut(connection) for connection in item.connections)
+        elif isinstance(item, items.Repair):
+            self._repair(item)
+        elif isinstance(item, items.Moved):
+            self._on_moved(item)
+        elif isinstance(item, items.Expired):
+            self._on_expired(peer, item)
+
+    def _failed(self, item: items.AnyItem) -> None:
+        if isinstance(item, items.Accepted | items.Reply) and item.call in self._pending:
+            self._end_pending(item.call, None, errors.OpenIMError(INTERNAL_ERROR))
+        elif isinstance(item, items.Delivery):
+            self._effects.extend(Close(connection, INTERNAL_ERROR) for connection in item.connections)
+        elif isinstance(item, items.Repair):
+            self._effects.append(Close(item.connection, INTERNAL_ERROR))
 
     def link_reset(self, peer: str, wall_ms: int) -> None:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
-        self._register_all(peer, wall_ms)
-        self._repeat_later(call for call, pending in self._pending.items() if pending.peer == peer)
-        self._catch_up()
+        attempt = self.failures.attempt
+        attempt("sessions after a link reset", self._register_all, peer, wall_ms)
+        calls = [call for call, pending in self._pending.items() if pending.peer == peer]
+        attempt("requests after a link reset", self._repeat_later, calls)
+        attempt("repetitions after a link reset", self._catch_up)
 
     def place(self, placement: Placement, wall_ms: int) -> None:
         """Take over a newer placement: what moved is registered and asked again at its new home."""

@@ -160,7 +160,8 @@ class InboxShard:
         waiting = self._waiting.pop(user_id, deque())
         for peer, item in waiting:
             self._waiting_room.leave(size_of(item))
-            self._handle(inbox, peer, item, now, wall_ms)
+            if not self._outbox.failures.attempt(type(item).__name__, self._handle, inbox, peer, item, now, wall_ms):
+                self._outbox.refuse_failed(peer, item.call)
         if user_id in self._to_refresh:
             # This was read before the break; what it may have missed is looked for later.
             return
@@ -237,9 +238,18 @@ class InboxShard:
             if self._is_idle(inbox, now - SYNC_PAUSE_MS / 1000):
                 self._give_back(inbox)
                 continue
-            self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
-            self._to_refresh[user_id] = None
+            self._look_again(user_id, since_ms)
         self._refresh_some()
+
+    def refresh(self, user_ids: Iterable[str], since_ms: int) -> None:
+        """Look at the stores again for some users: a delivery may be lost."""
+        for user_id in user_ids:
+            if user_id in self._inboxes:
+                self._look_again(user_id, since_ms)
+
+    def _look_again(self, user_id: str, since_ms: int) -> None:
+        self._repairs[user_id] = min(since_ms, self._repairs.get(user_id, since_ms))
+        self._to_refresh[user_id] = None
 
     def _refresh_some(self) -> None:
         for user_id in list(islice(self._to_refresh, self._settings.repeats_at_once)):

@@ -135,6 +135,10 @@ class Heartbeat(Item, tag=8, frozen=True, array_like=True, gc=False):
     """
 
 
+Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout
+"""What a shard answers."""
+
+
 # --- shard to gateway -------------------------------------------------------------------------------------------------
 
 

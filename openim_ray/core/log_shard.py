@@ -149,9 +149,13 @@ class LogShard:
         self._facts.put(sender_id, receiver_id, facts, now)
         for peer, item in self._for_facts.pop((sender_id, receiver_id), deque()):
             self._waiting.leave(size_of(item))
-            log = self._loaded_log(peer, item)
-            if log is not None and isinstance(item, items.Submit):
-                self._admit(log, peer, item, _draft(item), facts, wall_ms)
+            if not self._outbox.failures.attempt(type(item).__name__, self._decide, peer, item, facts, wall_ms):
+                self._outbox.refuse_failed(peer, item.call)
+
+    def _decide(self, peer: str, item: Request, facts: SingleChatFacts, wall_ms: int) -> None:
+        log = self._loaded_log(peer, item)
+        if log is not None and isinstance(item, items.Submit):
+            self._admit(log, peer, item, _draft(item), facts, wall_ms)
 
     def rows_ensured(self, key: str) -> None:
         """Note that the participants own their rows now."""
@@ -184,13 +188,13 @@ class LogShard:
             log.unload()
             self._outbox.load(LoadLog(log.home_key))
             return
+        self._dirty[log.home_key] = log
         existing = {index: _reference(place) for index, place in item.existing.items()}
         for done in log.written(WriteResult(outcome, existing)):
             if isinstance(done, Committed):
                 self._announce(log, done)
             else:
                 self._answer(done.waiters, done.reference)
-        self._dirty[log.home_key] = log
 
     # --- writing
 
@@ -329,10 +333,14 @@ class LogShard:
     def _resume(self, waiting: deque[tuple[str, Request]], now: float, wall_ms: int) -> None:
         for peer, item in waiting:
             self._waiting.leave(size_of(item))
-            if isinstance(item, items.Submit):
-                self.submit(peer, item, now, wall_ms)
-            else:
-                self.mark_read(peer, item, now, wall_ms)
+            if not self._outbox.failures.attempt(type(item).__name__, self._go_on, peer, item, now, wall_ms):
+                self._outbox.refuse_failed(peer, item.call)
+
+    def _go_on(self, peer: str, item: Request, now: float, wall_ms: int) -> None:
+        if isinstance(item, items.Submit):
+            self.submit(peer, item, now, wall_ms)
+        else:
+            self.mark_read(peer, item, now, wall_ms)
 
     # --- forgetting
 

@@ -78,12 +78,18 @@ class Shard:
     # --- what happens to a shard
 
     def receive(self, peer: str, batch: Sequence[items.AnyItem], now: float, wall_ms: int) -> None:
-        """Handle items of a peer, in order."""
+        """
+        Handle items of a peer, in order.
+
+        A fault in the handling of one leaves the others alone: a request is answered with an internal error; what a Fanout may not have
+        reached is looked for in the stores.
+        """
         self._set_time(now, wall_ms)
         self._heard[peer] = (now, wall_ms)
         self._first_heard.setdefault(peer, now)
         for item in batch:
-            self._handlers[type(item)](peer, item)
+            if not self.outbox.failures.attempt(type(item).__name__, self._handle, peer, item):
+                self._failed(peer, item)
         self.logs.flush(wall_ms)
 
     def link_reset(self, peer: str, now: float, wall_ms: int) -> None:
@@ -94,14 +100,24 @@ class Shard:
         which repairs them); after a loss between shards, inboxes look at the stores again.
         """
         self._set_time(now, wall_ms)
+        attempt = self.outbox.failures.attempt
+        attempt("sessions after a link reset", self.inboxes.drop_sessions_of, peer)
+        attempt("writes after a link reset", self.logs.repeat_writes, peer)
+        attempt("saves after a link reset", self.inboxes.repeat_saves, peer)
         _, last_heard_ms = self._heard.get(peer, (now, self._started_ms))
-        self.inboxes.drop_sessions_of(peer)
-        self.logs.repeat_writes(peer)
-        self.inboxes.repeat_saves(peer)
         if peer in self.placement.shards:
             # A dedicated actor owns no logs, so nothing that it delivers can be lost.
-            self.inboxes.refresh_all(last_heard_ms - REPAIR_MARGIN_MS, now)
+            attempt("inboxes after a link reset", self.inboxes.refresh_all, last_heard_ms - REPAIR_MARGIN_MS, now)
         self.logs.flush(wall_ms)
+
+    def _handle(self, peer: str, item: items.AnyItem) -> None:
+        self._handlers[type(item)](peer, item)
+
+    def _failed(self, peer: str, item: items.AnyItem) -> None:
+        if isinstance(item, items.Request):
+            self.outbox.refuse_failed(peer, item.call)
+        elif isinstance(item, items.Fanout):
+            self.inboxes.refresh(item.user_ids, self._wall_ms - REPAIR_MARGIN_MS)
 
     def tick(self, now: float, wall_ms: int) -> None:
         """Do what is due: repeat what a store could not take, end leases, give idle state back."""
@@ -197,7 +213,8 @@ class Shard:
     # --- from logs to inboxes
 
     def _fan_out(self, fanout: items.Fanout) -> None:
-        self._deliver(fanout, from_log=True)
+        if not self.outbox.failures.attempt("Fanout", self._deliver, fanout, from_log=True):
+            self._failed(self.name, fanout)
 
     def _deliver(self, fanout: items.Fanout, *, from_log: bool) -> None:
         here: list[str] = []

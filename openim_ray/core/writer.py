@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.batcher import Batcher
+from openim_ray.core.failures import INTERNAL_ERROR, Failures
 from openim_ray.core.sizes import ENTRY_BYTES, size_of
 from openim_ray.domain.errors import OpenIMError, Overloaded
 from openim_ray.domain.message import LogWrite, StoredMessage, WriteResult
@@ -54,6 +55,7 @@ class Writer:
         self._logs: Batcher[LogJob] = Batcher(count_max=rows_max, size_max=bytes_max, waiting_max=waiting_max)
         self._state: Batcher[StateJob] = Batcher(count_max=rows_max, size_max=bytes_max, waiting_max=waiting_max)
         self._items: list[tuple[str, items.AnyItem]] = []
+        self.failures = Failures()
 
     def take_items(self) -> list[tuple[str, items.AnyItem]]:
         """Return and forget the answers that are to be sent, in order."""
@@ -61,16 +63,26 @@ class Writer:
         return taken
 
     def receive(self, peer: str, batch: Sequence[items.AnyItem]) -> None:
-        """Let writes wait for the next commit."""
+        """Let writes wait for the next commit; one whose handling fails is answered, and leaves the others alone."""
         for item in batch:
-            if isinstance(item, items.StoreLog):
-                job = LogJob(peer, item.call, _log_write(item))
-                if not self._logs.add(job, sum(ENTRY_BYTES + len(row.body) for row in item.rows)):
-                    self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
-            elif isinstance(item, items.SavePositions | items.SaveTokens) and not self._state.add(
-                StateJob(peer, item), size_of(item)
-            ):
-                self._refuse(peer, item.call, Overloaded("too many saves wait"))
+            if not self.failures.attempt(type(item).__name__, self._handle, peer, item):
+                self._failed(peer, item)
+
+    def _handle(self, peer: str, item: items.AnyItem) -> None:
+        if isinstance(item, items.StoreLog):
+            job = LogJob(peer, item.call, _log_write(item))
+            if not self._logs.add(job, sum(ENTRY_BYTES + len(row.body) for row in item.rows)):
+                self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
+        elif isinstance(item, items.SavePositions | items.SaveTokens) and not self._state.add(
+            StateJob(peer, item), size_of(item)
+        ):
+            self._refuse(peer, item.call, Overloaded("too many saves wait"))
+
+    def _failed(self, peer: str, item: items.AnyItem) -> None:
+        if isinstance(item, items.StoreLog):
+            self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
+        elif isinstance(item, items.SavePositions | items.SaveTokens):
+            self._refuse(peer, item.call, OpenIMError(INTERNAL_ERROR))
 
     # --- the lane of logs
 

@@ -160,6 +160,8 @@ class GatewayProcess:
 
     def perform(self) -> None:
         """Do what the hub wants done: effects, then items, then one write per connection."""
+        for failure in self.hub.failures.take():
+            log.error("item failed", **failure._asdict())
         while effects := self.hub.take_effects():
             for effect in effects:
                 self._apply(effect)

@@ -223,6 +223,7 @@ class GatewayProcess(Process):
 
     def perform(self) -> None:
         """Do what the hub wants done: effects, then items."""
+        assert not (failures := self.hub.failures.take()), failures
         while effects := self.hub.take_effects():
             for effect in effects:
                 self._apply(effect)

@@ -58,6 +58,7 @@ class PersistenceProcess(Process):
         """Nothing to do."""
 
     def _work(self) -> None:
+        assert not (failures := self._writer.failures.take()), failures
         logs = self._writer.take_logs()
         if logs:
             self.spawn(self._commit_logs(logs))

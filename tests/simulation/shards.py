@@ -110,6 +110,7 @@ class ShardProcess(Process):
 
     def _perform(self) -> None:
         shard = self.serving_shard()
+        assert not (failures := shard.outbox.failures.take()), failures
         for load in shard.outbox.take_loads():
             self.spawn(self._load(load))
         for peer, item in shard.outbox.take_items():

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.actors.inbox import LOADS_AT_ONCE, InboxActor
 from openim_ray.config import Config
@@ -224,3 +225,23 @@ async def test_a_move_waits_for_the_positions_of_who_moves(
     (of_carol,) = [save.call for save in saves if isinstance(save, items.SavePositions) and save.user_id == "carol"]
     actor.on_items("persistence-0", [items.Reply(of_carol)])
     await actor.place(MOVED)
+
+
+async def test_a_fault_is_logged_with_the_kind_of_the_item(
+    actor: InboxActor, others: Others, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And without what is in it; who asked is answered."""
+    directory.go_on.set()
+    actor.on_items("gateway-0", [states(1, "bob")])
+    await others.until_sent(items.Reply)
+
+    def fail(*_arguments: object) -> None:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(actor._serving().inboxes, "_tell_states", fail)
+    with capture_logs() as logs:
+        actor.on_items("gateway-0", [states(2, "bob")])
+
+    assert await others.until_sent(items.Reply) == items.Reply(2, 500, "internal error")
+    assert [(line["event"], line["what"]) for line in logs] == [("item failed", "AskStates")]
+    assert "secret" not in str(logs)

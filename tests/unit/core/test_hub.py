@@ -367,3 +367,48 @@ def test_large_requests_are_said_again_a_part_at_a_time(monkeypatch: pytest.Monk
     assert gateway.left(items.AskStates) == asked[:2]
     gateway.hub.tick(0.0)
     assert gateway.left(items.AskStates) == asked[2:]
+
+
+def fail(*_arguments: object) -> None:
+    """Play a fault of ours."""
+    raise ValueError("a secret")
+
+
+def test_a_fault_in_an_item_leaves_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who misses a push is closed, and syncs; what came with it is handled."""
+    gateway = Gateway()
+    broken, healthy = gateway.connect(), gateway.connect()
+    monkeypatch.setattr(broken, "deliver", fail)
+
+    gateway.hear(delivery(broken, 1), delivery(healthy, 1))
+
+    closed, pushed = gateway.effects()
+    assert closed == Close(broken.connection, "internal error")
+    assert isinstance(pushed, Push)
+    assert [one.what for one in gateway.hub.failures.take()] == ["Delivery"]
+
+
+def test_who_waits_for_an_answer_whose_handling_failed_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when the deadline is over."""
+    gateway = Gateway()
+    gateway.hub.ask_inbox("alice", lambda number: items.AskStates(number, "alice"), "states", 8.0)
+    (asked,) = gateway.left(items.AskStates)
+    monkeypatch.setattr(gateway.hub, "_complete", fail)
+
+    gateway.hear(items.Reply(asked.call))
+
+    (completed,) = gateway.effects()
+    assert isinstance(completed, Completed)
+    assert (completed.context, str(completed.error)) == ("states", "500 ServerInternalError: internal error")
+
+
+def test_a_fault_after_a_break_does_not_keep_requests_from_being_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their deadline would be what ends them."""
+    gateway = Gateway()
+    gateway.hub.ask_inbox("alice", lambda number: items.AskStates(number, "alice"), "states", 8.0)
+    asked = gateway.left(items.AskStates)
+    monkeypatch.setattr(gateway.hub, "_register_all", fail)
+
+    gateway.hub.link_reset(ALICE_HOME, START_MS)
+
+    assert gateway.left(items.AskStates) == asked

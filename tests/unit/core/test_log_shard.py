@@ -135,3 +135,29 @@ def test_large_writes_are_said_again_a_part_at_a_time(monkeypatch: pytest.Monkey
     assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog] * 2
     shard.logs.tick(0.1)
     assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog]
+
+
+def fail(*_arguments: object) -> None:
+    """Play a fault of ours."""
+    raise ValueError("a secret")
+
+
+def test_a_fault_in_a_request_that_waited_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They waited for the same log, or for the same facts."""
+    shard = Shard()
+    submits = [items.Submit(call, CHAT, "alice", "bob", f"c{call}", "s", 101, "op", b"", False) for call in range(2)]
+    shard.logs.mark_read("gateway-0", mark(CHAT, 3), 0.0, WALL_MS)
+    for item in submits:
+        shard.logs.submit("gateway-0", item, 0.0, WALL_MS)
+    monkeypatch.setattr(shard.logs, "mark_read", fail)
+    shard.load(3)
+    monkeypatch.setattr(shard.logs, "_pass_on", fail)
+
+    shard.logs.facts_loaded("alice", "bob", ALLOWED, 0.0, WALL_MS)
+
+    assert [(item.call, item.code) for item in shard.answers() if isinstance(item, items.Reply)] == [
+        (7, 500),
+        (0, 500),
+        (1, 500),
+    ]
+    assert [one.what for one in shard.outbox.failures.take()] == ["MarkRead", "Submit", "Submit"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from openim_ray.core import items
 from openim_ray.core.loads import LoadInbox
 from openim_ray.core.placement import Placement
@@ -65,3 +67,69 @@ def test_sessions_of_an_inbox_that_moves_are_told() -> None:
         ("gateway-0", items.Moved(1, 3)),
         ("gateway-0", items.Moved(2, 3)),
     ]
+
+
+LOCAL = next(name for name in ("alice", "bob", "eve", "frank") if PLACEMENT.inbox_of(name) == "inbox-0")
+
+
+def fail(*_arguments: object, **_more: object) -> None:
+    """Play a fault of ours."""
+    raise ValueError("a secret")
+
+
+def loaded(shard: Shard) -> None:
+    """Let the inbox of a local user be active, with a device."""
+    shard.receive("gateway-0", [items.Register(1, LOCAL, 7, 1, "digest", 0, "go", WALL_MS, 1)], 0.0, WALL_MS)
+    shard.inboxes.inbox_loaded(LOCAL, [], {}, {}, 0.0, WALL_MS)
+    shard.outbox.take_items()
+    shard.outbox.take_loads()
+
+
+def test_a_fault_in_a_request_leaves_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked hears of an internal error at once, and what came with it is handled."""
+    shard = make_shard("inbox-0")
+    loaded(shard)
+    monkeypatch.setattr(shard.inboxes, "_tell_states", fail)
+
+    shard.receive("gateway-0", [items.AskStates(1, LOCAL), items.ForceLogout(2, LOCAL, 9)], 0.0, WALL_MS)
+
+    replies = [item for _, item in shard.outbox.take_items() if isinstance(item, items.Reply)]
+    assert [(one.call, one.code, one.detail) for one in replies] == [(1, 500, "internal error"), (2, 0, "")]
+    assert [(one.what, one.error) for one in shard.outbox.failures.take()] == [("AskStates", "ValueError")]
+
+
+def test_a_fault_in_a_request_that_waited_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They waited for the same load."""
+    shard = make_shard("inbox-0")
+    monkeypatch.setattr(shard.inboxes, "_tell_states", fail)
+    shard.receive("gateway-0", [items.AskStates(1, LOCAL), items.ForceLogout(2, LOCAL, 9)], 0.0, WALL_MS)
+
+    shard.inboxes.inbox_loaded(LOCAL, [], {}, {}, 0.0, WALL_MS)
+
+    replies = [item for _, item in shard.outbox.take_items() if isinstance(item, items.Reply)]
+    assert [(one.call, one.code) for one in replies] == [(1, 500), (2, 0)]
+
+
+def test_a_delivery_that_failed_is_looked_for_in_the_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the user would hear of the message only with the next one."""
+    shard = make_shard("inbox-0")
+    loaded(shard)
+    monkeypatch.setattr(shard.inboxes, "deliver", fail)
+
+    shard.receive("inbox-1", [items.Fanout([LOCAL], "si_a_b", 1, "a", "c", "op", WALL_MS, b"")], 0.0, WALL_MS)
+    shard.tick(0.1, WALL_MS)
+
+    assert shard.outbox.take_loads() == [LoadInbox(LOCAL)]
+
+
+def test_a_fault_after_a_break_does_not_keep_the_rest_from_being_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write whose outcome nobody asks for again would block its conversation for ever."""
+    shard = make_shard("inbox-0")
+    repeated: list[str] = []
+    monkeypatch.setattr(shard.inboxes, "drop_sessions_of", fail)
+    monkeypatch.setattr(shard.logs, "repeat_writes", repeated.append)
+
+    shard.link_reset("persistence-0", 0.0, WALL_MS)
+
+    assert repeated == ["persistence-0"]
+    assert [one.what for one in shard.outbox.failures.take()] == ["sessions after a link reset"]
