@@ -22,7 +22,7 @@ from openim_ray.actors.settings import (
     persistence_names,
     shard_settings,
 )
-from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog
+from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.domain.conversation import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from openim_ray.core.items import AnyItem
-    from openim_ray.ports import DirectoryStore, MessageReader, PositionReader
+    from openim_ray.ports import DirectoryStore, MessageReader, StateReader
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class InboxActor:
         self._persistence = persistence_names(self._config)
         self._shard: Shard | None = None
         self._messages: MessageReader | None = None
-        self._positions: PositionReader | None = None
+        self._state: StateReader | None = None
         self._directory: DirectoryStore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
@@ -83,7 +83,7 @@ class InboxActor:
     async def _start(self) -> None:
         data_dir = Path(self._config.server.data_dir)
         self._messages = await open_message_reader(data_dir)
-        self._positions = await open_state_reader(data_dir)
+        self._state = await open_state_reader(data_dir)
         self._directory = await open_directory_store(data_dir)
         placement = Placement(epoch=0, shards=())
         while not placement.partitions_of(self._name):
@@ -241,7 +241,7 @@ class InboxActor:
 
     async def _load(self, load: Load) -> None:
         shard = self._serving()
-        room = self._room_for_inboxes if isinstance(load, LoadInbox) else self._room_for_logs
+        room = self._room_for_inboxes if isinstance(load, LoadInbox | LoadToken) else self._room_for_logs
         try:
             async with room:
                 await self._read(shard, load)
@@ -258,10 +258,12 @@ class InboxActor:
             await self._load_inbox(shard, load)
         elif isinstance(load, LoadFacts):
             await self._load_facts(shard, load)
+        elif isinstance(load, LoadToken):
+            await self._load_token(shard, load)
 
     def _load_failed(self, load: Load) -> None:
         shard, now = self._serving(), self._loop.time()
-        if isinstance(load, LoadInbox):
+        if isinstance(load, LoadInbox | LoadToken):
             shard.inboxes.load_failed(load, now)
         else:
             shard.logs.load_failed(load, now)
@@ -273,15 +275,20 @@ class InboxActor:
 
     async def _load_inbox(self, shard: Shard, load: LoadInbox) -> None:
         assert self._messages is not None
-        assert self._positions is not None
+        assert self._state is not None
         assert self._directory is not None
         user_id = UserID(load.user_id)
         rows = await self._directory.conversations(user_id)
-        positions = await self._positions.read_positions(user_id)
+        positions = await self._state.read_positions(user_id)
         ids = [row.conversation_id for row in rows]
         streams = [notification_stream_id(one) for one in ids]
         heads = await self._messages.heads([*ids, *streams, self_stream_id(user_id)])
         shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self._loop.time(), wall_ms())
+
+    async def _load_token(self, shard: Shard, load: LoadToken) -> None:
+        assert self._state is not None
+        state = await self._state.token_state(load.user_id, load.platform_id, load.digest)
+        shard.inboxes.token_read(load, state)
 
     async def _load_facts(self, shard: Shard, load: LoadFacts) -> None:
         assert self._directory is not None

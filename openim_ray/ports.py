@@ -123,7 +123,13 @@ class PositionReader(Protocol):
         ...
 
 
-class StateStore(TokenReader, PositionReader, Protocol):
+class StateReader(TokenReader, PositionReader, Protocol):
+    """
+    Looks up token states and read positions.
+    """
+
+
+class StateStore(StateReader, Protocol):
     """
     Writes token states and read positions; held by persistence actors.
     """

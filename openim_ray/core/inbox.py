@@ -37,6 +37,10 @@ It starts no sync within 5 s of the last one's start (OpenIM wire, §8.1), which
 """
 
 
+HANDSHAKE_SECONDS_MAX = 60.0
+"""A connection is registered so long at most after its token was looked at (`[gateway] handshake_seconds` allows no more)."""
+
+
 @dataclass(slots=True)
 class DeviceSession:
     """
@@ -97,6 +101,7 @@ class Inbox:
         self.sessions: dict[Address, DeviceSession] = {}
         self._last_sync_ms: dict[int, int] = {}
         self._closed_unsynced: set[int] = set()
+        self._logged_out: dict[int, float] = {}
         self._positions_known = False
         self._epoch = epoch
         self._seq = first_seq
@@ -281,6 +286,22 @@ class Inbox:
     def synced_lately(self, platform_id: int, now_ms: int) -> bool:
         """Tell whether a Go SDK on this platform may skip its sync."""
         return now_ms - self._last_sync_ms.get(platform_id, -SYNC_PAUSE_MS) < SYNC_PAUSE_MS
+
+    def log_out(self, platform_id: int, now: float) -> list[DeviceSession]:
+        """Forget the sessions on a platform and return them."""
+        self._logged_out[platform_id] = now
+        ended = [one for one in self.sessions.values() if one.platform_id == platform_id]
+        for one in ended:
+            del self.sessions[one.address]
+        return ended
+
+    def logged_out_lately(self, platform_id: int, now: float) -> bool:
+        """
+        Tell whether a connection that comes now may have been let in before a platform was logged out.
+
+        Known as long as the inbox stays in memory.
+        """
+        return now - self._logged_out.get(platform_id, float("-inf")) <= HANDSHAKE_SECONDS_MAX
 
 
 def _are_rivals(one: DeviceSession, other: DeviceSession, policy: int) -> bool:

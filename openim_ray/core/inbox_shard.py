@@ -2,7 +2,7 @@
 The inboxes of a shard: activation, registrations, deliveries to devices, read positions.
 
 Promises: a set position is answered when it is durable; a session that registers again is told the max seqs it may have missed; what is
-delivered while an inbox is loaded is counted.
+delivered while an inbox is loaded is counted; who was kicked does not come back with the same token, whatever was lost.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.inbox import SYNC_PAUSE_MS, DeviceSession, Inbox
-from openim_ray.core.loads import LoadInbox
+from openim_ray.core.ended_tokens import EndedTokens
+from openim_ray.core.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox
+from openim_ray.core.loads import LoadInbox, LoadToken
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
 from openim_ray.core.saves import StateSaves
@@ -71,8 +72,9 @@ class InboxShard:
         self._saves = StateSaves(
             outbox, persistence, retry_seconds=settings.retry_seconds, repeats_at_once=settings.repeats_at_once
         )
+        self._ended = EndedTokens()
         self._to_refresh: dict[str, None] = {}
-        self._reloads: list[tuple[float, LoadInbox]] = []
+        self._reloads: list[tuple[float, LoadInbox | LoadToken]] = []
         self._loading: dict[str, bool] = {}
         """User -> whether what is being read is out of date already and must be read again."""
 
@@ -170,7 +172,16 @@ class InboxShard:
             for session in inbox.sessions.values():
                 self._repair(inbox, session, since_ms)
 
-    def load_failed(self, load: LoadInbox, now: float) -> None:
+    def token_read(self, load: LoadToken, state: int | None) -> None:
+        """Take the state of a token with which a connection was registered; one that has ended is kicked (again)."""
+        inbox = self._inboxes.get(load.user_id)
+        session = inbox.sessions.get((load.gateway, load.connection)) if inbox is not None else None
+        if inbox is None or session is None or session.token_digest != load.digest or state != TOKEN_KICKED:
+            return
+        inbox.unregister(session.address)
+        self._kick([session])
+
+    def load_failed(self, load: LoadInbox | LoadToken, now: float) -> None:
         """Read again a little later."""
         self._reloads.append((now + self._settings.retry_seconds, load))
 
@@ -182,19 +193,20 @@ class InboxShard:
         elif isinstance(item, items.SetPosition):
             self._set_position(inbox, peer, item, wall_ms)
         else:
-            kicked = [one for one in inbox.sessions.values() if one.platform_id == item.platform_id]
-            for one in kicked:
-                inbox.unregister(one.address)
-            self._kick(kicked)
+            self._kick(inbox.log_out(item.platform_id, now))
             self._outbox.send(peer, items.Reply(item.call))
 
     # --- sessions
 
     def _register(self, inbox: Inbox, peer: str, item: items.Register, now: float, wall_ms: int) -> None:
         session = _session(peer, item)
+        if item.token_digest in self._ended:
+            self._refuse_ended(inbox, session, item)
+            return
         kicked = inbox.register(session, self._settings.multi_login_policy)
         self._kick(kicked)
         self._save_kicked(inbox.user_id, kicked)
+        self._check_token(inbox, session, item, now)
         young = (now - self._started) * 1000 < SYNC_PAUSE_MS
         sync_due = not item.again and (young or inbox.synced_lately(item.platform_id, wall_ms))
         if not item.again:
@@ -205,7 +217,30 @@ class InboxShard:
         value = _encode(items.Registered(sync_due, [one.address for one in kicked]))
         self._outbox.send(peer, items.Reply(item.call, value=value))
 
+    def _check_token(self, inbox: Inbox, session: DeviceSession, item: items.Register, now: float) -> None:
+        """
+        Have the token's state read, if the connection may be one that has been kicked.
+
+        It is registered meanwhile, so that a logout that comes before the answer finds it.
+        """
+        is_new_here = now - self._started <= HANDSHAKE_SECONDS_MAX
+        suspect = item.again or is_new_here or inbox.logged_out_lately(item.platform_id, now)
+        if suspect and session.address in inbox.sessions:
+            self._outbox.load(
+                LoadToken(inbox.user_id, item.platform_id, item.token_digest, session.gateway, session.connection)
+            )
+
+    def _refuse_ended(self, inbox: Inbox, session: DeviceSession, item: items.Register) -> None:
+        """Kick who was kicked before, but whose gateway did not hear of it; let nobody new in."""
+        inbox.unregister(session.address)
+        self._kick([session])
+        # To who registers again an error would mean: try again.
+        code = 0 if item.again else errors.TokenKicked.code
+        self._outbox.send(session.gateway, items.Reply(item.call, code, value=_encode(items.Registered())))
+
     def _kick(self, kicked: Iterable[DeviceSession]) -> None:
+        kicked = list(kicked)
+        self._ended.add(one.token_digest for one in kicked)
         for gateway, connections in _by_gateway(kicked).items():
             self._outbox.send(gateway, items.Kick(connections))
 
@@ -351,7 +386,8 @@ class InboxShard:
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
-            self._loading[load.user_id] = False
+            if isinstance(load, LoadInbox):
+                self._loading[load.user_id] = False
             self._outbox.load(load)
 
     def give_back_idle(self, now: float) -> None:

@@ -41,4 +41,16 @@ class EnsureRows(NamedTuple):
     participants: tuple[str, ...]
 
 
-Load = LoadLog | LoadInbox | LoadFacts | EnsureRows
+class LoadToken(NamedTuple):
+    """
+    Read the state of the token that a connection was registered with; answered by `Shard.token_read`.
+    """
+
+    user_id: str
+    platform_id: int
+    digest: str
+    gateway: str
+    connection: int
+
+
+Load = LoadLog | LoadInbox | LoadFacts | EnsureRows | LoadToken

@@ -100,6 +100,10 @@ class HubBroker:
         number = partition_of(records[0].user_id)
         await self._ask(self._process.hub.ask_persistence, number, lambda call: items.SaveTokens(call, rows))
 
+    async def force_logout(self, user_id: str, platform_id: int) -> None:
+        """See `ports.Broker`."""
+        await self._ask_inbox(user_id, lambda call: items.ForceLogout(call, user_id, platform_id))
+
     async def _ask_inbox(self, user_id: str, make: Callable[[int], Request]) -> items.Reply:
         return await self._ask(self._process.hub.ask_inbox, user_id, make)
 

@@ -78,6 +78,8 @@ class Oracle:
         self._commands: list[Command] = []
         self._done: set[int] = set()
         self._logins: list[_Login] = []
+        self._logging_out: set[tuple[str, int]] = set()
+        self._logged_out: set[str] = set()
         self._positions: dict[str, InboxPosition] = {}
         self.pushes = 0
 
@@ -255,9 +257,23 @@ class Oracle:
 
     def kicked(self, user_id: str, platform_id: int, digest: str) -> None:
         """Check that who is kicked was followed by another login, or met by one at the same time."""
+        if (user_id, platform_id) in self._logging_out:
+            return
         mine = next(one for one in self._logins if one.digest == digest)
         if not any(one.ends(mine, clocks_agree=not self._world.clock_skew_ms) for one in self._logins):
             self.violated(f"{digest} of {user_id} on {platform_id} was kicked by nobody")
+
+    def logging_out(self, user_id: str, platform_id: int) -> None:
+        """Note that an administrator ends the tokens of a user on a platform."""
+        self._logging_out.add((user_id, platform_id))
+
+    def logged_out(self, digests: Sequence[str]) -> None:
+        """Note tokens of which the administrator was told that they have ended, and their connections with them."""
+        self._logged_out.update(digests)
+
+    def is_logged_out(self, digest: str) -> bool:
+        """Tell whether a connection with this token must be kicked."""
+        return digest in self._logged_out
 
     # --- what is stored
 

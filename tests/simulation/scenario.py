@@ -46,6 +46,7 @@ class Rates:
         self.restarts = random.choice((0.0, 0.05))
         self.rivals = random.choice((0.0, 0.0, 0.1))
         self.moves = random.choice((0.0, 0.0, 0.05, 0.3))
+        self.logouts = random.choice((0.0, 0.0, 0.0, 0.1))
 
 
 def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
@@ -136,6 +137,7 @@ class _Life:
         self._often(rates.restarts, lambda: self._device().restart())
         self._often(rates.rivals, self._rival)
         self._often(rates.moves, self._move)
+        self._often(rates.logouts, self._force_logout)
         self._often(weather.crashes, self._crash)
         self._often(weather.whole_crashes, self._world.crash_everything)
         self._often(weather.clogs, self._clog)
@@ -210,6 +212,10 @@ class _Life:
         supervisor = self._world.supervisor()
         if supervisor is not None:
             supervisor.move(self._world.scheduler.random.choice(self._world.settings.users))
+
+    def _force_logout(self) -> None:
+        device = self._device()
+        start(self._world.tokens.force_logout(device.user_id, device.platform_id), lambda: True)
 
     # --- weather
 
@@ -289,6 +295,8 @@ def _unsettled(world: World) -> str:
             return f"{device.name} has {device.sending} messages unanswered"
         if not device.connected:
             return f"{device.name} is not connected"
+        if world.oracle.is_logged_out(device.digest):
+            return f"{device.name} was logged out and is connected"
         if why := device.is_behind():
             return f"{device.name} is behind: {why}"
     return ""

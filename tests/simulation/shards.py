@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog
+from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.core.shard import Shard
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
@@ -129,6 +129,8 @@ class ShardProcess(Process):
             elif isinstance(load, LoadFacts):
                 facts = await self.reader.single_chat_facts(load.sender_id, load.receiver_id)
                 shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self.now, self.wall_ms)
+            elif isinstance(load, LoadToken):
+                shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
             else:
                 await self.reader.ensure_rows(_rows(load))
                 shard.logs.rows_ensured(load.home_key)
@@ -147,7 +149,7 @@ class ShardProcess(Process):
         shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self.now, self.wall_ms)
 
     def _load_failed(self, shard: Shard, load: Load) -> None:
-        if isinstance(load, LoadInbox):
+        if isinstance(load, LoadInbox | LoadToken):
             shard.inboxes.load_failed(load, self.now)
         else:
             shard.logs.load_failed(load, self.now)

@@ -1,5 +1,5 @@
 """
-Issuing tokens: a new one ends the older ones of its user and platform (OpenIM wire, §1.6).
+Tokens: a new one ends the older ones of its user and platform, an administrator may end all of them (OpenIM wire, §1.6).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from tests.simulation.stores import KICKED
 
 if TYPE_CHECKING:
     from tests.simulation.clients.device import Device
+    from tests.simulation.gateways import GatewayProcess
     from tests.simulation.world import World
 
 FOR_EVER = 1 << 40
@@ -37,3 +38,19 @@ class Tokens:
             return ""
         world.oracle.issued(digest)
         return digest
+
+    async def force_logout(self, user_id: str, platform_id: int) -> None:
+        """End the tokens of a user on a platform, and her connections there; try a few times."""
+        world = self._world
+        records = world.stores.tables.state.token_records.values()
+        valid = [one for one in records if (one.user_id, one.platform_id, one.state) == (user_id, platform_id, 0)]
+        world.oracle.logging_out(user_id, platform_id)
+
+        async def act(gateway: GatewayProcess) -> None:
+            await gateway.broker.save_tokens([one._replace(state=KICKED) for one in valid])
+            await gateway.broker.force_logout(user_id, platform_id)
+
+        for _ in range(3):
+            if valid and await world.http(act):
+                world.oracle.logged_out([one.digest for one in valid])
+                return
