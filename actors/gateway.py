@@ -27,7 +27,7 @@ from openim_ray.actors.settings import (
 from openim_ray.api.app import build_api
 from openim_ray.core import items
 from openim_ray.core.hub import Hub
-from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.errors import OpenIMError
 from openim_ray.gateway.addresses import AddressLimits
 from openim_ray.gateway.broker import HubBroker
 from openim_ray.gateway.listeners import Listeners
@@ -145,7 +145,7 @@ class GatewayActor:
             return
         try:
             placement = await call(SUPERVISOR, self._namespace, "activate", user_id, seconds=8.0)
-        except Unavailable:
+        except OpenIMError:
             return
         self._hub.place(placement, wall_ms())
 
@@ -236,7 +236,7 @@ class GatewayActor:
         actors: Any
         try:
             actors = await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
-        except Unavailable:
+        except OpenIMError:
             actors = [await self.health()]
         return render_metrics(self._registry, actors)
 

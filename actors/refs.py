@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import ray
 import structlog
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from openim_ray.core import items
 from openim_ray.core.channel import InboundChannel, OutboundChannel, Receipt
-from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.errors import OpenIMError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,17 +67,22 @@ class LinkSettings:
 
 async def call(actor: str, namespace: str, method: str, *arguments: object, seconds: float = CALL_SECONDS_MAX) -> Any:
     """
-    Call a method of a named actor once; Unavailable if it is not there, died, or did not answer in time.
+    Call a method of a named actor once; Unavailable if it is not there, died, failed, or did not answer in time.
 
-    The call may have run all the same.
+    An OpenIMError that it raised comes as itself. In any other case the call may have run all the same.
     """
     try:
         handle = await asyncio.to_thread(ray.get_actor, actor, namespace)
         async with asyncio.timeout(seconds):
             return await getattr(handle, method).remote(*arguments)
     except (RayError, ValueError, TimeoutError) as error:
-        msg = f"{actor}.{method}: {type(error).__name__}"
-        raise Unavailable(msg) from error
+        raise _what_it_means(error, f"{actor}.{method}") from error
+
+
+def _what_it_means(error: Exception, what: str) -> OpenIMError:
+    if isinstance(error, RayTaskError) and isinstance(error.cause, OpenIMError):
+        return error.cause
+    return Unavailable(f"{what}: {type(error).__name__}")
 
 
 class _Peer:

@@ -212,7 +212,7 @@ class SupervisorActor:
         for name in names:
             try:
                 user_id = await call(name, self._namespace, "dedicated_to", seconds=READY_SECONDS)
-            except Unavailable:
+            except OpenIMError:
                 continue
             dedicated[user_id] = name
         # Also without any: what the predecessor was about to place may have been told to one actor only.

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from ray.exceptions import RayTaskError
 from structlog.testing import capture_logs
 
 from openim_ray.actors import refs
 from openim_ray.actors.refs import Links, LinkSettings
 from openim_ray.core import items
+from openim_ray.domain.errors import OpenIMError, Overloaded, RecordNotFound
 
 SETTINGS = LinkSettings(window_seconds=0.0, bytes_max=90_000, queue_max=1000, queue_bytes_max=1 << 20, hole_seconds=0.5)
 
@@ -121,3 +123,27 @@ async def test_a_peer_that_is_gone_for_good_is_not_looked_for_for_ever(
     gateway.ask(2)
     await gateway.answer_to(2)
     assert items.AskStates(1, "bob") not in [await peers["shard"].taken.get() for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (RecordNotFound("no user 'nobody'"), "1004 RecordNotFoundError: no user 'nobody'"),
+        (Overloaded("later"), "90004 NetworkError: later"),
+        (KeyError("a secret"), "90002 DatabaseError: shard.fail: RayTaskError(KeyError)"),
+    ],
+)
+async def test_an_error_of_the_domain_crosses_a_call(peers: dict[str, Peer], raised: Exception, expected: str) -> None:
+    """Whoever asked for what does not exist must not be told to try again; a fault of the other one is its own affair."""
+
+    async def fail() -> None:
+        raise RayTaskError("fail", "", raised, "", 1, "").as_instanceof_cause()
+
+    peers["shard"] = shard = Peer("shard")
+    shard.fail = Method(fail)  # type: ignore[attr-defined]
+
+    with pytest.raises(OpenIMError) as caught:
+        await refs.call("shard", "test", "fail")
+
+    assert str(caught.value) == expected
+    assert not isinstance(caught.value, RayTaskError)
