@@ -132,12 +132,15 @@ class SupervisorActor:
             return self._placement
         async with self._moving:
             if user_id not in self._placement.dedicated and await self._make_room():
-                try:
-                    await self._dedicate(user_id)
-                except (OpenIMError, TimeoutError) as error:
-                    log.warning("dedicated inbox not started", error=str(error))
-                    await self._retire(user_id)
+                await self._dedicate_or_retire(user_id)
             return self._placement
+
+    async def _dedicate_or_retire(self, user_id: str) -> None:
+        try:
+            await self._dedicate(user_id)
+        except (OpenIMError, TimeoutError) as error:
+            log.warning("dedicated inbox not started", error=str(error))
+            await self._retire(user_id)
 
     async def _make_room(self) -> bool:
         """Give the longest idle dedicated actor back if there are as many as there may be; False if none is idle."""
@@ -208,17 +211,27 @@ class SupervisorActor:
 
     async def _recover(self) -> None:
         names = await asyncio.to_thread(_dedicated_names, self._namespace)
-        dedicated: dict[str, str] = {}
+        serving: dict[str, str] = {}
+        idle: list[str] = []
         for name in names:
             try:
                 user_id = await call(name, self._namespace, "dedicated_to", seconds=READY_SECONDS)
-            except OpenIMError:
-                continue
-            dedicated[user_id] = name
+                if await call(name, self._namespace, "incarnation"):
+                    serving[user_id] = name
+                else:
+                    idle.append(user_id)
+            except OpenIMError as error:
+                log.info("dedicated inbox does not answer; it is ended", error=str(error))
+                await asyncio.to_thread(_end, name, self._namespace)
         # Also without any: what the predecessor was about to place may have been told to one actor only.
-        self._placement = self._next(dedicated)
+        self._placement = self._next(serving)
         self._recovered.set()
         await self._publish(except_for=())
+        async with self._moving:
+            for user_id in idle:
+                # Whether her old home has let go, nobody knows: it is told again.
+                if user_id not in self._placement.dedicated:
+                    await self._dedicate_or_retire(user_id)
 
     # --- health
 

@@ -133,6 +133,11 @@ class Inbox:
         self._positions_known = True
         self.loaded = True
 
+    @property
+    def positions_known(self) -> bool:
+        """Tell whether her read positions were taken over from the store."""
+        return self._positions_known
+
     # --- deliveries
 
     @property

@@ -75,6 +75,8 @@ class InboxShard:
         self._ended = EndedTokens()
         self._to_refresh: dict[str, None] = {}
         self._reloads: list[tuple[float, LoadInbox | LoadToken]] = []
+        self._after_saves: set[str] = set()
+        """Users who came back before what they had left to be saved was: read earlier, their positions would go backwards."""
         self._loading: dict[str, bool] = {}
         """User -> whether what is being read is out of date already and must be read again."""
 
@@ -248,7 +250,8 @@ class InboxShard:
         if not kicked:
             return
         records = [(one.token_digest, user_id, one.platform_id, TOKEN_KICKED, one.token_expires_at) for one in kicked]
-        self._saves.save(user_id, lambda call: items.SaveTokens(call, records), lambda: None)
+        # At most one for each valid token of the user: an ended one is not registered again.
+        self._saves.save(user_id, lambda call: items.SaveTokens(call, records), lambda: None, must=True)
 
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
@@ -371,7 +374,10 @@ class InboxShard:
 
     def saved(self, item: items.Reply, now: float) -> None:
         """Take a persistence actor's answer to a save."""
-        self._saves.saved(item, now)
+        user_id = self._saves.saved(item, now)
+        if user_id in self._after_saves and not self._saves.concerns(user_id):
+            self._after_saves.discard(user_id)
+            self._load(user_id)
 
     def repeat_saves(self, persistence: str) -> None:
         """Say again what a persistence actor hasn't answered."""
@@ -419,10 +425,14 @@ class InboxShard:
         del self._inboxes[inbox.user_id]
         self._repairs.pop(inbox.user_id, None)
         self._to_refresh.pop(inbox.user_id, None)
+        self._after_saves.discard(inbox.user_id)
 
     def _load(self, user_id: str) -> None:
         if user_id in self._loading:
             self._loading[user_id] = True
+            return
+        if not self._inboxes[user_id].positions_known and self._saves.concerns(user_id):
+            self._after_saves.add(user_id)
             return
         self._loading[user_id] = False
         self._outbox.load(LoadInbox(user_id))

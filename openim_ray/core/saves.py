@@ -29,7 +29,7 @@ class StateSaves:
     Saves that aren't confirmed yet; each is repeated until it is.
 
     Promise: of each user one is under way at a time, in order, so that an earlier position that had to be repeated never replaces
-    a later one. Limit: `queue_max` wait per user, beyond it `save` refuses.
+    a later one. Limit: `queue_max` wait per user, beyond it `save` refuses, unless it `must` not.
     """
 
     def __init__(
@@ -58,24 +58,34 @@ class StateSaves:
         """Tell whether something of a user is under way."""
         return user_id in self._queues
 
-    def save(self, user_id: str, make: Callable[[int], SavedItem], on_saved: Callable[[], None]) -> bool:
-        """Save an item that `make` makes of its call number; False if too much waits."""
+    def save(
+        self, user_id: str, make: Callable[[int], SavedItem], on_saved: Callable[[], None], *, must: bool = False
+    ) -> bool:
+        """
+        Save an item that `make` makes of its call number; False if too much waits.
+
+        What `must` be saved waits behind the rest however much that is: nobody would say it again.
+        """
         queue = self._queues.setdefault(user_id, deque())
-        if len(queue) >= self._queue_max:
+        if len(queue) >= self._queue_max and not must:
             return False
         queue.append(_Save(user_id, make(self._outbox.next_call()), on_saved))
         if len(queue) == 1:
             self._send(queue[0])
         return True
 
-    def saved(self, reply: items.Reply, now: float) -> None:
-        """Take a persistence actor's answer; what it could not take is repeated a little later."""
+    def saved(self, reply: items.Reply, now: float) -> str:
+        """
+        Take a persistence actor's answer and return whose save it was, empty if nobody's.
+
+        What it could not take is repeated a little later.
+        """
         user_id = self._users.get(reply.call)
         if user_id is None:
-            return
+            return ""
         if reply.code:
             self._retries[reply.call] = now + self._retry_seconds
-            return
+            return user_id
         del self._users[reply.call]
         self._retries.pop(reply.call, None)
         queue = self._queues[user_id]
@@ -85,6 +95,7 @@ class StateSaves:
         else:
             del self._queues[user_id]
         done.on_saved()
+        return user_id
 
     def repeat(self, persistence: str) -> None:
         """Say again what a persistence actor hasn't answered."""

@@ -44,7 +44,7 @@ def _of_hub(hub: Hub) -> dict[str, Sized]:
 
 def _of_shard(shard: Shard) -> dict[str, Sized]:
     kept = _fields(shard.logs, "_for_log", "_for_facts", "_ensuring", "_writes", "_retries", "_reloads", "_dirty")
-    kept |= _fields(shard.inboxes, "_waiting", "_repairs", "_to_refresh", "_reloads", "_loading")
+    kept |= _fields(shard.inboxes, "_waiting", "_repairs", "_to_refresh", "_reloads", "_loading", "_after_saves")
     kept |= _fields(shard.inboxes._saves, "_queues", "_users", "_retries")
     kept["waiting in logs"] = [1] * (shard.logs._waiting.entries or shard.logs._waiting.bytes)
     kept["waiting in inboxes"] = [1] * (shard.inboxes._waiting_room.entries or shard.inboxes._waiting_room.bytes)

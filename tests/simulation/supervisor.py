@@ -36,14 +36,24 @@ class SupervisorProcess(Process):
         return self._placement if self.serving else None
 
     async def _recover(self) -> None:
-        dedicated: dict[str, str] = {}
+        serving: dict[str, str] = {}
+        idle: list[str] = []
         for name in self.world.dedicated_names():
             user_id = await self._call(name, lambda there: there.dedicated_user)
-            if user_id:
-                dedicated[user_id] = name
-        self._placement = self._next(dedicated)
+            if not user_id:
+                self.world.end_dedicated(name)
+            elif await self._call(name, lambda there: there.reported_incarnation()):
+                serving[user_id] = name
+            else:
+                idle.append(user_id)
+        self._placement = self._next(serving)
+        self._moving = True
         self.begin()
         await self._publish(())
+        for user_id in idle:
+            if not await self._dedicate(user_id):
+                await self._retire(user_id)
+        self._moving = False
 
     def move(self, user_id: str) -> None:
         """Give a user an actor of her own, or take it back."""

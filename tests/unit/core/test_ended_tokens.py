@@ -8,6 +8,7 @@ from openim_ray.core.inbox import HANDSHAKE_SECONDS_MAX
 from openim_ray.core.inbox_shard import TOKEN_KICKED, InboxShard
 from openim_ray.core.loads import LoadToken
 from openim_ray.core.outbox import Outbox
+from openim_ray.core.saves import SavedItem
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
 
@@ -182,3 +183,20 @@ def test_the_latest_ended_tokens_are_remembered() -> None:
     ended.add(["c"])
 
     assert [digest in ended for digest in ("a", "b", "c")] == [True, False, True]
+
+
+def test_that_a_token_was_ended_is_saved_even_if_too_much_waits() -> None:
+    """The store would let it in again after a restart."""
+    inboxes = Inboxes()
+    for _ in range(1_000):
+        inboxes.shard._saves.save("alice", lambda call: items.SavePositions(call, "alice", {}), lambda: None)
+    new = items.Register(2, "alice", 8, 1, "new", 1 << 40, "go", WALL_MS + 1, 2)
+    inboxes.ask(register(1, again=False), new)
+
+    ended: list[str] = []
+    while sent := [item for _, item in inboxes.outbox.take_items() if isinstance(item, SavedItem)]:
+        for item in sent:
+            ended += [record[0] for record in item.records] if isinstance(item, items.SaveTokens) else []
+            inboxes.shard.saved(items.Reply(item.call), inboxes.now)
+
+    assert ended == ["old"]

@@ -97,3 +97,19 @@ def test_too_many_saves_of_a_user_are_refused() -> None:
     saves = Saves()
 
     assert [saves.save("alice", seq) for seq in range(4)] == [True, True, True, False]
+
+
+def test_what_must_be_saved_waits_however_much_waits() -> None:
+    """That a token was ended, nobody would say again."""
+    saves = Saves()
+    for seq in range(3):
+        saves.save("alice", seq)
+    saves.left()
+
+    assert saves.saves.save(
+        "alice", lambda call: items.SavePositions(call, "alice", {"si": (9, 0, 0)}), lambda: None, must=True
+    )
+
+    for call in (1, 2, 3):
+        saves.answer(call)
+    assert [seq for _, _, seq in saves.left()] == [1, 2, 9]

@@ -9,6 +9,9 @@ from openim_ray.core.loads import LoadInbox
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_settings import ShardSettings
+from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.message import StreamHead
+from openim_ray.domain.sequence import ConversationSeq
 
 PLACEMENT = Placement(epoch=2, shards=("inbox-0", "inbox-1"), dedicated={"carol": "inbox-carol", "dave": "inbox-dave"})
 WALL_MS = 1_800_000_000_000
@@ -133,3 +136,51 @@ def test_a_fault_after_a_break_does_not_keep_the_rest_from_being_said_again(monk
 
     assert repeated == ["persistence-0"]
     assert [one.what for one in shard.outbox.failures.take()] == ["sessions after a link reset"]
+
+
+def test_an_inbox_that_comes_back_is_not_read_before_its_position_is_saved() -> None:
+    """Its move was given up: what was read earlier would take the position back, although it is answered."""
+    chat = ConversationID("si_a_b")
+    shard = make_shard("inbox-0")
+    shard.receive("gateway-0", [items.AskStates(1, LOCAL)], 0.0, WALL_MS)
+    head = StreamHead(chat, ConversationSeq(9), WALL_MS, {})
+    shard.inboxes.inbox_loaded(LOCAL, [chat], {}, {chat: head}, 0.0, WALL_MS)
+    mark = items.SetPosition(2, LOCAL, chat, 7, exact=False, operation_id="op", notify=False)
+    shard.receive("gateway-0", [mark], 0.0, WALL_MS)
+    (save,) = [item for _, item in shard.outbox.take_items() if isinstance(item, items.SavePositions)]
+    shard.outbox.take_loads()
+
+    away = Placement(epoch=3, shards=PLACEMENT.shards, dedicated={**PLACEMENT.dedicated, LOCAL: "inbox-own"})
+    shard.place(away, {})
+    assert shard.saves_for_others
+    shard.place(Placement(epoch=4, shards=PLACEMENT.shards, dedicated=PLACEMENT.dedicated), {f"user:{LOCAL}": 2})
+    shard.receive("gateway-0", [items.AskStates(3, LOCAL)], 0.0, WALL_MS)
+    assert shard.outbox.take_loads() == []
+
+    shard.receive("persistence-0", [items.Reply(save.call)], 0.0, WALL_MS)
+
+    assert shard.outbox.take_loads() == [LoadInbox(LOCAL)]
+
+
+def test_an_inbox_that_comes_back_takes_nothing_that_was_read_before() -> None:
+    """A read that was under way when it left says nothing of the position that was saved since."""
+    chat = ConversationID("si_a_b")
+    shard = make_shard("inbox-0")
+    shard.receive("gateway-0", [items.AskStates(1, LOCAL)], 0.0, WALL_MS)
+    head = StreamHead(chat, ConversationSeq(9), WALL_MS, {})
+    shard.inboxes.inbox_loaded(LOCAL, [chat], {}, {chat: head}, 0.0, WALL_MS)
+    shard.link_reset("inbox-1", 0.0, WALL_MS)
+    mark = items.SetPosition(2, LOCAL, chat, 7, exact=False, operation_id="op", notify=False)
+    shard.receive("gateway-0", [mark], 0.0, WALL_MS)
+    (save,) = [item for _, item in shard.outbox.take_items() if isinstance(item, items.SavePositions)]
+    away = Placement(epoch=3, shards=PLACEMENT.shards, dedicated={**PLACEMENT.dedicated, LOCAL: "inbox-own"})
+    shard.place(away, {})
+    shard.place(Placement(epoch=4, shards=PLACEMENT.shards, dedicated=PLACEMENT.dedicated), {f"user:{LOCAL}": 2})
+    shard.receive("gateway-0", [items.AskStates(3, LOCAL)], 0.0, WALL_MS)
+    shard.outbox.take_loads()
+
+    shard.inboxes.inbox_loaded(LOCAL, [chat], {}, {chat: head}, 0.0, WALL_MS)
+    assert shard.outbox.take_loads() == []
+    shard.receive("persistence-0", [items.Reply(save.call)], 0.0, WALL_MS)
+
+    assert shard.outbox.take_loads() == [LoadInbox(LOCAL)]
