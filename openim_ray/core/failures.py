@@ -37,7 +37,7 @@ class Failures:
     def __init__(self) -> None:
         self._failures: deque[Failure] = deque(maxlen=FAILURES_MAX)
 
-    def attempt(self, what: str, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
+    def attempt(self, what: str, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
         """Do something; False if it failed, which is noted under the name `what`."""
         try:
             action(*args, **kwargs)

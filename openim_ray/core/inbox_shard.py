@@ -7,7 +7,7 @@ delivered while an inbox is loaded is counted; who was kicked does not come back
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,9 @@ TOKEN_KICKED = 2
 
 Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout
 
+LOOKED_AT_ONCE = 1_000
+"""So many inboxes are looked at each time whether they are idle, in turn: with more of them an idle one stays a little longer."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -46,7 +49,7 @@ class InboxShard:
     Owner of the inboxes of some partitions.
 
     Limits: `waiting_max` requests with `waiting_bytes_max` bytes wait for inboxes to be loaded (beyond it they are refused as
-    temporary); an inbox without sessions is given back after `idle_seconds`.
+    temporary); an inbox without sessions is given back after `idle_seconds`, at the latest when all others have been looked at.
     """
 
     def __init__(
@@ -63,7 +66,8 @@ class InboxShard:
         self._epochs = dict(epochs)
         self._settings = settings
         self._started = now
-        self._inboxes: dict[str, Inbox] = {}
+        self._inboxes: OrderedDict[str, Inbox] = OrderedDict()
+        self._gateways: dict[str, None] = {}
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
         self._waiting: dict[str, deque[tuple[str, Request]]] = {}
@@ -119,6 +123,8 @@ class InboxShard:
     def request(self, peer: str, item: Request, partition: str, now: float, wall_ms: int) -> None:
         """Handle a request to an inbox, as soon as it is loaded."""
         inbox = self.activate(item.user_id, partition, now)
+        if isinstance(item, items.Register):
+            self._gateways[peer] = None
         if inbox.loaded:
             self._handle(inbox, peer, item, now, wall_ms)
             return
@@ -258,17 +264,23 @@ class InboxShard:
         if maxima:
             self._outbox.send(session.gateway, items.Repair(session.connection, maxima))
 
-    def drop_sessions_of(self, gateway: str) -> None:
-        """Forget the sessions of a gateway process, and those that were about to be registered."""
+    def drop_sessions_of(self, gateway: str) -> bool:
+        """Forget the sessions of a gateway process, and those that were about to be registered; True if there were any."""
+        if gateway not in self._gateways:
+            return False
+        del self._gateways[gateway]
+        found = False
         for inbox in self._inboxes.values():
             for address in [one for one in inbox.sessions if one[0] == gateway]:
                 inbox.unregister(address)
+                found = True
         for user_id in list(self._waiting):
             self._stop_waiting(user_id, lambda peer, _connection: peer == gateway)
+        return found
 
     def gateways(self) -> list[str]:
-        """Return the gateways that hold sessions."""
-        return list(dict.fromkeys(address[0] for inbox in self._inboxes.values() for address in inbox.sessions))
+        """Return the gateways that have registered sessions, since they were last dropped."""
+        return list(self._gateways)
 
     def refresh_all(self, since_ms: int, now: float) -> None:
         """Look at the stores again: deliveries from other shards may be lost. Idle inboxes are given back instead."""
@@ -397,11 +409,14 @@ class InboxShard:
             self._outbox.load(load)
 
     def give_back_idle(self, now: float) -> None:
-        """Give back inboxes without sessions that were not used for a while; a later use loads them again."""
+        """Look at some inboxes, and give those back without sessions that were not used for a while; a later use loads them again."""
         # Not before a Go SDK that has synced here syncs anew for certain.
         idle_since = now - max(self._settings.idle_seconds, SYNC_PAUSE_MS / 1000)
-        for inbox in [one for one in self._inboxes.values() if self._is_idle(one, idle_since)]:
-            self._give_back(inbox)
+        for user_id in list(islice(self._inboxes, LOOKED_AT_ONCE)):
+            inbox = self._inboxes[user_id]
+            self._inboxes.move_to_end(user_id)
+            if self._is_idle(inbox, idle_since):
+                self._give_back(inbox)
 
     def _is_idle(self, inbox: Inbox, since: float) -> bool:
         unused = inbox.last_used <= since and not inbox.sessions

@@ -133,8 +133,7 @@ class Shard:
     def _sweep(self, now: float) -> None:
         for peer in self.inboxes.gateways():
             heard, _ = self._heard.setdefault(peer, (now, self._wall_ms))
-            if now - heard > self._settings.lease_seconds:
-                self.inboxes.drop_sessions_of(peer)
+            if now - heard > self._settings.lease_seconds and self.inboxes.drop_sessions_of(peer):
                 self.outbox.send(peer, items.Expired(self._wall_ms))
         self.inboxes.give_back_idle(now)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from openim_ray.core import inbox_shard as inbox_shard_module
 from openim_ray.core import items
+from openim_ray.core.inbox_shard import InboxShard
 from openim_ray.core.loads import LoadInbox
+from openim_ray.core.outbox import Outbox
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_settings import ShardSettings
@@ -184,3 +187,37 @@ def test_an_inbox_that_comes_back_takes_nothing_that_was_read_before() -> None:
     shard.receive("persistence-0", [items.Reply(save.call)], 0.0, WALL_MS)
 
     assert shard.outbox.take_loads() == [LoadInbox(LOCAL)]
+
+
+def test_idle_inboxes_are_given_back_though_only_some_are_looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In turn: those with a device, which stay, must not hide the others."""
+    monkeypatch.setattr(inbox_shard_module, "LOOKED_AT_ONCE", 2)
+    shard = InboxShard("inbox-0", Outbox(0), {}, ("persistence-0",), ShardSettings(), 0.0)
+    for number in range(6):
+        user_id = f"user-{number}"
+        shard.activate(user_id, "7", 0.0)
+        shard.inbox_loaded(user_id, [], {}, {}, 0.0, WALL_MS)
+        if number < 4:
+            shard.request(
+                "gateway-0", items.Register(number, user_id, number, 1, "d", 0, "go", 0, 1), "7", 0.0, WALL_MS
+            )
+
+    left = []
+    for _ in range(3):
+        shard.give_back_idle(1_000.0)
+        left.append(len(list(shard.active())))
+
+    assert left == [6, 6, 4]
+
+
+def test_a_silent_gateway_is_told_once_that_its_sessions_are_over() -> None:
+    """Not every second; one that had none is told nothing."""
+    shard = make_shard("inbox-0")
+    loaded(shard)
+    shard.receive("gateway-1", [items.Heartbeat()], 0.0, WALL_MS)
+    told: list[tuple[str, items.AnyItem]] = []
+    for now in (16.0, 18.0):
+        shard.tick(now, WALL_MS)
+        told += [one for one in shard.outbox.take_items() if isinstance(one[1], items.Expired)]
+
+    assert told == [("gateway-0", items.Expired(WALL_MS))]
