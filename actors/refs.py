@@ -121,8 +121,6 @@ class Links:
         self.name = name
         self.incarnation = incarnation
         self.resets = 0
-        self.batches_sent = 0
-        self.items_sent = 0
         self._namespace = namespace
         self._settings = settings
         self._user = user
@@ -143,11 +141,6 @@ class Links:
                 self._break(peer)
             elif peer.outbound.waiting:
                 self._pump(peer)
-
-    def connected(self, peer_name: str) -> bool:
-        """Tell whether the link to a peer stands."""
-        peer = self._peers.get(peer_name)
-        return peer is not None and peer.outbound.connected
 
     async def receive(self, data: bytes) -> str | bytes:
         """
@@ -199,8 +192,6 @@ class Links:
 
     def _stamped(self, peer: _Peer, batch: items.Batch) -> items.Batch:
         """Return a batch that leaves, with the word which channel of the peer is refused here."""
-        self.batches_sent += 1
-        self.items_sent += len(batch.items)
         refuses = peer.inbound.refused_channel(peer.outbound.receiver_incarnation)
         return msgspec.structs.replace(batch, refuses=refuses) if refuses else batch
 

@@ -27,9 +27,6 @@ class Batcher(Generic[T]):
         self._waiting: deque[tuple[T, int]] = deque()
         self._busy = False
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def add(self, entry: T, size: int) -> bool:
         """Let an entry wait; False if the queue is full."""
         if not self._room.enter(size):

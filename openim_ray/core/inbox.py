@@ -37,6 +37,9 @@ It starts no sync within 5 s of the last one's start (OpenIM wire, §8.1), which
 """
 
 
+DESCRIBED_MAX = 10
+"""A description names so many of the newest deliveries."""
+
 HANDSHAKE_SECONDS_MAX = 60.0
 """A connection is registered so long at most after its token was looked at (`[gateway] handshake_seconds` allows no more)."""
 
@@ -55,7 +58,6 @@ class DeviceSession:
     client: str
     accepted_ms: int
     order: int
-    background: bool = False
 
     @property
     def address(self) -> Address:
@@ -71,7 +73,6 @@ class _Entry:
     max_seq: int = 0
     max_time: int = 0
     sent_seq: int = 0
-    row_max_seq: int = 0
     learnt_ms: int = 0
     position: ReadPosition = _NOTHING_READ
     staged: ReadPosition | None = None
@@ -82,16 +83,15 @@ class _Entry:
         self.sent_seq = max(self.sent_seq, sent_seq)
 
     def state(self) -> ConversationState:
-        max_seq = self.row_max_seq or self.max_seq
-        read_seq = min(self.position.effective(self.sent_seq), max_seq)
-        return ConversationState(max(self.position.min_seq, 1), max_seq, read_seq, self.max_time)
+        read_seq = min(self.position.effective(self.sent_seq), self.max_seq)
+        return ConversationState(max(self.position.min_seq, 1), self.max_seq, read_seq, self.max_time)
 
 
 class Inbox:
     """
     State of one inbox at its owner.
 
-    Limit: `buffer_max` recent deliveries are kept; a reader whose position is older aligns by conversation seqs.
+    Limit: `buffer_max` recent deliveries are kept, for who asks what the inbox was told lately.
     """
 
     def __init__(self, user_id: str, epoch: int, first_seq: int, *, buffer_max: int = 256) -> None:
@@ -161,15 +161,6 @@ class Inbox:
         self._buffer.append((inbox_seq, conversation_id, seq))
         return inbox_seq
 
-    def deliveries_since(self, position: InboxPosition) -> list[tuple[InboxSeq, str, int]] | None:
-        """Return (inbox seq, conversation, seq) after a position, or None if the buffer no longer reaches back so far."""
-        if position.epoch != self._epoch or position.seq > self._seq:
-            return None
-        oldest = self._buffer[0][0] if self._buffer else self._seq + 1
-        if position.seq + 1 < oldest and position.seq != self._seq:
-            return None
-        return [delivery for delivery in self._buffer if delivery[0] > position.seq]
-
     # --- questions
 
     def states(self, conversation_ids: Sequence[str] | None = None) -> dict[str, ConversationState]:
@@ -196,14 +187,20 @@ class Inbox:
         return {
             "user_id": self.user_id,
             "position": {"epoch": self._epoch, "seq": self._seq},
-            "buffer": {"deliveries": len(self._buffer), "limit": self._buffer.maxlen},
+            "buffer": {
+                "deliveries": len(self._buffer),
+                "limit": self._buffer.maxlen,
+                "newest": [
+                    {"seq": inbox_seq, "conversation_id": conversation_id, "conversation_seq": seq}
+                    for inbox_seq, conversation_id, seq in list(self._buffer)[-DESCRIBED_MAX:]
+                ],
+            },
             "devices": [
                 {
                     "gateway": session.gateway,
                     "connection": session.connection,
                     "platform": session.platform_id,
                     "client": session.client,
-                    "background": session.background,
                     "connected_at_ms": session.accepted_ms,
                 }
                 for session in sorted(self.sessions.values(), key=lambda one: (one.accepted_ms, one.order))

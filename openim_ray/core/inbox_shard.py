@@ -222,7 +222,7 @@ class InboxShard:
         # Before the answer: who has that needs no other repair.
         if item.again and session.address in inbox.sessions:
             self._repair(inbox, session, item.since_ms)
-        value = _encode(items.Registered(sync_due, [one.address for one in kicked]))
+        value = _encode(items.Registered(sync_due))
         self._outbox.send(peer, items.Reply(item.call, value=value))
 
     def _check_token(self, inbox: Inbox, session: DeviceSession, item: items.Register, now: float) -> None:
@@ -499,7 +499,6 @@ def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
         fanout.operation_id,
         fanout.body,
         connections,
-        fanout.sender_sync,
     )
 
 

@@ -176,7 +176,6 @@ class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
     operation_id: str
     body: bytes
     connections: list[int]
-    sender_sync: bool = True
 
 
 class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):
@@ -228,7 +227,6 @@ class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     sync_due: bool = False
-    kicked: list[Address] = []
 
 
 # --- shard to shard ---------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ def test_a_batch_is_bounded_in_entries_and_bytes() -> None:
 
     assert many.take() == [0, 1, 2]
     assert large.take() == [0, 1]
-    assert len(large) == 3
+    large.done()
+    assert large.take() == [2, 3]
 
 
 def test_an_entry_that_is_too_large_goes_alone() -> None:

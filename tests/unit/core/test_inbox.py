@@ -80,21 +80,6 @@ def test_the_position_goes_on_across_owners() -> None:
     assert inbox.position < Inbox("alice", 4, 0).position
 
 
-def test_a_reader_within_the_buffer_is_told_what_she_lacks() -> None:
-    """Beyond it, or with a position of another epoch, she aligns by conversation seqs."""
-    inbox = make_inbox()
-    for seq in range(1, 7):
-        inbox.deliver(fanout(seq), 0)
-
-    since = inbox.deliveries_since(InboxPosition(3, InboxSeq(14)))
-
-    assert since == [(InboxSeq(15), CHAT, 5), (InboxSeq(16), CHAT, 6)]
-    assert inbox.deliveries_since(InboxPosition(3, InboxSeq(16))) == []
-    assert inbox.deliveries_since(InboxPosition(3, InboxSeq(11))) is None
-    assert inbox.deliveries_since(InboxPosition(2, InboxSeq(15))) is None
-    assert inbox.deliveries_since(InboxPosition(3, InboxSeq(17))) is None
-
-
 def test_a_read_mark_only_raises_and_counts_when_it_is_durable() -> None:
     """What is on its way is built upon, but not told."""
     inbox = make_inbox(9, position=ReadPosition(4))
@@ -194,7 +179,22 @@ def test_description_counts_unread_and_names_devices() -> None:
     described = inbox.describe()
 
     assert described["position"] == {"epoch": 3, "seq": 10}
+    assert described["buffer"] == {"deliveries": 0, "limit": 4, "newest": []}
     assert described["conversations"] == [
         {"conversation_id": CHAT, "max_seq": 5, "read_seq": 2, "unread": 3, "newest_at_ms": 5}
     ]
     assert "digest" not in str(described)
+
+
+def test_description_names_the_newest_deliveries() -> None:
+    """As many as the buffer holds, each with its place in the inbox and in its conversation."""
+    inbox = make_inbox()
+    for seq in range(1, 7):
+        inbox.deliver(fanout(seq), 0)
+
+    buffer = inbox.describe()["buffer"]
+
+    assert isinstance(buffer, dict)
+    assert buffer["deliveries"] == 4
+    assert buffer["newest"][0] == {"seq": 13, "conversation_id": CHAT, "conversation_seq": 3}
+    assert buffer["newest"][-1] == {"seq": 16, "conversation_id": CHAT, "conversation_seq": 6}
