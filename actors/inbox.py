@@ -297,27 +297,30 @@ class InboxActor:
 
     async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:
         shard = self._serving()
-        if await self._are_ensured(ensures):
-            ensured = ensures
-        else:
-            # One of them may be what the store can't take: its neighbours pass.
-            ensured = [one for one in ensures if len(ensures) > 1 and await self._are_ensured([one])]
-        for one in ensures:
-            if one in ensured:
+        for one, is_ensured in zip(ensures, await self._ensured(ensures), strict=True):
+            if is_ensured:
                 shard.logs.rows_ensured(one.home_key)
             else:
                 shard.logs.load_failed(one, self._loop.time())
         shard.logs.flush(wall_ms())
         self._perform()
 
-    async def _are_ensured(self, ensures: list[EnsureRows]) -> bool:
+    async def _ensured(self, ensures: list[EnsureRows]) -> list[bool]:
+        """Tell of which chats the rows are there now; messages wait for the others, which are asked for again."""
         assert self._directory is not None
         try:
             await self._directory.ensure_conversations([row for one in ensures for row in _single_chat_rows(one)])
-        except Exception as error:  # noqa: BLE001 - whatever it was, messages wait for the rows: they are asked for again
-            log.warning("rows not ensured", conversations=len(ensures), error=repr(error))
-            return False
-        return True
+        except OpenIMError as error:
+            # The store is down: each of them alone would take as long again.
+            log.warning("rows not ensured", chats=len(ensures), error=str(error))
+            return [False] * len(ensures)
+        except Exception as error:  # noqa: BLE001 - whatever it was
+            log.warning("rows not ensured", chats=len(ensures), error=repr(error))
+            if len(ensures) == 1:
+                return [False]
+            # One of them may be what the store can't take: its neighbours pass.
+            return [(await self._ensured([one]))[0] for one in ensures]
+        return [True] * len(ensures)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)

@@ -97,12 +97,12 @@ class Inbox:
     def __init__(self, user_id: str, epoch: int, first_seq: int, *, buffer_max: int = 256) -> None:
         self.user_id = user_id
         self.loaded = False
+        self.positions_known = False
         self.last_used = 0.0
         self.sessions: dict[Address, DeviceSession] = {}
         self._last_sync_ms: dict[int, int] = {}
         self._closed_unsynced: set[int] = set()
         self._logged_out: dict[int, float] = {}
-        self._positions_known = False
         self._epoch = epoch
         self._seq = first_seq
         self._entries: dict[str, _Entry] = {}
@@ -124,19 +124,14 @@ class Inbox:
         """
         for conversation_id in conversation_ids:
             entry = self._entries.setdefault(conversation_id, _Entry())
-            if not self._positions_known:
+            if not self.positions_known:
                 entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
             entry = self._entries.setdefault(conversation_id, _Entry())
-            learnt_ms = wall_ms if self._positions_known else head.max_time
+            learnt_ms = wall_ms if self.positions_known else head.max_time
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)
-        self._positions_known = True
+        self.positions_known = True
         self.loaded = True
-
-    @property
-    def positions_known(self) -> bool:
-        """Tell whether her read positions were taken over from the store."""
-        return self._positions_known
 
     # --- deliveries
 

@@ -62,7 +62,9 @@ class Directory:
         self.reading = 0
         self.reading_max = 0
         self.refused_user = ""
+        self.is_down = False
         self.ensured: list[int] = []
+        self.was_asked = asyncio.Event()
 
     async def conversations(self, user_id: str) -> list[Conversation]:
         """See `ports.ConversationStore`."""
@@ -91,6 +93,9 @@ class Directory:
     async def ensure_conversations(self, rows: list[Conversation]) -> None:
         """See `ports.ConversationStore`; refuses `refused_user`, and with her all others of the same call."""
         self.ensured.append(len(rows))
+        self.was_asked.set()
+        if self.is_down:
+            raise Unavailable("down")
         if self.refused_user in {row.owner_user_id for row in rows}:
             raise ValueError("a fault of ours")
 
@@ -193,12 +198,30 @@ async def test_rows_that_a_store_refuses_keep_no_other_chat_waiting(
     actor.on_items("gateway-0", [text(3, "bob"), text(4, "carol")])
     write = await others.until_sent(items.StoreLog)
     assert isinstance(write, items.StoreLog)
-    assert (write.home_key, directory.ensured[0]) == ("alice_bob", 4)
+    assert (write.home_key, directory.ensured[:3]) == ("alice_bob", [4, 2, 2])
 
     directory.refused_user = ""
     write = await others.until_sent(items.StoreLog)
     assert isinstance(write, items.StoreLog)
     assert write.home_key == "alice_carol"
+
+
+async def test_rows_are_not_asked_for_one_by_one_while_the_store_is_down(
+    actor: InboxActor, others: Others, directory: Directory
+) -> None:
+    """Each would wait for the store's deadline: together they are written as soon as it is back."""
+    actor.on_items("gateway-0", [text(1, "bob", stored=False), text(2, "carol", stored=False)])
+    for _ in range(2):
+        await others.until_sent(items.Accepted)
+    directory.is_down = True
+    actor.on_items("gateway-0", [text(3, "bob"), text(4, "carol")])
+    await directory.was_asked.wait()
+
+    directory.is_down = False
+    await others.until_sent(items.StoreLog)
+    await others.until_sent(items.StoreLog)
+
+    assert set(directory.ensured) == {4}
 
 
 async def test_a_placement_that_was_not_heard_of_is_found(actor: InboxActor, others: Others) -> None:
