@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from openim_ray.core import items
+from openim_ray.core.failures import INTERNAL_ERROR
 from openim_ray.core.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.errors import OpenIMError, Overloaded
@@ -159,12 +160,17 @@ class GatewayProcess:
     # --- what the hub wants done
 
     def perform(self) -> None:
-        """Do what the hub wants done: effects, then items, then one write per connection."""
-        for failure in self.hub.failures.take():
-            log.error("item failed", **failure._asdict())
+        """
+        Do what the hub wants done: effects, then items, then one write per connection.
+
+        A fault in one effect leaves the others alone; who has missed a push is closed and syncs.
+        """
         while effects := self.hub.take_effects():
             for effect in effects:
-                self._apply(effect)
+                if not self.hub.failures.attempt(type(effect).__name__, self._apply, effect):
+                    self._failed(effect)
+        for failure in self.hub.failures.take():
+            log.error("item failed", **failure._asdict())
         for peer, item in self.hub.take_items():
             self._send(peer, item)
         self._flush()
@@ -183,6 +189,14 @@ class GatewayProcess:
             self._kick(effect.connection)
         elif isinstance(effect, Close):
             self.close_for_sync(effect.connection, effect.reason)
+
+    def _failed(self, effect: Effect) -> None:
+        if isinstance(effect, Push):
+            for number in effect.connections:
+                # At once: its session takes the message for written, and what follows must not be.
+                self.close(number, INTERNAL_ERROR)
+        elif isinstance(effect, ReadRun):
+            self.hub.run_failed(effect.run)
 
     def _push(self, push: Push) -> None:
         framed: dict[Encoding, bytes] = {}

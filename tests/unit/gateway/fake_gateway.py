@@ -129,8 +129,12 @@ class Waiting:
     Who waits for a request.
     """
 
-    def complete(self, reply: object, error: object) -> None:
+    def __init__(self) -> None:
+        self.replies: list[object] = []
+
+    def complete(self, reply: object, _error: object) -> None:
         """Hear how it ended."""
+        self.replies.append(reply)
 
 
 async def _nothing(_begin: int, _end: int) -> list[StoredMessage]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import NoReturn
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.core import items
 from openim_ray.domain import errors
@@ -13,7 +14,7 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.message import StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.gateway import process as process_module
-from tests.unit.gateway.fake_gateway import SHARD, FakeGateway
+from tests.unit.gateway.fake_gateway import SHARD, FakeGateway, Waiting
 
 
 async def test_a_kicked_client_that_does_not_read_is_cut_off() -> None:
@@ -123,6 +124,33 @@ async def test_a_long_run_is_written_whole() -> None:
     await asyncio.sleep(0)
 
     assert gateway.process.pushes == 41
+
+
+async def test_a_fault_in_one_effect_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who misses a push because of it is closed and syncs; who waits for an answer gets it."""
+    gateway = FakeGateway()
+    client, transport = gateway.connect("bob")
+    other, other_transport = gateway.connect("carol")
+    waiting = Waiting()
+    gateway.hub.ask_inbox(
+        "carol", lambda call: items.AskStates(call, "carol"), waiting, asyncio.get_running_loop().time() + 10
+    )
+    gateway.process.perform()
+    (question,) = [item for item in gateway.sent if isinstance(item, items.AskStates)]
+
+    def fail(*_arguments: object, **_options: object) -> NoReturn:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(process_module, "push_messages", fail)
+    delivery = items.Delivery("si_alice_bob", 1, "alice", "c", "op", b"body", [client.connection.number])
+    with capture_logs() as logs:
+        gateway.process.receive(SHARD, [delivery, items.Reply(question.call)])
+
+    assert waiting.replies == [items.Reply(question.call)]
+    assert (transport.is_closing(), other_transport.is_closing()) == (True, False)
+    assert other.connection.number in gateway.process.connections
+    assert [line["what"] for line in logs if line["event"] == "item failed"] == ["Push"]
+    assert "secret" not in str(logs)
 
 
 def stored_message(seq: int, size: int) -> StoredMessage:
