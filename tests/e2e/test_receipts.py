@@ -28,7 +28,7 @@ async def test_reading_clears_the_count_and_tells_the_writer(clients: Clients, w
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 async def test_a_dialogue_is_read_on_both_sides(clients: Clients, one: str, other: str) -> None:
-    """A reader's own messages lie between those she reads: each side's count becomes 0, and each learns what was read."""
+    """A question and two answers: each side's count becomes 0, and each learns what the other has read."""
     alice = await clients.open(one, clients.user("alice"))
     bob = await clients.open(other, clients.user("bob"))
     question = await bob.send_text(alice.user_id, "question")
