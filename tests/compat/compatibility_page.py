@@ -62,7 +62,8 @@ class NamedTestsRan:
 
     def __init__(self, config: pytest.Config) -> None:
         options = config.option
-        narrowed = options.keyword or options.markexpr or options.deselect or options.collectonly
+        is_part = hasattr(config, "workerinput")  # of a run in several processes, whose first one sees all reports
+        narrowed = is_part or options.keyword or options.markexpr or options.deselect or options.collectonly
         self._whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not narrowed
         self._passed: set[str] = set()
 

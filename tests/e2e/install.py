@@ -8,6 +8,7 @@ that need it are skipped.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -48,29 +49,36 @@ def node() -> str:
 @functools.cache
 def chromium() -> str:
     """Return the path of Chromium, installed by the system's package manager if this may be done."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is not None:
-        return path
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Unavailable("Chromium is not installed, and only root on a Debian system may have it installed here")
-    _run(["apt-get", "update", "-qq"])
-    _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "chromium"])
-    return shutil.which("chromium") or _unavailable("apt-get installed chromium, but there is none")
+    return _found_or_installed(("chromium", "chromium-browser", "google-chrome"), "chromium")
 
 
 @functools.cache
 def debian(program: str, package: str) -> str:
     """Return the path of a program of a Debian package, installed if this may be done; no service is started by that."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    found = shutil.which(program, path=path)
-    if found is not None:
+    return _found_or_installed((program,), package)
+
+
+def _found_or_installed(programs: Sequence[str], package: str) -> str:
+    with _alone():
+        found = _find(programs)
+        if found is not None:
+            return found
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise Unavailable(
+                f"{package} is not installed, and only root on a Debian system may have it installed here"
+            )
+        _run(["apt-get", "update", "-qq"])
+        with _no_services():
+            _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package])
+        found = _find(programs)
+        if found is None:
+            raise Unavailable(f"apt-get installed {package}, but there is no {programs[0]}")
         return found
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Unavailable(f"{program} is not installed, and only root on a Debian system may have it installed here")
-    _run(["apt-get", "update", "-qq"])
-    with _no_services():
-        _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package])
-    return shutil.which(program, path=path) or _unavailable(f"apt-get installed {package}, but there is no {program}")
+
+
+def _find(programs: Sequence[str]) -> str | None:
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    return next(filter(None, (shutil.which(program, path=path) for program in programs)), None)
 
 
 @contextlib.contextmanager
@@ -100,10 +108,19 @@ def python_client() -> Path:
 
 
 def _once(stamp: Path, wanted: str, command: Sequence[str]) -> None:
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    _run(command)
-    stamp.write_text(wanted)
+    with _alone():
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        _run(command)
+        stamp.write_text(wanted)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep the other processes of this run from installing the same at the same time."""
+    with Path(__file__).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(command: Sequence[str]) -> None:
@@ -116,7 +133,3 @@ def _run(command: Sequence[str]) -> None:
         raise Unavailable(f"{command[0]}: {error}") from error
     if done.returncode:
         raise Unavailable(f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout).strip()[-300:]}")
-
-
-def _unavailable(reason: str) -> str:
-    raise Unavailable(reason)

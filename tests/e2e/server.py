@@ -11,7 +11,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from tests.e2e.ports import free_ports
 
 START_SECONDS = 90.0  # `up` itself gives up after 60
 STOP_SECONDS = 15.0
@@ -50,7 +51,7 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
         self.log_file = folder / "up.log"
-        self.ws_port, self.api_port = _free_ports(2)
+        self.ws_port, self.api_port = free_ports(2)
         self.answers: list[tuple[str, int]] = []
         """Path and errCode of every HTTP answer to this object."""
 
@@ -247,11 +248,3 @@ def _owned(mark: str) -> Iterator[tuple[int, str]]:
             if wanted in (process / "environ").read_bytes().split(b"\0"):
                 title = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 yield int(process.name), title
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.install import Unavailable, debian
+from tests.e2e.ports import free_ports
 from tests.e2e.program import ROOT, run
-from tests.e2e.server import Server, _free_ports
+from tests.e2e.server import Server
 from tests.e2e.sshd import Sshd
 from tests.integration.people import People
 
@@ -29,7 +30,7 @@ class Launched:
 
     def __init__(self, folder: Path) -> None:
         debian("rsync", "rsync")
-        ssh_port, *ports = _free_ports(6)
+        ssh_port, *ports = free_ports(6)
         self.server = Server(folder)
         self.sshd = Sshd(folder, ssh_port)
         self.name = f"openim-test-{os.getpid()}"

@@ -24,8 +24,9 @@ from openim_ray.protocol.identifiers import Platform
 from tests.certificates import Pair, make_pair
 from tests.e2e.install import Unavailable
 from tests.e2e.nginx import Nginx
+from tests.e2e.ports import free_ports
 from tests.e2e.program import run
-from tests.e2e.server import Server, _free_ports
+from tests.e2e.server import Server
 
 WAIT_SECONDS = 60.0
 CONNECTIONS_MAX = 3
@@ -56,7 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A running server."""
     folder = tmp_path_factory.mktemp("tls")
     pair = make_pair(folder, "first")
-    (proxy_port,) = _free_ports(1)
+    (proxy_port,) = free_ports(1)
     place = Place(Server(folder), pair, proxy_port)
     place.server._environment.update(
         OPENIM_SERVER_HOSTS="127.0.0.1,::1",

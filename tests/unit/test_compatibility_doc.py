@@ -76,7 +76,9 @@ SUITE = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 1), (("tests",), 0), (("-k", "test_a"), 0)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [((), 1), (("-p", "xdist", "-n", "2"), 1), (("tests",), 0), (("-k", "test_a"), 0)]
+)
 def test_a_whole_run_needs_every_named_test(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
     """A named test that is skipped fails the run of the whole suite, and no other run."""
     (tmp_path / "tests").mkdir()
