@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.metrics import render_metrics
-from openim_ray.actors.placement import ASK_SECONDS, follow_placement
+from openim_ray.actors.placement_updates import ASK_SECONDS, follow_placement
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -26,12 +26,13 @@ from openim_ray.actors.settings import (
 )
 from openim_ray.api.app import build_api
 from openim_ray.core import items
-from openim_ray.core.hub import Hub
+from openim_ray.core.gateway.hub import Hub
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.gateway.addresses import AddressLimits
 from openim_ray.gateway.broker import HubBroker
+from openim_ray.gateway.deadlines import Times
 from openim_ray.gateway.listeners import Listeners
-from openim_ray.gateway.process import GatewayProcess, Times
+from openim_ray.gateway.process import GatewayProcess
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
 from openim_ray.services import build_services

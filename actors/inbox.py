@@ -13,7 +13,7 @@ import structlog
 
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
-from openim_ray.actors.placement import ASK_SECONDS, ASK_SECONDS_DEDICATED, follow_placement
+from openim_ray.actors.placement_updates import ASK_SECONDS, ASK_SECONDS_DEDICATED, follow_placement
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -22,9 +22,9 @@ from openim_ray.actors.settings import (
     persistence_names,
     shard_settings,
 )
-from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
+from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.domain.conversation import (
     Conversation,
     SessionType,

@@ -15,10 +15,11 @@ from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
 from openim_ray.actors.settings import link_settings, load_actor_config
 from openim_ray.core import items
-from openim_ray.core.writer import LogJob, StateJob, Writer
+from openim_ray.core.persistence.writer import LogJob, StateJob, Writer
 from openim_ray.domain.errors import OpenIMError, Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import ReadPosition, WriteResult
+from openim_ray.domain.message import WriteResult
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_message_store, open_state_store
 

@@ -1,5 +1,5 @@
 """
-Every call from one actor to another: the only file, besides the supervisor's start-up, with `.remote(` in it.
+Every call from one actor to another: nobody else uses `.remote(`, but for the supervisor's start-up and questions from outside (`query.py`).
 
 `Links` carries the items of the state machines in batches, by Ray calls for now. Ray's async actors run calls out of order and a
 call to a dying actor may or may not have run; `core/channel.py` gives order and at-most-once, and this file turns every way a call can
@@ -52,7 +52,7 @@ class LinkUser(Protocol):
 
 class LinkSettings:
     """
-    Limits of links: see `[links]` in `config.py`.
+    Limits of links: see `[links]` in `config/settings.py`.
     """
 
     def __init__(

@@ -132,26 +132,8 @@ def _status(options: argparse.Namespace) -> int:
     elif not found.running:
         return _fail(found.detail, found.exit_status)
     else:
-        _print_status(found)
+        status.show(found)
     return found.exit_status
-
-
-def _print_status(found: Any) -> None:
-    console = Console()
-    console.print("ready" if found.ready else f"not ready: {found.detail}", markup=False)
-    for url in (*found.ws_urls, *found.api_urls):
-        console.print(f"  {url}", markup=False)
-    if not found.actors:
-        return
-    table = Table("actor", "incarnation", "figures")
-    for actor in found.actors:
-        figures = {key: value for key, value in actor.items() if key not in ("name", "incarnation")}
-        table.add_row(
-            str(actor["name"]),
-            str(actor.get("incarnation", ""))[:8],
-            ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items()),
-        )
-    console.print(table)
 
 
 # --- users

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from openim_ray.domain.read_position import unread_count
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
         LogState,
         LogWrite,
         MessageRef,
-        ReadPosition,
         StoredMessage,
         StreamHead,
         WriteResult,
     )
     from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
+    from openim_ray.domain.read_position import ReadPosition
 
 
 class MessageReader(Protocol):
@@ -282,6 +284,11 @@ class ConversationState(NamedTuple):
     max_seq: int
     read_seq: int
     max_time: int
+
+    @property
+    def unread(self) -> int:
+        """How many of the messages are unread."""
+        return unread_count(self.max_seq, self.read_seq)
 
 
 class Broker(Protocol):

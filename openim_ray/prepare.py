@@ -32,8 +32,6 @@ PORT_SECONDS = 5.0
 """How long the ports of a server that was killed may take to come free: its processes end one after the other."""
 
 PORT_CHECK_SECONDS = 0.05
-PORT_SECONDS = 5.0
-PORT_PAUSE_SECONDS = 0.05
 _SPECIFIC = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
@@ -163,9 +161,8 @@ def _make_secret(path: Path) -> None:
 
 def _free_ports(hosts: Sequence[str], ws_port: int, api_port: int, patience: float) -> tuple[int, int]:
     if not (ws_port and api_port):
-        patience = (
-            PORT_SECONDS  # a port that the system chose for one address may be taken on another: it chooses again
-        )
+        # A port that the system chose for one address may be taken on another: it chooses again.
+        patience = PORT_SECONDS
     deadline = time.monotonic() + patience
     while True:
         with contextlib.ExitStack() as held:  # both at once, or both might be the same

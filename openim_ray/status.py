@@ -7,6 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.console import Console
+from rich.table import Table
+
 from openim_ray.actors import cluster
 from openim_ray.actors.query import ask
 from openim_ray.actors.run_file import RunFileDamaged, read_run_file
@@ -64,3 +67,24 @@ def look(config: Config, seconds: float) -> Status:
         return Status(True, False, str(error), *urls)
     failing = ", ".join(f"{part}: {said}" for part, said in parts.items() if said != "ok")
     return Status(True, bool(ready), "" if ready else failing, *urls, actors)
+
+
+def show(found: Status) -> None:
+    """
+    Print it for people.
+    """
+    console = Console()
+    console.print("ready" if found.ready else f"not ready: {found.detail}", markup=False)
+    for url in (*found.ws_urls, *found.api_urls):
+        console.print(f"  {url}", markup=False)
+    if not found.actors:
+        return
+    table = Table("actor", "incarnation", "figures")
+    for actor in found.actors:
+        figures = {key: value for key, value in actor.items() if key not in ("name", "incarnation")}
+        table.add_row(
+            str(actor["name"]),
+            str(actor.get("incarnation", ""))[:8],
+            ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items()),
+        )
+    console.print(table)

@@ -161,7 +161,7 @@ async def _ensure(data_dir: Path, database: str, kind: str) -> None:
         raise ValueError(f"storage kind {kind!r}: one of {', '.join(KINDS)}")
     if kind == "memory":
         return
-    from openim_ray.storage.sqlite.schema import ensure_schema
+    from openim_ray.storage.sqlite.migrate import ensure_schema
 
     with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
         path = data_dir / f"{database}.db"

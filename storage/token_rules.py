@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openim_ray.domain.token_state import KICKED
+
 if TYPE_CHECKING:
     from openim_ray.ports import TokenRecord
-
-KICKED = 2
 
 
 def merged(old: TokenRecord | None, new: TokenRecord) -> TokenRecord:

@@ -4,7 +4,7 @@ Routes of tokens (OpenIM wire, §6.3).
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.auth_pb2 import (
     forceLogoutReq,
     getAdminTokenReq,

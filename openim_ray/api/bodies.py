@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from google.protobuf.message import DecodeError
 
-from openim_ray.api.routes import Request, Route
+from openim_ray.api.route import Request, Route
 from openim_ray.domain import errors
 from openim_ray.protocol.bodies import from_json_dict
 

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from openim_ray.api.answers import CORS, Envelope, failure, protobuf_success, respond, success
 from openim_ray.api.bodies import SMALL_BYTES, BodyUnread, is_protobuf, is_small, parse_json, parse_protobuf, read_body
-from openim_ray.api.metrics import ApiMetrics
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.call_metrics import ApiMetrics
+from openim_ray.api.route import Call, Route
 from openim_ray.config import ApiSection
 from openim_ray.domain import errors
 from openim_ray.services import Services

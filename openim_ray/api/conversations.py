@@ -4,7 +4,8 @@ Routes that read conversation rows (OpenIM wire, §6.7).
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
+from openim_ray.domain.read_position import unread_count
 from openim_ray.protocol.pb.conversation_pb2 import (
     ConversationElem,
     GetAllConversationsReq,
@@ -29,7 +30,7 @@ from openim_ray.protocol.pb.conversation_pb2 import (
 )
 from openim_ray.protocol.pb.jssdk_pb2 import ConversationMsg
 from openim_ray.services.authority import Authority
-from openim_ray.services.views import conversation
+from openim_ray.services.wire_views import conversation
 
 
 async def get_conversation(call: Call, request: GetConversationReq) -> GetConversationResp:
@@ -115,7 +116,7 @@ def _element(one: ConversationMsg) -> ConversationElem:
     return ConversationElem(
         conversationID=one.conversation.conversationID,
         recvMsgOpt=one.conversation.recvMsgOpt,
-        unreadCount=max(one.maxSeq - one.readSeq, 0),
+        unreadCount=unread_count(one.maxSeq, one.readSeq),
         IsPinned=one.conversation.isPinned,
         msgInfo=MsgInfo(
             serverMsgID=newest.serverMsgID,

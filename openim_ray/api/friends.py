@@ -4,7 +4,7 @@ Routes of friends and black lists, as far as a login and a first message read th
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.relation_pb2 import (
     getDesignatedFriendsReq,
     getDesignatedFriendsResp,
@@ -20,7 +20,7 @@ from openim_ray.protocol.pb.relation_pb2 import (
     getPaginationFriendsResp,
 )
 from openim_ray.services.authority import Authority
-from openim_ray.services.views import black_info, friend_info
+from openim_ray.services.wire_views import black_info, friend_info
 
 
 async def get_friend_list(call: Call, request: getPaginationFriendsReq) -> getPaginationFriendsResp:

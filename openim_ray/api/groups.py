@@ -4,7 +4,7 @@ Routes of groups, as far as a login reads them (OpenIM wire, §6.5, §8.6).
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.group_pb2 import (
     BatchGetIncrementalGroupMemberReq,
     BatchGetIncrementalGroupMemberResp,

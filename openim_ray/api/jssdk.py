@@ -4,7 +4,7 @@ Routes of the pure-JavaScript client (OpenIM wire, §10.2).
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.jssdk_pb2 import (
     GetActiveConversationsReq,
     GetActiveConversationsResp,

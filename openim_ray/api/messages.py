@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.msg_pb2 import (
     GetConversationsHasReadAndMaxSeqReq,
     GetConversationsHasReadAndMaxSeqResp,

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.domain import errors
 from openim_ray.services.authority import Authority
 

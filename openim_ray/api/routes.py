@@ -1,56 +1,28 @@
 """
-What a route is: one entry of the table by which the API is served, documented and tested.
+The table of all routes. A new route is one entry in the module of its area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from google.protobuf.message import Message
+from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, users
+from openim_ray.api.route import Route
 
-from openim_ray.services import Services
-from openim_ray.services.authority import Authority, Caller
+_ALL: tuple[Route[Any], ...] = (
+    *auth.ROUTES,
+    *users.ROUTES,
+    *friends.ROUTES,
+    *groups.ROUTES,
+    *conversations.ROUTES,
+    *messages.ROUTES,
+    *jssdk.ROUTES,
+    *not_built.ROUTES,
+)
 
-Request = TypeVar("Request", bound=Message)
+TABLE = MappingProxyType({route.path: route for route in _ALL})
+"""Every official route by its path, built or not."""
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """
-    One request beside its body: who asks, as part of what, from where.
-
-    `operation_id` goes with everything that the call causes: the pure-JavaScript client knows its own actions by it.
-    """
-
-    services: Services
-    caller: Caller | None
-    operation_id: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Route(Generic[Request]):
-    """
-    A path, what its body is, what it does, and who may call it.
-
-    `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
-    authority is OWNER. `takes_protobuf` allows bodies as protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for
-    an answer of zero bytes. A handler answers None for messages without fields.
-    """
-
-    path: str
-    request: type[Request]
-    handle: Callable[[Call, Request], Awaitable[Message | None]]
-    authority: Authority
-    owner: str = ""
-    takes_protobuf: bool = False
-    if_empty: bytes = b""
-
-    def owner_of(self, request: Request) -> str:
-        """Return the user that a body names as the owner."""
-        value: Any = request
-        for name in self.owner.split(".") if self.owner else ():
-            value = getattr(value, name)
-        return str(value) if self.owner else ""
+if len(TABLE) != len(_ALL):
+    raise ValueError("a path stands in the route table twice")

@@ -4,7 +4,7 @@ Routes of accounts (OpenIM wire, §6.3).
 
 from __future__ import annotations
 
-from openim_ray.api.routes import Call, Route
+from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.user_pb2 import (
     accountCheckReq,
     accountCheckResp,
@@ -21,7 +21,7 @@ from openim_ray.protocol.pb.user_pb2 import (
     userRegisterReq,
 )
 from openim_ray.services.authority import Authority
-from openim_ray.services.views import user_info, user_of
+from openim_ray.services.wire_views import user_info, user_of
 
 
 async def user_register(call: Call, request: userRegisterReq) -> None:

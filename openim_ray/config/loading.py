@@ -7,14 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openim_ray.config.catalogue import ALIASES, catalogue, sections
+from openim_ray.config.setting_index import ALIASES, catalogue, sections
 from openim_ray.config.settings import Config
 from openim_ray.config.values import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from openim_ray.config.catalogue import Setting
+    from openim_ray.config.setting_index import Setting
 
 FILE_VARIABLE = "OPENIM_CONFIG"
 PREFIX = "OPENIM_"

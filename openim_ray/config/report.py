@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from openim_ray.config.catalogue import catalogue, secret_from_text, sections
+from openim_ray.config.setting_index import catalogue, secret_from_text, sections
 from openim_ray.config.settings import Config
 from openim_ray.config.values import Secret, show
 
 if TYPE_CHECKING:
-    from openim_ray.config.catalogue import Setting
+    from openim_ray.config.setting_index import Setting
 
 FILE_WIDTH = 100
 

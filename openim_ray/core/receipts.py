@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from openim_ray.core.conversation_log import Draft
 from openim_ray.domain.conversation import SessionType, notification_stream_id
 from openim_ray.domain.ids import ClientMessageID, ServerMessageID, UserID
+from openim_ray.domain.message import Draft
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 if TYPE_CHECKING:

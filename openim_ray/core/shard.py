@@ -1,7 +1,7 @@
 """
 The shard: everything one inbox actor owns, its conversation logs and its users' inboxes.
 
-Each half is a machine of its own (`core/log_shard.py`, `core/inbox_shard.py`); this file joins them: it routes what arrives, and
+Each half is a machine of its own (`core/logs/log_shard.py`, `core/inboxes/inbox_shard.py`); this file joins them: it routes what arrives, and
 carries deliveries from logs to inboxes, here by a call, elsewhere by an item. Nothing in it waits: what needs a store is
 asked for (`loads`) or sent (`outgoing`), and goes on when the answer comes.
 """
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.inbox_shard import InboxShard
-from openim_ray.core.log_shard import LogShard
-from openim_ray.core.numbers import first_number
-from openim_ray.core.outbox import Outbox
+from openim_ray.core.call_numbers import first_number
+from openim_ray.core.inboxes.inbox_shard import InboxShard
+from openim_ray.core.logs.log_shard import LogShard
 from openim_ray.core.repair import REPAIR_MARGIN_MS
+from openim_ray.core.shard_outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

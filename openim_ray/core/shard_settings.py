@@ -11,7 +11,7 @@ from openim_ray.core.repair import REPEATS_AT_ONCE
 
 class ShardSettings(NamedTuple):
     """
-    Limits of a shard; see `config.py` for what each means.
+    Limits of a shard; see `config/settings.py` for what each means.
     """
 
     multi_login_policy: int = 1

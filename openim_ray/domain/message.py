@@ -11,6 +11,23 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.sequence import ConversationSeq
 
 
+class Draft(NamedTuple):
+    """
+    A message on its way into the log; `body` is the encoded MsgData without seq and sendTime.
+    """
+
+    conversation_id: ConversationID
+    sender_id: UserID
+    client_id: ClientMessageID
+    server_id: ServerMessageID
+    content_type: int
+    sender_sync: bool
+    operation_id: str
+    body: bytes
+    read: tuple[str, int] | None = None
+    """A read mark (reader, seq) that becomes durable with the message."""
+
+
 class StoredMessage(NamedTuple):
     """
     One row of a conversation log. `send_time` is in Unix milliseconds.
@@ -110,24 +127,3 @@ class WriteResult(NamedTuple):
 
     outcome: Outcome
     existing: dict[int, MessageRef]
-
-
-class ReadPosition(NamedTuple):
-    """
-    How far a user has read a conversation, as she said; her own sends count besides.
-
-    `has_read_seq` is what was set; own messages up to `sent_seen` don't raise it (it may have been lowered on purpose).
-    `min_seq` is the first seq she may see (0 = from the beginning).
-    """
-
-    has_read_seq: int = 0
-    sent_seen: int = 0
-    min_seq: int = 0
-
-    def effective(self, sent_seq: int) -> int:
-        """
-        Return the read position, given the seq of the user's own newest message.
-
-        A user has read what she wrote (OpenIM wire, §4.6 step 8): own messages never count as unread.
-        """
-        return max(self.has_read_seq, sent_seq if sent_seq > self.sent_seen else 0)

@@ -19,7 +19,7 @@ from openim_ray.ports import ConversationState, TokenRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from openim_ray.core.hub import Request
+    from openim_ray.core.gateway.hub import Request
     from openim_ray.domain.errors import OpenIMError
     from openim_ray.gateway.process import GatewayProcess
 

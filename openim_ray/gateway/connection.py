@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from openim_ray.gateway.rate_limit import RateLimit
     from openim_ray.protocol.encoding import Encoding
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -35,29 +36,6 @@ def frame(opcode: int, payload: bytes) -> bytes:
     if size < 1 << 16:
         return _HEADER_16.pack(_FINAL | opcode, 126, size) + payload
     return _HEADER_64.pack(_FINAL | opcode, 127, size) + payload
-
-
-class RateLimit:
-    """
-    A token bucket: `rate` a second on average, `burst` at once.
-    """
-
-    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = burst
-        self._updated = now
-
-    def allows(self, now: float, cost: float = 1.0) -> bool:
-        """Take a token, or more for something big; False if there are not as many."""
-        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
-        self._updated = now
-        if self._tokens < cost:
-            return False
-        self._tokens -= cost
-        return True
 
 
 class QueueLimits(NamedTuple):

@@ -11,33 +11,27 @@ import structlog
 
 from openim_ray.core import items
 from openim_ray.core.failures import INTERNAL_ERROR
-from openim_ray.core.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
 from openim_ray.domain.conversation import is_notification_stream
-from openim_ray.domain.errors import OpenIMError, Overloaded
-from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, RateLimit, frame
+from openim_ray.domain.errors import OpenIMError
+from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, frame
+from openim_ray.gateway.deadlines import Deadlines
+from openim_ray.gateway.rate_limit import RateLimit
+from openim_ray.gateway.runs import RunReader
 from openim_ray.protocol.frames import Response
-from openim_ray.protocol.identifiers import Platform, RequestIdentifier
+from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.messages import push_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import Any
 
-    from openim_ray.core.session import Run
-    from openim_ray.domain.message import StoredMessage
+    from openim_ray.core.gateway.session import Run
+    from openim_ray.gateway.deadlines import Times
     from openim_ray.ports import MessageReader
     from openim_ray.protocol.encoding import Encoding
 
 log = structlog.get_logger(__name__)
-
-RUN_READ_SECONDS = 8.0
-READ_AGAIN_SECONDS = 0.2
-RUN_CHUNK_ROWS = 16
-RUN_BYTES_MAX = 4 << 20
-"""A missing run with more bytes closes the connection: clients' own syncs read less at once."""
-
-RUNS_AT_ONCE = 64
-"""Missing runs that are read at the same time; the others wait their turn, or a repair of many sessions would fail for want of room."""
 
 CLOSES_PER_SECOND = 200
 CLOSES_AT_ONCE = 50
@@ -54,17 +48,6 @@ class Context(Protocol):
     def complete(self, reply: items.Accepted | items.Reply | None, error: OpenIMError | None) -> None:
         """Hear how it ended; called once."""
         ...
-
-
-class Times:
-    """
-    Deadlines of connections in seconds; see `[gateway]` in the configuration.
-    """
-
-    def __init__(self, read: float, write: float, web_ping: float) -> None:
-        self.read = read
-        self.write = write
-        self.web_ping = web_ping
 
 
 class GatewayProcess:
@@ -86,21 +69,24 @@ class GatewayProcess:
         self.hub = hub
         self.connections: dict[int, Connection] = {}
         self.pushes = 0
-        self.slow_clients = 0
+        self._slow = 0
         self.runs_read = 0
-        self._reader = reader
+        self._runs = RunReader(reader)
         self._send = send
         self._flush = flush
         self._wall_ms = wall_ms
-        self._times = times
+        self._deadlines = Deadlines(times)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_flush: list[Connection] = []
-        self._leaving: list[tuple[float, Connection]] = []
         self._next_sweep = 0.0
-        self._room_to_read = asyncio.Semaphore(RUNS_AT_ONCE)
         self._to_close: dict[int, str] = {}
         self._closes = RateLimit(CLOSES_PER_SECOND, CLOSES_AT_ONCE, self._loop.time())
+
+    @property
+    def slow_clients(self) -> int:
+        """Connections cut off because they read too slowly, or nothing."""
+        return self._slow + self._deadlines.stalled
 
     # --- what happens
 
@@ -122,7 +108,9 @@ class GatewayProcess:
         self._close_some()
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
-            self._sweep(now)
+            for connection in self._deadlines.sweep(list(self.connections.values()), now):
+                self._queue(connection, frame(PING, b""))
+            self.flush()
 
     def add(self, connection: Connection) -> None:
         """Take a connection."""
@@ -132,8 +120,7 @@ class GatewayProcess:
         """Forget a connection that is read no more; what its socket has not taken yet has the write deadline to leave."""
         connection.gone = True
         self.connections.pop(connection.number, None)
-        if connection.unsent_bytes:
-            self._leaving.append((self._loop.time() + self._times.write, connection))
+        self._deadlines.leave(connection, self._loop.time())
         self.hub.close(connection.number)
         self.perform()
 
@@ -147,7 +134,7 @@ class GatewayProcess:
         waiting, self._to_flush = self._to_flush, []
         for connection in waiting:
             if not connection.flush(now):
-                self.slow_clients += 1
+                self._slow += 1
                 log.info("slow client cut off", user=connection.user_id)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -247,10 +234,8 @@ class GatewayProcess:
         connection.end(GOING_AWAY, self._loop.time())
 
     async def _read(self, run: Run) -> None:
-        deadline = self._loop.time() + RUN_READ_SECONDS
         try:
-            async with self._room_to_read:
-                rows = await self._rows_of(run, deadline)
+            rows = await self._runs.read(run)
         except Exception as error:  # noqa: BLE001 - whatever it was, the sessions must not wait for ever
             log.warning("run not readable", error=repr(error))
             self.hub.run_failed(run)
@@ -258,54 +243,11 @@ class GatewayProcess:
             self.hub.run_read(run, rows)
         self.perform()
 
-    async def _rows_of(self, run: Run, deadline: float) -> list[StoredMessage]:
-        rows: list[StoredMessage] = []
-        size = 0
-        for begin in range(run.begin, run.end + 1, RUN_CHUNK_ROWS):
-            chunk = await self._chunk_of(run, begin, deadline)
-            size += sum(len(row.body) for row in chunk)
-            if size > RUN_BYTES_MAX:
-                raise Overloaded(f"more than {RUN_BYTES_MAX} bytes")
-            rows += chunk
-        return rows
-
-    async def _chunk_of(self, run: Run, begin: int, deadline: float) -> list[StoredMessage]:
-        end = min(begin + RUN_CHUNK_ROWS - 1, run.end)
-        while True:
-            try:
-                return await self._reader.read_range(run.conversation_id, begin, end, end - begin + 1)  # type: ignore[arg-type]
-            except OpenIMError:
-                if self._loop.time() >= deadline:
-                    raise
-            await asyncio.sleep(READ_AGAIN_SECONDS)
-
     # --- parts
 
     def _queue(self, connection: Connection, framed: bytes) -> None:
         if connection.queue(framed):
             self._to_flush.append(connection)
-
-    def _sweep(self, now: float) -> None:
-        ping = frame(PING, b"")
-        for connection in list(self.connections.values()):
-            if now - connection.last_heard > self._times.read:
-                connection.abort()
-            elif connection.stalled(now, self._times.write):
-                self.slow_clients += 1
-                connection.abort()
-            elif connection.platform_id == Platform.WEB and now - connection.last_pinged > self._times.web_ping:
-                connection.last_pinged = now
-                self._queue(connection, ping)
-        self._cut_off_leaving(now)
-        self.flush()
-
-    def _cut_off_leaving(self, now: float) -> None:
-        leaving, self._leaving = self._leaving, []
-        for deadline, connection in leaving:
-            if deadline <= now:
-                connection.abort()
-            elif connection.unsent_bytes:
-                self._leaving.append((deadline, connection))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from openim_ray.core import items
-from openim_ray.core.session import ClientKind, Session
+from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.identifiers import RequestIdentifier
@@ -209,7 +209,7 @@ class Requests:
             client.session.synced(GetMaxSeqResp.FromString(data).maxSeqs)
 
     def _sets_position(self, client: Client, request: Request) -> bool:
-        """Tell whether pushes are held until this request is answered (`core/session.py`)."""
+        """Tell whether pushes are held until this request is answered (`core/gateway/session.py`)."""
         return client.session.holding and _SETS_POSITION.get(client.session.kind) == request.req_identifier
 
 

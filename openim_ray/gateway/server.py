@@ -12,20 +12,21 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from openim_ray.core import items
-from openim_ray.core.hub import Device
-from openim_ray.core.session import ClientKind, Session
+from openim_ray.core.gateway.hub import Device
+from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.gateway.broker import FutureContext
-from openim_ray.gateway.connection import PONG, TEXT, Connection, QueueLimits, RateLimit, frame
+from openim_ray.gateway.connection import PONG, TEXT, Connection, QueueLimits, frame
+from openim_ray.gateway.rate_limit import RateLimit
 from openim_ray.gateway.requests import Client, Requests, UnknownRequest, success
-from openim_ray.protocol.errors import HandshakeError, ProtocolError
 from openim_ray.protocol.handshake import Handshake, connect_answer, parse_handshake
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.limits import MAX_REQUEST_FRAME_BYTES
+from openim_ray.protocol.malformed import HandshakeError, ProtocolError
 from openim_ray.protocol.text_frames import TextFrameType, parse_text_frame, pong
 
 if TYPE_CHECKING:
-    from openim_ray.core.hub import Hub
+    from openim_ray.core.gateway.hub import Hub
     from openim_ray.gateway.addresses import AddressLimits
     from openim_ray.gateway.process import GatewayProcess
     from openim_ray.protocol.frames import Request

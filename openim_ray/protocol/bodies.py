@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 
 Json = Any
 """What a JSON parser yields: dict, list, str, int, float, bool or None."""

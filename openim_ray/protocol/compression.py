@@ -10,7 +10,7 @@ from typing import Final
 
 from isal import igzip, isal_zlib
 
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 
 STORED_BELOW_BYTES: Final = 1000
 """Smaller messages are not compressed, only wrapped: it costs a checksum, and an answer fits one packet anyway."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from openim_ray.protocol import compression, gob, json_frames
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.limits import MAX_REQUEST_BYTES, MAX_REQUEST_FRAME_BYTES
+from openim_ray.protocol.malformed import ProtocolError
 
 # A client trusts its server further than a server its clients; this bounds the memory of one frame all the same.
 _RESPONSE_BYTES_MAX: Final = 64 << 20

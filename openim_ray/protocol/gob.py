@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
+from openim_ray.protocol.malformed import ProtocolError
 
 # Type ids that gob fixes (OpenIM wire, §2.3).
 _BOOL, _INT, _UINT, _FLOAT, _BYTES, _STRING, _COMPLEX = 1, 2, 3, 4, 5, 6, 7

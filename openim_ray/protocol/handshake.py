@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from openim_ray.protocol.encoding import Encoding, encoding_for
-from openim_ray.protocol.errors import HandshakeError
 from openim_ray.protocol.identifiers import Platform
+from openim_ray.protocol.malformed import HandshakeError
 
 _QUERY_CHARACTERS_MAX: Final = 16_384
 _PARAMETERS_MAX: Final = 64

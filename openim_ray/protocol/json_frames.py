@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
+from openim_ray.protocol.malformed import ProtocolError
 
 
 class _RequestObject(Request, frozen=True, gc=False):

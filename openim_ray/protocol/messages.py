@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.identifiers import MessageStatus
+from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 _Message = TypeVar("_Message", bound=Message)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 
 _NULL: Final = msgspec.Raw(b"null")
 

@@ -1,5 +1,5 @@
 """
-Use cases, as plain classes over the ports. Both shells, the WebSocket gateway and the HTTP API, call these and nothing below.
+Use cases, as plain classes over the ports. Both shells, the WebSocket gateway and the HTTP API, call these instead of stores and actors.
 """
 
 from __future__ import annotations

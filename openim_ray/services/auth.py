@@ -14,11 +14,12 @@ from openim_ray.config.settings import AuthSection
 from openim_ray.core.terminals import rival_platforms
 from openim_ray.domain import errors
 from openim_ray.domain.people import User
+from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import Broker, TokenReader, TokenRecord, UserStore
 from openim_ray.protocol.identifiers import Platform
-from openim_ray.services.attempts import FailureLimit
 from openim_ray.services.authority import Caller
-from openim_ray.services.terminals import KICKED, NORMAL, kicked, surplus
+from openim_ray.services.guess_limit import FailureLimit
+from openim_ray.services.superseded_tokens import kicked, surplus
 from openim_ray.services.tokens import Claims, TokenSigner, digest_of
 
 _DAY_SECONDS: Final = 86_400

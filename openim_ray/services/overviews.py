@@ -16,7 +16,7 @@ from openim_ray.services.messages import MessageReading
 from openim_ray.services.paging import page_of
 from openim_ray.services.relations import RelationService
 from openim_ray.services.users import UserService
-from openim_ray.services.views import conversation, friend_info_only, user_info
+from openim_ray.services.wire_views import conversation, friend_info_only, user_info
 
 ACTIVE_MAX: Final = 100
 """Conversations in one answer; also what a caller gets who doesn't say how many."""
@@ -91,7 +91,7 @@ class OverviewService:
         self, owner_id: str, rows: Sequence[Conversation], states: Mapping[str, ConversationState], places: range
     ) -> Overview:
         visible = [row for row in rows if _holds_message(states.get(row.conversation_id))]
-        unread = sum(_unread(states[row.conversation_id]) for row in visible)
+        unread = sum(states[row.conversation_id].unread for row in visible)
         visible.sort(key=lambda row: (row.is_pinned, states[row.conversation_id].max_time), reverse=True)
         chosen = visible[places.start : places.stop]
         newest = await self._messages.newest_messages(
@@ -133,7 +133,3 @@ def _element(row: Conversation, newest: bytes, state: ConversationState, peers: 
 
 def _holds_message(state: ConversationState | None) -> bool:
     return state is not None and state.max_seq >= max(state.min_seq, 1)
-
-
-def _unread(state: ConversationState) -> int:
-    return max(state.max_seq - state.read_seq, 0)

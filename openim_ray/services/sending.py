@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import SessionType, single_chat_id
 from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX, user_id_fault
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.identifiers import (
     NOTIFICATION_CONTENT_TYPES,
     ContentType,
@@ -21,6 +20,7 @@ from openim_ray.protocol.identifiers import (
     MessageSource,
     MessageStatus,
 )
+from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.messages import encode_unplaced, parse_message
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID, UserID
-    from openim_ray.domain.message import ReadPosition
+    from openim_ray.domain.read_position import ReadPosition
     from openim_ray.ports import TokenRecord
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import and_, bindparam, case, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.read_position import ReadPosition
+from openim_ray.domain.token_state import KICKED
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.sqlite.relational import RelationalReader, RelationalWriter
 from openim_ray.storage.sqlite.state_tables import POSITIONS, TOKENS
 from openim_ray.storage.sqlite.threads import Threads
-from openim_ray.storage.token_rules import KICKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -25,8 +25,8 @@ from openim_ray.storage.open import (
     prepare,
 )
 from openim_ray.storage.sqlite.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.sqlite.migrate import ensure_schema, revisions
 from openim_ray.storage.sqlite.relational import bind
-from openim_ray.storage.sqlite.schema import ensure_schema, revisions
 from openim_ray.storage.sqlite.state_tables import METADATA as STATE
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from pathlib import Path
-from openim_ray.storage.sqlite.schema import ensure_schema
+from openim_ray.storage.sqlite.migrate import ensure_schema
 sys.stdin.read()
 ensure_schema(Path(sys.argv[1]), "directory")
 """

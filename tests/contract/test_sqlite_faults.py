@@ -13,8 +13,9 @@ import pytest
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.errors import ArgsError, Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import Outcome, ReadPosition
+from openim_ray.domain.message import Outcome
 from openim_ray.domain.people import User
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.sqlite import connection as connections
 from openim_ray.storage.sqlite import writer as writers

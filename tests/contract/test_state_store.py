@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
 from tests.contract.conftest import NOW
 

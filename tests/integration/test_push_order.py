@@ -1,5 +1,5 @@
 """
-What each kind of client is pushed after it connected, and in which order (docs/guarantees, core/session.py).
+What each kind of client is pushed after it connected, and in which order (docs/guarantees, core/gateway/session.py).
 
 No official client repairs everything by itself: JavaScript counts a repeat as unread twice and never learns of a gap, PyPI takes the newest
 pushed seq as its position (OpenIM wire, §7.3, §10, §11).

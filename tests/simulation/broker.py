@@ -18,7 +18,7 @@ from tests.simulation.coroutines import Future
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from openim_ray.core.hub import Request
+    from openim_ray.core.gateway.hub import Request
     from openim_ray.domain.errors import OpenIMError
     from tests.simulation.gateways import GatewayProcess
 

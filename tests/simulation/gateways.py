@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.hub import Close, Completed, Device, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway.hub import Close, Completed, Device, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.core.placement import Placement
-from openim_ray.core.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp, SendMsgResp
@@ -29,7 +29,7 @@ from tests.simulation.stores import KICKED, Reader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.core.session import Run
+    from openim_ray.core.gateway.session import Run
     from tests.simulation.sockets import Socket
     from tests.simulation.world import World
 

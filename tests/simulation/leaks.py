@@ -12,7 +12,7 @@ from tests.simulation.shards import ShardProcess
 if TYPE_CHECKING:
     from collections.abc import Sized
 
-    from openim_ray.core.hub import Hub
+    from openim_ray.core.gateway.hub import Hub
     from openim_ray.core.shard import Shard
     from tests.simulation.world import World
 

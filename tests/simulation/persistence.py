@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.writer import LogJob, StateJob, Writer
+from openim_ray.core.persistence.writer import LogJob, StateJob, Writer
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import ConversationID
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
 from tests.simulation.coroutines import Future
 from tests.simulation.process import Process

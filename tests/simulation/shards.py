@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openim_ray.core.loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.core.shard import Shard
+from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import UserID

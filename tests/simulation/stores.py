@@ -16,7 +16,8 @@ from tests.simulation.coroutines import Future
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from openim_ray.domain.message import LogState, MessageRef, ReadPosition, StoredMessage, StreamHead
+    from openim_ray.domain.message import LogState, MessageRef, StoredMessage, StreamHead
+    from openim_ray.domain.read_position import ReadPosition
     from openim_ray.ports import TokenRecord
     from tests.simulation.process import Process
     from tests.simulation.world import World

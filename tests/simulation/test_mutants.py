@@ -53,6 +53,6 @@ def test_a_mutant_is_found(patch: Path, tmp_path: Path) -> None:
 def test_the_copy_is_what_runs(tmp_path: Path) -> None:
     """A tree in which the core cannot be imported fails: what is tested is the copy."""
     _copy(tmp_path)
-    (tmp_path / "openim_ray/core/hub.py").write_text("raise ImportError('the copy')\n", encoding="utf-8")
+    (tmp_path / "openim_ray/core/gateway/hub.py").write_text("raise ImportError('the copy')\n", encoding="utf-8")
 
     assert "the copy" in _run(tmp_path, "--seed", "0").stderr

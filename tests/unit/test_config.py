@@ -21,7 +21,7 @@ from openim_ray.config import (
     static_changes,
     to_payload,
 )
-from openim_ray.config.catalogue import ALIASES, Setting, catalogue
+from openim_ray.config.setting_index import ALIASES, Setting, catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

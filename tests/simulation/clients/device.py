@@ -19,7 +19,7 @@ from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Pushed, Re
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from openim_ray.core.session import ClientKind
+    from openim_ray.core.gateway.session import ClientKind
     from tests.simulation.world import World
 
 REQUEST_SECONDS_MAX = 10.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from openim_ray.core.session import ClientKind
+from openim_ray.core.gateway.session import ClientKind
 from openim_ray.domain.conversation import is_notification_stream
 from tests.simulation.clients.device import Device, RequestFailed
 from tests.simulation.clients.pulls import Range, ask_maxima, ask_states, pull_ranges, pull_seqs

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openim_ray.core.session import ClientKind
+from openim_ray.core.gateway.session import ClientKind
 from openim_ray.domain.conversation import is_notification_stream
 from tests.simulation.clients.device import Device, RequestFailed
 from tests.simulation.clients.pulls import Range, ask_states, pull_ranges

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 inbox_module = import_module("openim_ray.actors.inbox")  # the package has a function of that name
-placement_module = import_module("openim_ray.actors.placement")
+placement_module = import_module("openim_ray.actors.placement_updates")
 CHAT = ConversationID("si_alice_bob")
 MOVED = Placement(epoch=2, shards=("inbox-0",), dedicated={"carol": "inbox-user-carol"})
 

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
-from openim_ray.api.table import TABLE
+from openim_ray.api.routes import TABLE
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
 from openim_ray.storage.open import open_directory_store
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from openim_ray.api.routes import Route
+    from openim_ray.api.route import Route
 
 BUILT = [route for route in TABLE.values() if route.path not in NOT_BUILT]
 BODIES_PER_ROUTE = 60

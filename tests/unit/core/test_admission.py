@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.core.admission import FactsCache, single_chat_refusal
+from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
 from openim_ray.domain.conversation import ReceiveOption
 from openim_ray.domain.people import SingleChatFacts
 

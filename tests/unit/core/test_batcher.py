@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openim_ray.core.batcher import Batcher
+from openim_ray.core.persistence.batcher import Batcher
 
 
 def make_batcher(entries: int, size: int = 10) -> Batcher[int]:

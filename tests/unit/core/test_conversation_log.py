@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from openim_ray.core.conversation_log import Committed, ConversationLog, Draft, Repeated, Waiter
+from openim_ray.core.logs.conversation_log import Committed, ConversationLog, Repeated, Waiter
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StreamHead, WriteResult
+from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StreamHead, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 
 CHAT = ConversationID("si_a_b")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from openim_ray.core import items
-from openim_ray.core.ended_tokens import EndedTokens
-from openim_ray.core.inbox import HANDSHAKE_SECONDS_MAX
-from openim_ray.core.inbox_shard import TOKEN_KICKED, InboxShard
-from openim_ray.core.loads import LoadToken
-from openim_ray.core.outbox import Outbox
-from openim_ray.core.saves import SavedItem
+from openim_ray.core.inboxes.ended_tokens import EndedTokens
+from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX
+from openim_ray.core.inboxes.inbox_shard import InboxShard
+from openim_ray.core.shard_loads import LoadToken
+from openim_ray.core.shard_outbox import Outbox
+from openim_ray.core.shard_saves import SavedItem
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
+from openim_ray.domain.token_state import KICKED
 
 WALL_MS = 1_800_000_000_000
 LATER = HANDSHAKE_SECONDS_MAX + 1.0
@@ -107,7 +108,7 @@ def test_an_inbox_that_has_forgotten_finds_the_state_of_the_token() -> None:
     assert inboxes.outbox.take_loads() == [CHECK]
     inboxes.sent()
 
-    inboxes.shard.token_read(CHECK, TOKEN_KICKED)
+    inboxes.shard.token_read(CHECK, KICKED)
 
     assert inboxes.kicked() == [7]
     assert inboxes.connections == []
@@ -143,8 +144,8 @@ def test_a_check_concerns_the_connection_it_was_made_for() -> None:
     inboxes.ask(register(1, again=False, digest="new"))
     inboxes.sent()
 
-    inboxes.shard.token_read(CHECK, TOKEN_KICKED)
-    inboxes.shard.token_read(CHECK._replace(user_id="bob"), TOKEN_KICKED)
+    inboxes.shard.token_read(CHECK, KICKED)
+    inboxes.shard.token_read(CHECK._replace(user_id="bob"), KICKED)
 
     assert inboxes.kicked() == []
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.hub import Close, Device, Hub
+from openim_ray.core.gateway.hub import Close, Device, Hub
+from openim_ray.core.gateway.session import CHECK_SECONDS, ClientKind, Session
 from openim_ray.core.placement import Placement
-from openim_ray.core.session import CHECK_SECONDS, ClientKind, Session
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_settings import ShardSettings
 

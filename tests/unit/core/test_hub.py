@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from openim_ray.core import hub as hub_module
 from openim_ray.core import items
-from openim_ray.core.hub import Close, Completed, Device, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway import hub as hub_module
+from openim_ray.core.gateway.hub import Close, Completed, Device, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway.session import ClientKind, Run, Session
 from openim_ray.core.placement import Placement
 from openim_ray.core.repair import REPAIR_MARGIN_MS
-from openim_ray.core.session import ClientKind, Run, Session
 from openim_ray.domain import errors
 
 SHARDS = ("inbox-0", "inbox-1")

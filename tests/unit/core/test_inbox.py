@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from openim_ray.core import items
-from openim_ray.core.inbox import DeviceSession, Inbox
+from openim_ray.core.inboxes.inbox import DeviceSession, Inbox
 from openim_ray.domain.ids import ConversationID
-from openim_ray.domain.message import ReadPosition, StreamHead
+from openim_ray.domain.message import StreamHead
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq, InboxPosition, InboxSeq
 from openim_ray.ports import ConversationState
 

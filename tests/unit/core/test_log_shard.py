@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from openim_ray.core import items
-from openim_ray.core import log_shard as log_shard_module
-from openim_ray.core.loads import LoadLog
-from openim_ray.core.log_shard import LogShard
-from openim_ray.core.outbox import Outbox
+from openim_ray.core.logs import log_shard as log_shard_module
+from openim_ray.core.logs.log_shard import LogShard
+from openim_ray.core.shard_loads import LoadLog
+from openim_ray.core.shard_outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
 from openim_ray.domain.ids import ConversationID

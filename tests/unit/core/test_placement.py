@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openim_ray.core.numbers import first_number
+from openim_ray.core.call_numbers import first_number
 from openim_ray.core.placement import Placement, log_partition, longest_idle, user_partition
 from openim_ray.domain.ids import PARTITIONS
 

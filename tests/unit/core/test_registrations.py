@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openim_ray.core.registrations import Registrations
+from openim_ray.core.gateway.registrations import Registrations
 
 
 def sent(registrations: Registrations, call: int) -> list[tuple[int, int]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from openim_ray.core import items
-from openim_ray.core.outbox import Outbox
-from openim_ray.core.saves import StateSaves
+from openim_ray.core.shard_outbox import Outbox
+from openim_ray.core.shard_saves import StateSaves
 
 
 class Saves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.core.session import RUN_MAX, ClientKind, Run, Session, Verdict
+from openim_ray.core.gateway.session import RUN_MAX, ClientKind, Run, Session, Verdict
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import StoredMessage
 from openim_ray.domain.sequence import ConversationSeq

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.core import inbox_shard as inbox_shard_module
 from openim_ray.core import items
-from openim_ray.core.inbox_shard import InboxShard
-from openim_ray.core.loads import LoadInbox
-from openim_ray.core.outbox import Outbox
+from openim_ray.core.inboxes import inbox_shard as inbox_shard_module
+from openim_ray.core.inboxes.inbox_shard import InboxShard
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
+from openim_ray.core.shard_loads import LoadInbox
+from openim_ray.core.shard_outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import StreamHead

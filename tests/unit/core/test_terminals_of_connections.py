@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.core.inbox import DeviceSession, Inbox
+from openim_ray.core.inboxes.inbox import DeviceSession, Inbox
 
 WEB, IOS, ANDROID, LINUX = 5, 1, 2, 7
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openim_ray.core import items
-from openim_ray.core import writer as writer_module
-from openim_ray.core.writer import Writer
+from openim_ray.core.persistence import writer as writer_module
+from openim_ray.core.persistence.writer import Writer
 
 
 def store(call: int) -> items.StoreLog:

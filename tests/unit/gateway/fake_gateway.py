@@ -8,11 +8,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.hub import Device, Hub
+from openim_ray.core.gateway.hub import Device, Hub
+from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.core.placement import Placement
-from openim_ray.core.session import ClientKind, Session
-from openim_ray.gateway.connection import Connection, QueueLimits, RateLimit
-from openim_ray.gateway.process import GatewayProcess, Times
+from openim_ray.gateway.connection import Connection, QueueLimits
+from openim_ray.gateway.deadlines import Times
+from openim_ray.gateway.process import GatewayProcess
+from openim_ray.gateway.rate_limit import RateLimit
 from openim_ray.gateway.requests import Client
 from openim_ray.protocol.encoding import GOB
 

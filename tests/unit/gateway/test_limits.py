@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType
 
 from openim_ray.core import items
-from openim_ray.gateway.connection import RateLimit
+from openim_ray.gateway.rate_limit import RateLimit
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
 from openim_ray.protocol.encoding import GOB

@@ -14,6 +14,7 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.message import StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.gateway import process as process_module
+from openim_ray.gateway import runs
 from tests.unit.gateway.fake_gateway import SHARD, FakeGateway, Waiting
 
 
@@ -55,19 +56,19 @@ async def test_missing_runs_are_read_a_bounded_number_at_once() -> None:
 
     gateway.reader.read = read
     client, _ = gateway.connect("bob")
-    count = process_module.RUNS_AT_ONCE + 10
+    count = runs.RUNS_AT_ONCE + 10
     for number in range(count):
         gateway.push(client, 1, f"si_alice_{number}")
         gateway.push(client, 3, f"si_alice_{number}")
     for _ in range(3):
         await asyncio.sleep(0)
-    assert gateway.reader.reading == process_module.RUNS_AT_ONCE
+    assert gateway.reader.reading == runs.RUNS_AT_ONCE
 
     go_on.set()
     for _ in range(count):
         await gateway.reader.done.get()
 
-    assert most == process_module.RUNS_AT_ONCE
+    assert most == runs.RUNS_AT_ONCE
     assert gateway.process.runs_read == count
     assert gateway.reader.reading == 0
 
@@ -77,7 +78,7 @@ async def test_a_run_that_can_not_be_read_closes_its_sessions(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever kept it from being read: a conversation that is held for ever would be silent."""
-    monkeypatch.setattr(process_module, "RUN_READ_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "RUN_READ_SECONDS", 0.0)
     gateway = FakeGateway()
 
     async def read(_begin: int, _end: int) -> NoReturn:
@@ -97,7 +98,7 @@ async def test_a_run_that_is_too_large_is_not_read_to_its_end() -> None:
     gateway = FakeGateway()
 
     async def read(begin: int, end: int) -> list[StoredMessage]:
-        return [stored_message(seq, process_module.RUN_BYTES_MAX // 30) for seq in range(begin, end + 1)]
+        return [stored_message(seq, runs.RUN_BYTES_MAX // 30) for seq in range(begin, end + 1)]
 
     gateway.reader.read = read
     client, transport = gateway.connect("bob")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openim_ray.core.session import ClientKind
+from openim_ray.core.gateway.session import ClientKind
 from openim_ray.domain import errors
 from openim_ray.gateway.requests import Client, Requests
 from openim_ray.protocol.encoding import GOB

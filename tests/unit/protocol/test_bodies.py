@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openim_ray.protocol.bodies import from_json_dict, to_json_dict
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.pb.conversation_pb2 import ConversationReq, SetConversationsReq
 from openim_ray.protocol.pb.group_pb2 import (
     BatchGetIncrementalGroupMemberResp,

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from openim_ray.protocol.compression import STORED_BELOW_BYTES, compress, decompress
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 
 LIMIT = 100_000
 SIZES = [0, 1, 10, 127, 128, 500, STORED_BELOW_BYTES - 1, STORED_BELOW_BYTES, STORED_BELOW_BYTES + 1, 5000, 90_000]

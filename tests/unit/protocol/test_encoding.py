@@ -6,7 +6,6 @@ import pytest
 
 from openim_ray.protocol import compression, gob, json_frames
 from openim_ray.protocol.encoding import ENCODINGS, GOB, GOB_GZIP, JSON, JSON_GZIP, Encoding, encoding_for
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.limits import (
     MAX_REQUEST_BYTES,
@@ -14,6 +13,7 @@ from openim_ray.protocol.limits import (
     MAX_RESPONSE_FRAME_BYTES,
     TARGET_RESPONSE_FRAME_BYTES,
 )
+from openim_ray.protocol.malformed import ProtocolError
 
 REQUEST = Request(1003, "", "ann", "operation", "ann_1", b"payload" * 300)
 RESPONSE = Response(1003, "ann_1", "operation", 1001, "ArgsError", b"payload" * 300)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openim_ray.protocol import gob
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
+from openim_ray.protocol.malformed import ProtocolError
 from tests.compat import recorded
 from tests.unit.protocol.gob_samples import (
     BYTES,

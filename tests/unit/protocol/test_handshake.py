@@ -10,9 +10,9 @@ from urllib.parse import quote_plus
 import pytest
 
 from openim_ray.protocol.encoding import GOB, GOB_GZIP, JSON
-from openim_ray.protocol.errors import HandshakeError
 from openim_ray.protocol.handshake import connect_answer, parse_handshake
 from openim_ray.protocol.identifiers import Platform
+from openim_ray.protocol.malformed import HandshakeError
 
 PARAMETERS = {
     "sendID": "ann",

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openim_ray.protocol import json_frames
-from openim_ray.protocol.errors import ProtocolError
 from openim_ray.protocol.frames import Request, Response
+from openim_ray.protocol.malformed import ProtocolError
 
 int32 = st.integers(-(1 << 31), (1 << 31) - 1)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)

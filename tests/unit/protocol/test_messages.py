@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.messages import (
     SAFE_INTEGER_MAX,
     PulledMessages,

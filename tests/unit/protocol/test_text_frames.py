@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.protocol.errors import ProtocolError
+from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.text_frames import TextFrameType, parse_text_frame, pong
 
 

@@ -17,8 +17,9 @@ from openim_ray.domain.conversation import (
     single_chat_id,
 )
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import LogWrite, ReadPosition, StoredMessage, StreamHead
+from openim_ray.domain.message import LogWrite, StoredMessage, StreamHead
 from openim_ray.domain.people import User
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.messages import encode_unplaced, with_position

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openim_ray.domain import errors
-from openim_ray.services import attempts
-from openim_ray.services.attempts import FAILURES_MAX, FailureLimit
+from openim_ray.services import guess_limit as attempts
+from openim_ray.services.guess_limit import FAILURES_MAX, FailureLimit
 from tests.unit.services.memory_world import Clock
 
 

@@ -380,7 +380,7 @@ async def test_a_pull_has_limits(world: MemoryWorld, monkeypatch: pytest.MonkeyP
 async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams come first; then older rows are missing, and whole chats; none of it says that it is the beginning."""
     monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
-    monkeypatch.setattr("openim_ray.services.rows.CHUNK_ROWS", 2)
+    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
     chat_id = world.send("alice", "bob", *["x" * 1000] * 6)
     other = world.send("alice", "carol", "y")
     stream_id = world.notify("bob", "alice", ContentType.MESSAGE_REVOKED, "r")

@@ -9,8 +9,9 @@ import pytest
 
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.ids import UserID
-from openim_ray.domain.message import LogWrite, Outcome, ReadPosition
+from openim_ray.domain.message import LogWrite, Outcome
 from openim_ray.domain.people import User
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import DirectoryStore, MessageStore, Page, StateStore, TokenRecord
 from openim_ray.storage.memory import (
     DirectoryTables,

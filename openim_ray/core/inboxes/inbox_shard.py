@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.ended_tokens import EndedTokens
-from openim_ray.core.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox
-from openim_ray.core.loads import LoadInbox, LoadToken
+from openim_ray.core.inboxes.ended_tokens import EndedTokens
+from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
-from openim_ray.core.saves import StateSaves
+from openim_ray.core.shard_loads import LoadInbox, LoadToken
+from openim_ray.core.shard_saves import StateSaves
 from openim_ray.core.sizes import Room, size_of
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.read_position import ReadPosition
+from openim_ray.domain.token_state import KICKED
 from openim_ray.protocol.messages import with_position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from openim_ray.core.outbox import Outbox
+    from openim_ray.core.shard_outbox import Outbox
     from openim_ray.core.shard_settings import ShardSettings
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StreamHead
 
-TOKEN_KICKED = 2
 
 Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout
 
@@ -184,7 +184,7 @@ class InboxShard:
         """Take the state of a token with which a connection was registered; one that has ended is kicked (again)."""
         inbox = self._inboxes.get(load.user_id)
         session = inbox.sessions.get((load.gateway, load.connection)) if inbox is not None else None
-        if inbox is None or session is None or session.token_digest != load.digest or state != TOKEN_KICKED:
+        if inbox is None or session is None or session.token_digest != load.digest or state != KICKED:
             return
         inbox.unregister(session.address)
         self._kick([session])
@@ -255,7 +255,7 @@ class InboxShard:
     def _save_kicked(self, user_id: str, kicked: Sequence[DeviceSession]) -> None:
         if not kicked:
             return
-        records = [(one.token_digest, user_id, one.platform_id, TOKEN_KICKED, one.token_expires_at) for one in kicked]
+        records = [(one.token_digest, user_id, one.platform_id, KICKED, one.token_expires_at) for one in kicked]
         # At most one for each valid token of the user: an ended one is not registered again.
         self._saves.save(user_id, lambda call: items.SaveTokens(call, records), lambda: None, must=True)
 

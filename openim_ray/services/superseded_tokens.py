@@ -5,13 +5,9 @@ Which tokens end when a new one is made (OpenIM wire, §1.6); the rule itself is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
+from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
-
-NORMAL: Final = 0
-KICKED: Final = 2
-"""States of a token that this server gives out or sets."""
 
 
 def surplus(records: Sequence[TokenRecord], room_for: int) -> list[TokenRecord]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from openim_ray.core.terminals import rival_platforms
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.ids import ConversationID
-from openim_ray.domain.message import ReadPosition
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import InboxPosition, InboxSeq
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.identifiers import Platform
@@ -310,6 +310,6 @@ def _describe_entry(conversation_id: str, state: ConversationState) -> dict[str,
         "conversation_id": conversation_id,
         "max_seq": state.max_seq,
         "read_seq": state.read_seq,
-        "unread": max(state.max_seq - state.read_seq, 0) if not is_notification_stream(conversation_id) else 0,
+        "unread": state.unread if not is_notification_stream(conversation_id) else 0,
         "newest_at_ms": state.max_time,
     }

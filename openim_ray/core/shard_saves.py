@@ -13,7 +13,7 @@ from openim_ray.domain.ids import partition_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from openim_ray.core.outbox import Outbox
+    from openim_ray.core.shard_outbox import Outbox
 
 SavedItem = items.SavePositions | items.SaveTokens
 

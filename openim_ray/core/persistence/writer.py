@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
-from openim_ray.core.batcher import Batcher
 from openim_ray.core.failures import INTERNAL_ERROR, Failures
+from openim_ray.core.persistence.batcher import Batcher
 from openim_ray.core.sizes import ENTRY_BYTES, size_of
 from openim_ray.domain.errors import OpenIMError, Overloaded
 from openim_ray.domain.message import LogWrite, StoredMessage, WriteResult

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
+from openim_ray.core.call_numbers import first_number
 from openim_ray.core.failures import INTERNAL_ERROR, Failures
-from openim_ray.core.numbers import first_number
-from openim_ray.core.registrations import Registrations
+from openim_ray.core.gateway.registrations import Registrations
+from openim_ray.core.gateway.session import CHECK_SECONDS, Run, Session, Verdict
 from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
-from openim_ray.core.session import CHECK_SECONDS, Run, Session, Verdict
 from openim_ray.core.sizes import Room, first_within, size_of
 from openim_ray.domain import errors
 

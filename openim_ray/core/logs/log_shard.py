@@ -12,23 +12,23 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.admission import FactsCache, single_chat_refusal
-from openim_ray.core.conversation_log import Committed, ConversationLog, Draft, Waiter
-from openim_ray.core.loads import EnsureRows, LoadFacts, LoadLog
+from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
+from openim_ray.core.logs.conversation_log import Committed, ConversationLog, Waiter
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
 from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE
+from openim_ray.core.shard_loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
-from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, WriteResult
+from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, WriteResult
 from openim_ray.protocol.messages import with_position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from openim_ray.core.outbox import Outbox
+    from openim_ray.core.shard_outbox import Outbox
     from openim_ray.core.shard_settings import ShardSettings
     from openim_ray.domain.people import SingleChatFacts
     from openim_ray.domain.sequence import ConversationSeq

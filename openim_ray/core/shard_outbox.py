@@ -11,7 +11,7 @@ from openim_ray.core.failures import INTERNAL_ERROR, Failures
 from openim_ray.domain.errors import OpenIMError
 
 if TYPE_CHECKING:
-    from openim_ray.core.loads import Load
+    from openim_ray.core.shard_loads import Load
 
 
 class Outbox:

@@ -17,8 +17,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core.sizes import ENTRY_BYTES, Room, size_of_parts
-from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
+from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
 
@@ -37,23 +36,6 @@ class Waiter(NamedTuple):
     peer: str
     call: int
     is_submit: bool
-
-
-class Draft(NamedTuple):
-    """
-    A message on its way into the log; `body` is the encoded MsgData without seq and sendTime.
-    """
-
-    conversation_id: ConversationID
-    sender_id: UserID
-    client_id: ClientMessageID
-    server_id: ServerMessageID
-    content_type: int
-    sender_sync: bool
-    operation_id: str
-    body: bytes
-    read: tuple[str, int] | None = None
-    """A read mark (reader, seq) that becomes durable with the message."""
 
 
 class Committed(NamedTuple):

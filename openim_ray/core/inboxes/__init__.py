@@ -1,0 +1,3 @@
+"""
+The machine of users' inboxes: devices, unread and read positions, kicks.
+"""

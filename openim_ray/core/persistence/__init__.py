@@ -1,0 +1,3 @@
+"""
+The persistence actor's machine: the order of writes, and their batches.
+"""
