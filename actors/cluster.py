@@ -345,6 +345,10 @@ def _environment_of_parts(data_dir: Path) -> dict[str, str]:
         "RAY_ROTATION_BACKUP_COUNT": "2",
         # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
         "RAY_worker_niceness": "0",
+        # A record of every call, for Ray's dashboard, which doesn't run here; and timing of every handler in Ray's event loops.
+        "RAY_task_events_report_interval_ms": "0",
+        "RAY_event_stats": "0",
+        "RAY_enable_metrics_collection": "0",
     }
 
 
