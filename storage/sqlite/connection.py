@@ -19,7 +19,7 @@ BUSY_SECONDS = 5.0
 """How long a transaction waits for another process's before the caller is told to come again."""
 
 PAGE_BYTES = 4096
-CACHE_KIB = 65_536
+CACHE_KIB = 16_384
 """Page cache of a writer, at most."""
 
 READER_CACHE_KIB = 8_192
