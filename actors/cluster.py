@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private import ray_constants, worker
+from ray._private import auto_init_hook, ray_constants, worker
 from ray._private.node import Node
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTaskError
@@ -161,6 +161,8 @@ def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = Fal
         if (address, namespace) == (_address, _namespace):
             return address
         raise ClusterError("this process is connected to another Ray already: call ray.shutdown() first")
+    if not is_reachable(address):
+        raise ClusterError(f"no server answers at {address}: it has stopped, or the address is an old one")
     _require_token(data_dir)
     _set_environment(data_dir, loopback=loopback)
     _probe(address)
@@ -178,7 +180,7 @@ def connect(data_dir: str | Path | None = None) -> RunFile:
 
     Without an argument: `OPENIM_DATA_DIR`, or `data` in the current directory. ClusterError says in one line what is wrong.
     """
-    folder = Path(data_dir or os.environ.get("OPENIM_DATA_DIR") or "data").resolve()
+    folder = Path(os.path.realpath(data_dir or os.environ.get("OPENIM_DATA_DIR") or "data"))
     try:
         run = read_run_file(folder)
     except RunFileDamaged as error:
@@ -203,8 +205,6 @@ def is_reachable(address: str) -> bool:
 
 def _probe(address: str) -> None:
     """Ask for the cluster's id: by itself `ray.init` takes 20 to 80 seconds to find out that it can't have it."""
-    if not is_reachable(address):
-        raise ClusterError(f"no server answers at {address} (it has stopped, or the run file is old)")
     try:
         with _short_deadlines(), _native_stderr_closed():
             GcsClient(address=address)
@@ -281,8 +281,10 @@ def answer_of(reference: Any, seconds: float) -> Any:
 
 def end_actors(namespace: str) -> None:
     """
-    End every actor of the server in a Ray that goes on.
+    End every actor of the server in a Ray that goes on; none if this process is not connected to it.
     """
+    if not ray.is_initialized():
+        return
     for actor in list_named_actors(all_namespaces=True):
         if actor["namespace"] == namespace:
             with contextlib.suppress(ValueError):
@@ -354,6 +356,8 @@ def _environment_of_parts(data_dir: Path) -> dict[str, str]:
 
 def _set_environment(data_dir: Path, *, loopback: bool) -> None:
     os.environ.update(environment(data_dir, loopback=loopback))
+    # Nearly every function of Ray starts one, or joins whichever it finds, if this process has none yet: that is for `start` and `attach` only.
+    auto_init_hook.enable_auto_connect = False
     # Ray read its settings when it was imported, which for scripts was earlier; this reads them again.
     ray_constants.ENABLE_RAY_CLUSTER = not loopback
     Config.initialize("")
@@ -363,12 +367,16 @@ def _set_environment(data_dir: Path, *, loopback: bool) -> None:
 def _make_token(data_dir: Path) -> None:
     path = data_dir / TOKEN_FILE
     if path.exists():
-        return
+        return _require_token(data_dir)
     partial = data_dir / f".{TOKEN_FILE}.{os.getpid()}"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-    partial.rename(path)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        partial.rename(path)
+    except OSError as error:
+        raise ClusterError(f"Ray's token {path} can't be written: {error.strerror}") from error
+    return None
 
 
 def _require_token(data_dir: Path) -> None:

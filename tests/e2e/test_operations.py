@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -193,6 +194,22 @@ def _title(pid: int) -> str:
         return Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+def test_a_ray_that_can_not_be_joined_is_one_line(tmp_path: Path) -> None:
+    """And no other Ray is started, joined or ended in its place; not even Ray's own folder is made."""
+    home = tmp_path / "home"
+    home.mkdir()
+    server = Server(tmp_path, environment={"HOME": str(home)})
+    server.data_dir.mkdir()
+    (server.data_dir / "ray-token").write_text("0" * 64)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        line = refusal(run(server, "up", "--detach", "--cluster-address", address, "--ws-port", "0", "--api-port", "0"))
+    assert f"no server answers at {address}" in line
+    assert list(home.iterdir()) == []
+    assert traces(server) == []
 
 
 # --- closed
