@@ -21,6 +21,12 @@ class RunFileDamaged(Exception):
     """
 
 
+class RunFileUnreadable(RunFileDamaged):
+    """
+    The system does not let it be read: it belongs to somebody else, or is no file.
+    """
+
+
 class RunFile(msgspec.Struct, frozen=True):
     """
     Where a running server is.
@@ -61,7 +67,9 @@ def write_run_file(data_dir: Path, run: RunFile) -> None:
 
 def read_run_file(data_dir: Path) -> RunFile | None:
     """
-    Return what a server left word of; None if there is nothing, RunFileDamaged if it can't be read.
+    Return what a server left word of; None if there is nothing.
+
+    RunFileUnreadable if the system does not let it be read, RunFileDamaged if it means nothing.
     """
     path = data_dir / RUN_FILE
     try:
@@ -69,7 +77,7 @@ def read_run_file(data_dir: Path) -> RunFile | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise RunFileDamaged(f"{path} is not readable: {error.strerror}") from error
+        raise RunFileUnreadable(f"{path} is not readable: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise RunFileDamaged(f"{path} is damaged: {error}") from error
 

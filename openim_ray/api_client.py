@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openim_ray.actors.run_file import RunFileDamaged, read_run_file
 from openim_ray.domain.errors import RecordNotFound, RegisteredAlready
-from openim_ray.prepare import SECRET_FILE
+from openim_ray.prepare import SECRET_FILE, data_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class ApiClient:
     """
 
     def __init__(self, config: Config) -> None:
-        data_dir = Path(config.server.data_dir).resolve()
+        data_dir = data_path(config)
         try:
             run = read_run_file(data_dir)
         except RunFileDamaged as error:

@@ -9,21 +9,28 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openim_ray.actors import cluster
 from openim_ray.actors.leftovers import sweep
 from openim_ray.actors.query import ask
-from openim_ray.actors.run_file import RunFile, RunFileDamaged, read_run_file, remove_run_file, write_run_file
+from openim_ray.actors.run_file import (
+    RunFile,
+    RunFileDamaged,
+    RunFileUnreadable,
+    read_run_file,
+    remove_run_file,
+    write_run_file,
+)
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
 from openim_ray.actors.supervisor import SupervisorActor, ensure_actor
 from openim_ray.config import to_payload
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.prepare import SECRET_FILE, Endpoints, StartError, data_directory, is_locked, locked, settle
+from openim_ray.prepare import SECRET_FILE, Endpoints, StartError, data_directory, data_path, is_locked, locked, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from openim_ray.config import Config
 
@@ -55,6 +62,7 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
         StartError, ClusterError: it can't start.
         ServerLost: it ran, and Ray has ended.
     """
+    _refuse_to_join(config)
     data_dir = data_directory(config)
     stopped = threading.Event()
     _stop_on_signals(stopped)
@@ -82,7 +90,7 @@ def _serve(
         return
     _start_actors(config, stopped)
     if not stopped.is_set():
-        write_run_file(endpoints.data_dir, _run_file(config, endpoints, address))
+        _write_run_file(config, endpoints, address, detached=False, loopback=True)
         announce(endpoints)
     while not stopped.wait(LIFE_CHECK_SECONDS):
         if lost := cluster.lost_parts():
@@ -111,10 +119,10 @@ def run_detached(config: Config) -> Endpoints:
             cluster.attach(data_dir, address, config.cluster.namespace, loopback=own)
             _refuse_several_machines()
             _start_actors(config, threading.Event())
+            _write_run_file(config, endpoints, address, detached=True, loopback=own)
         except BaseException:
             _undo(config, data_dir, own=own)
             raise
-        write_run_file(data_dir, _run_file(config, endpoints, address, detached=True, loopback=own))
         cluster.stop()
     return endpoints
 
@@ -153,7 +161,7 @@ def stop(config: Config) -> None:
         NothingRuns: there is none.
         ClusterError: it can't be reached or does not end.
     """
-    data_dir = Path(config.server.data_dir).resolve()
+    data_dir = data_path(config)
     running = _run_file_of(data_dir)
     if running is not None and running.detached:
         _stop_detached(config, data_dir, running)
@@ -202,6 +210,15 @@ def drain(config: Config) -> None:
 # --- which servers there are
 
 
+def _refuse_to_join(config: Config) -> None:
+    for name, value in (("cluster.address", config.cluster.address), ("cluster.port", config.cluster.port)):
+        if value:
+            raise StartError(
+                f"{name} = {value} has a meaning for `openim-ray up --detach` only: "
+                "in the foreground the server has a Ray of its own, on a free port; add --detach, or leave the setting out"
+            )
+
+
 def _refuse_beside_detached(data_dir: Path) -> None:
     if _detached_server(data_dir) is not None:
         raise StartError(
@@ -227,13 +244,21 @@ def _detached_server(data_dir: Path) -> RunFile | None:
 def _run_file_of(data_dir: Path) -> RunFile | None:
     try:
         return read_run_file(data_dir)
+    except RunFileUnreadable as error:
+        raise cluster.ClusterError(f"{error}; remove it if it is yours") from error
     except RunFileDamaged:
         return None
 
 
-def _run_file(
-    config: Config, endpoints: Endpoints, address: str, *, detached: bool = False, loopback: bool = True
-) -> RunFile:
+def _write_run_file(config: Config, endpoints: Endpoints, address: str, *, detached: bool, loopback: bool) -> None:
+    run_file = _run_file(config, endpoints, address, detached=detached, loopback=loopback)
+    try:
+        write_run_file(endpoints.data_dir, run_file)
+    except OSError as error:
+        raise StartError(f"the run file in {endpoints.data_dir} can't be written: {error.strerror}") from error
+
+
+def _run_file(config: Config, endpoints: Endpoints, address: str, *, detached: bool, loopback: bool) -> RunFile:
     return RunFile(
         address=address,
         namespace=config.cluster.namespace,

@@ -37,7 +37,7 @@ PLATFORMS = {
 }
 STATUS_SECONDS = 5.0
 # By name: what may fail is imported only when a command needs it.
-EXPECTED = {"StartError": 2, "ClusterError": 2, "NothingRuns": 2, "CallFailed": 2, "Refused": 2}
+EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed"}
 
 
 class CommandError(Exception):
@@ -62,10 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, CommandError) as error:
         return _fail(str(error), 2)
     except Exception as error:
-        status = EXPECTED.get(type(error).__name__)
-        if status is None:
+        if EXPECTED.isdisjoint(one.__name__ for one in type(error).__mro__):
             raise
-        return _fail(str(error), status)
+        return _fail(str(error), 2)
 
 
 def _fail(text: str, status: int) -> int:
@@ -211,7 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--placement", dest="inboxes__placement", metavar="POLICY", help="of inboxes: shared (default) or per-user"
     )
-    up.add_argument("--cluster-address", dest="cluster__address", metavar="HOST:PORT", help="the Ray to join")
+    up.add_argument(
+        "--cluster-address", dest="cluster__address", metavar="HOST:PORT", help="the Ray to join, with --detach"
+    )
     up.add_argument("--log-level", dest="log__level", metavar="LEVEL", help="debug, info, warning or error")
 
     _command(commands, common, "down", _down, "end a running server")

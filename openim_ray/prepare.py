@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -41,6 +42,12 @@ class StartError(Exception):
     """
 
 
+class InUse(StartError):
+    """
+    Another server has the data directory.
+    """
+
+
 class Endpoints(NamedTuple):
     """
     Where a server listens, how clients reach it, and where its files are.
@@ -56,11 +63,20 @@ class Endpoints(NamedTuple):
     secret_file: Path | None
 
 
+def data_path(config: Config) -> Path:
+    """
+    Return where the data directory is, whether there is one or not.
+    """
+    return Path(
+        os.path.realpath(config.server.data_dir)
+    )  # which, unlike `Path.resolve`, takes links that lead to themselves
+
+
 def data_directory(config: Config) -> Path:
     """
     Return the data directory, made if missing, and known to be writable.
     """
-    data_dir = Path(config.server.data_dir).resolve()
+    data_dir = data_path(config)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = data_dir / f".probe-{os.getpid()}"
@@ -76,14 +92,22 @@ def data_directory(config: Config) -> Path:
 @contextlib.contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
     """
-    Hold the data directory; StartError if another process does. The kernel lets go of it when the process ends, however it ends.
+    Hold the data directory; StartError if that can't be, InUse if another process does.
+
+    The kernel lets go of it when the process ends, however it ends.
     """
-    descriptor = os.open(data_dir / LOCK_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+    path = data_dir / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StartError(f"{path} can't be opened: {error.strerror}; is it another user's data directory?") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(descriptor)
-        raise StartError(f"data directory {data_dir} is in use by another server") from None
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StartError(f"{path} can't be locked: {error.strerror}") from error
+        raise InUse(f"data directory {data_dir} is in use by another server") from None
     try:
         yield
     finally:
@@ -99,9 +123,9 @@ def is_locked(data_dir: Path) -> bool:
     try:
         with locked(data_dir):
             return False
-    except StartError:
+    except InUse:
         return True
-    except OSError:
+    except StartError:
         return False
 
 

@@ -4,7 +4,6 @@ How the server of a data directory is, asked from outside.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from openim_ray.actors.query import ask
 from openim_ray.actors.run_file import RunFileDamaged, read_run_file
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.prepare import is_locked
+from openim_ray.prepare import data_path, is_locked
 
 if TYPE_CHECKING:
     from openim_ray.config import Config
@@ -49,7 +48,7 @@ def look(config: Config, seconds: float) -> Status:
     """
     Ask the server of the configured data directory; each question waits for `seconds` at most.
     """
-    data_dir = Path(config.server.data_dir).resolve()
+    data_dir = data_path(config)
     try:
         run = read_run_file(data_dir)
     except RunFileDamaged as error:

@@ -264,8 +264,8 @@ class ClusterSection(Section, frozen=True):
     namespace: Annotated[
         str, static("Ray namespace of the actors; servers in one Ray differ by it.", values.NAMESPACE)
     ] = "openim"
-    address: Annotated[str, static("The Ray to join.", values.RAY_ADDRESS)] = ""
-    port: Annotated[int, static("TCP port of Ray's own head; 0 takes a free one.", ge=0, le=65535)] = 0
+    address: Annotated[str, static("The Ray to join, with --detach only.", values.RAY_ADDRESS)] = ""
+    port: Annotated[int, static("TCP port of the Ray that --detach starts; 0 takes a free one.", ge=0, le=65535)] = 0
 
 
 class LogSection(Section, frozen=True):

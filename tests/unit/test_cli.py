@@ -120,6 +120,13 @@ def test_a_data_directory_where_nothing_can_be_made_is_refused(command: Command)
     assert "not writable" in up(command, "--data-dir", "/proc/data")
 
 
+@pytest.mark.parametrize("name", ["up", "down", "status"])
+def test_a_data_directory_that_is_a_link_to_itself_is_refused(command: Command, tmp_path: Path, name: str) -> None:
+    """By every command."""
+    (tmp_path / "data").symlink_to("data")
+    refusal(command(name))
+
+
 def test_a_data_directory_in_use_is_refused(command: Command, tmp_path: Path) -> None:
     """Two servers would write the same databases."""
     (tmp_path / "data").mkdir()
@@ -205,6 +212,42 @@ def test_settings_that_are_unknown_or_out_of_range_are_refused(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(("setting", "value"), [("ADDRESS", "127.0.0.1:6479"), ("PORT", "6479")])
+def test_settings_of_a_detached_start_are_refused_in_the_foreground(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    """Whoever names a Ray to join must not be told that the server is ready in another one."""
+    monkeypatch.setenv(f"OPENIM_CLUSTER_{setting}", value)
+    line = up(command)
+    assert f"cluster.{setting.lower()} = {value}" in line
+    assert "--detach" in line
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)], ids=["foreground", "detached"])
+def test_a_lock_that_can_not_be_opened_is_refused(command: Command, tmp_path: Path, detach: tuple[str, ...]) -> None:
+    """As one that belongs to another user; for root, who may open any file, a folder stands in its place."""
+    (tmp_path / "data" / "lock").mkdir(parents=True)
+    assert f"{tmp_path / 'data' / 'lock'} can't be opened: Is a directory" in up(command, *detach)
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)], ids=["foreground", "detached"])
+def test_a_run_file_that_can_not_be_replaced_is_refused(
+    command: Command, tmp_path: Path, detach: tuple[str, ...]
+) -> None:
+    """A start would find out only when everything runs."""
+    (tmp_path / "data" / "run.json").mkdir(parents=True)
+    said = f"{tmp_path / 'data' / 'run.json'} is not readable: Is a directory"
+    assert said in up(command, *detach)
+    assert said in refusal(command("down"))
+
+
+def test_a_token_of_ray_that_can_not_be_read_is_refused(command: Command, tmp_path: Path) -> None:
+    """Ray itself would make another one, in the home directory."""
+    (tmp_path / "data" / "ray-token").mkdir(parents=True)
+    assert "ray-token: Is a directory" in up(command)
+
+
 def test_what_a_refused_start_leaves_is_for_its_owner_only(command: Command, tmp_path: Path) -> None:
     """The admin secret and the databases are made before the ports are judged."""
     with socket.socket() as other:
@@ -241,6 +284,11 @@ def test_an_old_or_damaged_run_file_is_seen_through(command: Command, tmp_path: 
     assert command("status", "--json").status == 2
     assert "no server runs" in refusal(command("down"))
     refusal(command("user", "add", "alice"))
+
+
+def test_ending_actors_without_a_connection_starts_no_ray() -> None:
+    """Nearly every function of Ray starts or joins one by itself, and then it would be a stranger's actors that end."""
+    cluster.end_actors("openim")
 
 
 def test_connecting_without_a_server_is_one_line(tmp_path: Path) -> None:
