@@ -52,6 +52,11 @@ class OpenMessageReader(MessageReader, Closing, Protocol):
     A reader of conversation logs.
     """
 
+    @property
+    def damaged_rows(self) -> int:
+        """How many different damaged rows it has met."""
+        ...
+
 
 class OpenMessageStore(MessageStore, Closing, Protocol):
     """
@@ -81,6 +86,10 @@ async def prepare(data_dir: Path, kind: str = "sqlite") -> None:
     """
     Make or migrate every file of the data directory, before anybody opens one.
     """
+    if kind == "sqlite":
+        from openim_ray.storage.sqlite.migrate import migrate_apart
+
+        await asyncio.to_thread(migrate_apart, data_dir)
     for database in DATABASES:
         await _ensure(data_dir, database, kind)
 

@@ -1,5 +1,5 @@
 """
-Schemas of the SQLite files: made, raised and judged here.
+Schemas of the SQLite files: made, raised and judged here. As a program, it does so for the files of a folder.
 
 The revisions stand in `storage/migrations/<database>/NNNN_name.py`, one straight line each; Alembic runs them. Opening a
 file that is up to date doesn't import Alembic.
@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import SchemaTooNew
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
+DATABASES = ("messages", "state", "directory")
 MIGRATE_SECONDS = 60.0
 """How long a process waits for another one that migrates the same file."""
 
@@ -49,6 +52,30 @@ def ensure_schema(path: Path, database: str) -> None:
         with closing(lock), lock.held():
             if not _is_current(path, database):
                 _migrate(path, database)
+
+
+def migrate_apart(folder: Path) -> None:
+    """
+    Do what has to be done to the files of a folder in a process of its own, as far as it can be done.
+
+    For processes that live long: what Alembic brings into memory (20 MB) would stay there. Whatever fails is left to `ensure_schema`, which
+    says what is wrong.
+    """
+    try:
+        if all(_is_current(folder / f"{database}.db", database) for database in DATABASES):
+            return
+    except (sqlite3.Error, OpenIMError, OSError):
+        return
+    command = [sys.executable, "-m", __spec__.name, str(folder)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 - this interpreter, this file
+            command,
+            timeout=MIGRATE_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
 
 def _is_current(path: Path, database: str) -> bool:
@@ -94,3 +121,13 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _main(arguments: Iterable[str]) -> None:
+    for folder in arguments:
+        for database in DATABASES:
+            ensure_schema(Path(folder) / f"{database}.db", database)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -96,6 +96,32 @@ def test_the_difference_would_be_seen(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), DIRECTORY)
 
 
+WITHOUT_ALEMBIC = """
+import asyncio, pathlib, sys
+from openim_ray.storage.open import prepare
+asyncio.run(prepare(pathlib.Path(sys.argv[1])))
+print("alembic" in sys.modules)
+"""
+
+
+def test_who_prepares_does_not_keep_the_tools_in_memory(tmp_path: Path) -> None:
+    """The process that starts the server lives as long as it; Alembic is needed for a second."""
+    command = [sys.executable, "-c", WITHOUT_ALEMBIC, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "False"
+    assert revision(tmp_path / "messages.db") == revisions("messages")[-1]
+
+
+async def test_without_a_process_of_its_own_files_are_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where none can be started, the files are made all the same."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+
+    await prepare(tmp_path)
+
+    assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
+
+
 @pytest.mark.parametrize("database", DATABASES)
 async def test_a_newer_file_is_refused(data_dir: Path, database: str) -> None:
     """A file of a newer server is left untouched, and the error says which file, what it has and what is known."""
