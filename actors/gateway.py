@@ -37,6 +37,7 @@ from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
 from openim_ray.services import build_services
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,6 +183,7 @@ class GatewayActor:
             "slow_clients": process.slow_clients if process else 0,
             "runs_read": process.runs_read if process else 0,
             "link_resets": self._links.resets,
+            "errors_logged": errors_logged(),
         }
 
     async def drain(self) -> None:

@@ -35,12 +35,14 @@ from openim_ray.domain.conversation import (
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import UserID
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from openim_ray.core.items import AnyItem
-    from openim_ray.ports import DirectoryStore, MessageReader, StateReader
+    from openim_ray.ports import DirectoryStore, StateReader
+    from openim_ray.storage.open import OpenMessageReader
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +72,7 @@ class InboxActor:
         self._links = Links(name, self._incarnation, namespace, link_settings(self._config), self)
         self._persistence = persistence_names(self._config)
         self._shard: Shard | None = None
-        self._messages: MessageReader | None = None
+        self._messages: OpenMessageReader | None = None
         self._state: StateReader | None = None
         self._directory: DirectoryStore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -192,7 +194,9 @@ class InboxActor:
             "incarnation": self._incarnation,
             "inboxes_active": len(list(shard.inboxes.active())) if shard else 0,
             "items_received": self._messages_seen,
+            "damaged_rows": self._messages.damaged_rows if self._messages else 0,
             "link_resets": self._links.resets,
+            "errors_logged": errors_logged(),
         }
 
     async def drain(self) -> None:
@@ -245,8 +249,11 @@ class InboxActor:
         try:
             async with room:
                 await self._read(shard, load)
-        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait for it must not wait for ever
+        except OpenIMError as error:
             log.warning("load failed", load=type(load).__name__, error=repr(error))
+            self._load_failed(load)
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait for it must not wait for ever
+            log.error("load failed", load=type(load).__name__, error=repr(error))
             self._load_failed(load)
         shard.logs.flush(wall_ms())
         self._perform()
@@ -315,7 +322,7 @@ class InboxActor:
             log.warning("rows not ensured", chats=len(ensures), error=str(error))
             return [False] * len(ensures)
         except Exception as error:  # noqa: BLE001 - whatever it was
-            log.warning("rows not ensured", chats=len(ensures), error=repr(error))
+            log.error("rows not ensured", chats=len(ensures), error=repr(error))
             if len(ensures) == 1:
                 return [False]
             # One of them may be what the store can't take: its neighbours pass.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.errors import Superseded, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -58,6 +58,9 @@ async def tick_forever(seconds: float, tick: Callable[[], None]) -> None:
         await asyncio.sleep(seconds)
         try:
             tick()
+        except Superseded as error:
+            log.warning("superseded, process ends", error=str(error))
+            os._exit(FAILED_STATUS)
         except Exception:
             log.exception("machine failed, process ends")
             os._exit(FAILED_STATUS)

@@ -22,6 +22,7 @@ from openim_ray.domain.message import WriteResult
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_message_store, open_state_store
+from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,7 @@ class PersistenceActor:
             "rows_written": self._rows_written,
             "commits": self._commits,
             "link_resets": self._links.resets,
+            "errors_logged": errors_logged(),
         }
 
     async def drain(self) -> None:

@@ -48,6 +48,30 @@ class Logged(Protocol):
         """The section `[log]`."""
 
 
+class _ErrorCounter(logging.Handler):
+    """
+    Counts what is logged as an error, by whatever library.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        self.count += 1
+
+
+_errors = _ErrorCounter()
+
+
+def errors_logged() -> int:
+    """
+    Return how many lines of level error this process wrote: each is a fault, of the server or of what it runs on.
+    """
+    return _errors.count
+
+
 def configure_logging(config: Logged, process: str = "") -> None:
     """
     Send this process's log to standard error; may be called again, the last call wins.
@@ -86,7 +110,7 @@ def configure_logging(config: Logged, process: str = "") -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [handler, _errors]
     root.setLevel(config.log.level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

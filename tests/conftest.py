@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Server]:
-    """The one server of this run; it must end cleanly, too. Ask for `server` instead."""
+    """The one server of this run; it must end cleanly and without a fault in its log, too. Ask for `server` instead."""
     server = Server(tmp_path_factory.mktemp("server"))
     pytestconfig.stash[SHARED] = server
     server.start()
@@ -33,7 +33,7 @@ def server(shared_server: Server) -> Server:
     """
     A running server that other tests use, too: make users of your own (`add_user`), expect strangers in lists, restart it if you kill it.
 
-    A test that needs other settings, or counts what the whole server does, makes a `Server` of its own.
+    A test that needs other settings, counts what the whole server does, or makes it log errors, has a `Server` of its own.
     """
     if not shared_server.running:
         shared_server.start()

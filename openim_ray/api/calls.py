@@ -86,6 +86,8 @@ class Calls:
         except BodyUnread as error:
             return failure(error), True
         except errors.OpenIMError as error:
+            if error.code == errors.OpenIMError.code:
+                self._report(request, route, error)
             return failure(error), False
         except TimeoutError:
             seconds = self._settings.request_seconds

@@ -236,8 +236,11 @@ class GatewayProcess:
     async def _read(self, run: Run) -> None:
         try:
             rows = await self._runs.read(run)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the sessions must not wait for ever
+        except OpenIMError as error:
             log.warning("run not readable", error=repr(error))
+            self.hub.run_failed(run)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the sessions must not wait for ever
+            log.error("run not readable", error=repr(error))
             self.hub.run_failed(run)
         else:
             self.hub.run_read(run, rows)

@@ -239,7 +239,9 @@ def success(request: Request, data: bytes) -> Response:
 
 def failure(request: Request, error: errors.OpenIMError) -> Response:
     """
-    Return the answer to a request that failed.
+    Return the answer to a request that failed; one that failed by a fault of ours is logged as that.
     """
+    if error.code == errors.OpenIMError.code:
+        log.error("request failed", request=request.req_identifier, operation_id=request.operation_id, error=str(error))
     text = f"{error.name}: {error.detail}" if error.detail else error.name
     return Response(request.req_identifier, request.msg_incr, request.operation_id, error.code, text)

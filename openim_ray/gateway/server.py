@@ -5,6 +5,7 @@ The WebSocket server: handshake, registration, the reading loop, and the end of 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -131,6 +132,8 @@ class WebSocketServer:
             async with asyncio.timeout(self._limits.handshake_seconds):
                 owner = await self._tokens.check(handshake.token, handshake.user_id, handshake.platform)
         except errors.OpenIMError as error:
+            if error.code == errors.OpenIMError.code:
+                log.error("token not checked", user=handshake.user_id, error=str(error))
             return None, error
         except TimeoutError:
             return None, errors.Unavailable("token not checkable in time")
@@ -156,7 +159,7 @@ class WebSocketServer:
             registered = await self._register(client, handshake, owner)
         except errors.OpenIMError as error:
             # Not an error of the token: whatever is said here besides 1501 to 1507 means "come again".
-            log.warning("registration failed", user=handshake.user_id, error=str(error))
+            log.log(_severity(error), "registration failed", user=handshake.user_id, error=str(error))
             return await self._answer_fault(request, handshake, error)
         if client.connection.gone:
             return _plain_fault(errors.TokenKicked())
@@ -233,6 +236,8 @@ class WebSocketServer:
             await reads.cancel()
 
     async def _on_request(self, client: Client, data: bytes, reads: _Reads) -> None:
+        if not self.admitting:
+            return  # not begun: the close that follows tells the client, which comes back and asks again
         connection = client.connection
         request = connection.encoding.decode_request(data)
         if request.send_id != connection.user_id:
@@ -336,6 +341,11 @@ def _plain_fault(error: errors.OpenIMError) -> web.Response:
     # What is refused counts no longer against any limit, so it must not go on holding a descriptor.
     response.force_close()
     return response
+
+
+def _severity(error: errors.OpenIMError) -> int:
+    """Return how a failure is logged: a fault of ours as one."""
+    return logging.ERROR if error.code == errors.OpenIMError.code else logging.WARNING
 
 
 def _kind(handshake: Handshake) -> ClientKind:

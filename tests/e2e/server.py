@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.fault_log import FaultLog
 from tests.e2e.ports import free_ports
 
 START_SECONDS = 90.0  # `up` itself gives up after 60
@@ -52,8 +53,8 @@ class Server:
         self.data_dir = folder / "data"
         self.log_file = folder / "up.log"
         self.ws_port, self.api_port = free_ports(2)
-        self.answers: list[tuple[str, int]] = []
-        """Path and errCode of every HTTP answer to this object."""
+        self.expected_errors: set[str] = set()
+        """Texts of what the actors may log as errors, since a test makes it happen; anything else fails `stop` and the kills."""
 
         self._environment = dict(environment or {})
         self._arguments = arguments
@@ -104,21 +105,24 @@ class Server:
         self._wait_ready(start)
 
     def stop(self) -> None:
-        """End the server by SIGTERM; it must drain and exit with 0."""
-        process = self._ended_by(signal.SIGTERM)
+        """End the server by SIGTERM; it must drain, exit with 0, and have logged no error."""
+        with self._without_faults():
+            process = self._ended_by(signal.SIGTERM)
         assert process.returncode == 0, f"exit {process.returncode} after SIGTERM\n{self.log_tail()}"
 
     def kill(self) -> None:
         """End `up` by `kill -9`; everything else of the server must follow by itself."""
-        self._ended_by(signal.SIGKILL)
+        with self._without_faults():
+            self._ended_by(signal.SIGKILL)
 
     def kill_everything(self) -> None:
         """End every process of the server by `kill -9` at once."""
         pids = [self.pid, *self.processes()]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._ended_by(signal.SIGKILL)
+        with self._without_faults():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._ended_by(signal.SIGKILL)
 
     def restart(self) -> None:
         """Start again after a kill: same ports, same data."""
@@ -143,7 +147,7 @@ class Server:
     def actor_logs(self, lines: int = 40) -> str:
         """Return the last lines that each actor wrote, as long as the server runs (Ray's folder goes with it)."""
         tails = []
-        for file in sorted(Path("/tmp").glob(f"openim-ray-{self._mark[:12]}/session_latest/logs/worker-*.err")):
+        for file in sorted(self._ray_folder.glob("session_latest/logs/worker-*.err")):
             with contextlib.suppress(OSError):
                 written = [line for line in file.read_text(errors="replace").splitlines() if line.strip()]
                 if written:
@@ -176,7 +180,6 @@ class Server:
         request = urllib.request.Request(self.api_url + path, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=CALL_SECONDS) as response:
             answer = json.load(response)
-        self.answers.append((path, int(answer["errCode"])))
         if answer["errCode"]:
             raise ApiError(int(answer["errCode"]), f"{path}: {answer['errMsg']} {answer.get('errDlt', '')}")
         return dict(answer.get("data") or {})
@@ -205,6 +208,10 @@ class Server:
     def _mark(self) -> str:
         return sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:24]
 
+    @property
+    def _ray_folder(self) -> Path:
+        return Path(f"/tmp/openim-ray-{self._mark[:12]}")
+
     def _wait_ready(self, start: int) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -218,6 +225,14 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             self._ended_by(signal.SIGKILL)
         raise AssertionError(f"the server did not become ready\n{tail}")
+
+    @contextlib.contextmanager
+    def _without_faults(self) -> Iterator[None]:
+        """Fail if an actor, one that was killed too, logged an error until the end of the block, in which the server ends."""
+        log = FaultLog(self._ray_folder)
+        yield
+        faults = log.read(self.expected_errors)
+        assert not faults, "\n".join(["the actors logged errors", *faults])
 
     def _exits_within(self, seconds: float) -> bool:
         descriptor = os.pidfd_open(self.pid)

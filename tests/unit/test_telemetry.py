@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import structlog
 
-from openim_ray.telemetry import configure_logging, hide_secrets, short_token
+from openim_ray.telemetry import configure_logging, errors_logged, hide_secrets, short_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,19 @@ def test_a_line_says_when_who_and_what(capsys: pytest.CaptureFixture[str]) -> No
     assert own["logger"] == "openim_ray.gateway"
     assert own["timestamp"].endswith("Z")
     assert foreign.items() >= {"event": "odd thing", "process": "gateway-0", "level": "warning"}.items()
+
+
+def test_errors_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever logs them, and once each however often logging was set up."""
+    configure_logging(Settings())
+    configure_logging(Settings())
+    before = errors_logged()
+    structlog.get_logger("openim_ray.gateway").warning("odd")
+    assert errors_logged() == before
+    structlog.get_logger("openim_ray.gateway").error("wrong")
+    logging.getLogger("library").critical("very wrong")
+    assert errors_logged() == before + 2
+    assert len(lines(capsys)) == 3
 
 
 def test_the_level_holds_and_a_later_call_wins(capsys: pytest.CaptureFixture[str]) -> None:

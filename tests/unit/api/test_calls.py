@@ -238,6 +238,22 @@ async def test_a_bug_is_answered_logged_and_counted(api: ApiClient, monkeypatch:
     assert api.number("openim_api_internal_errors_total") == 1
 
 
+async def test_a_bug_in_another_actor_is_logged_and_counted_too(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an inbox or a store answers with 500 is this server's fault as well."""
+
+    async def fail(*_: object) -> None:
+        raise errors.OpenIMError("internal error")
+
+    monkeypatch.setattr(api.world.directory, "users", fail)
+    token = await api.admin_token()
+    with capture_logs() as logs:
+        assert (await api.call(PATH, {"userIDs": ["alice"]}, token)).code == 500
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["call failed"]
+    assert api.number("openim_api_internal_errors_total") == 1
+
+
 async def test_outcomes_are_counted(api: ApiClient) -> None:
     """By path and code; paths that don't exist make no series of their own."""
     token = await api.user_token("alice")

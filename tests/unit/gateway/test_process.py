@@ -73,11 +73,13 @@ async def test_missing_runs_are_read_a_bounded_number_at_once() -> None:
     assert gateway.reader.reading == 0
 
 
-@pytest.mark.parametrize("error", [errors.Unavailable("down"), ValueError("a fault of ours")])
+@pytest.mark.parametrize(
+    ("error", "severity"), [(errors.Unavailable("down"), "warning"), (ValueError("a fault of ours"), "error")]
+)
 async def test_a_run_that_can_not_be_read_closes_its_sessions(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+    error: Exception, severity: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever kept it from being read: a conversation that is held for ever would be silent."""
+    """Whatever kept it from being read: a conversation that is held for ever would be silent. A fault of ours is logged as one."""
     monkeypatch.setattr(runs, "RUN_READ_SECONDS", 0.0)
     gateway = FakeGateway()
 
@@ -86,11 +88,13 @@ async def test_a_run_that_can_not_be_read_closes_its_sessions(
 
     gateway.reader.read = read
     client, transport = gateway.connect("bob")
-    gateway.push(client, 1)
-    gateway.push(client, 3)
-    await transport.closed.wait()
+    with capture_logs() as logs:
+        gateway.push(client, 1)
+        gateway.push(client, 3)
+        await transport.closed.wait()
 
     assert gateway.reader.done.qsize() == 1
+    assert [line["log_level"] for line in logs if line["event"] == "run not readable"] == [severity]
 
 
 async def test_a_run_that_is_too_large_is_not_read_to_its_end() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.core.gateway.session import ClientKind
 from openim_ray.domain import errors
@@ -60,6 +61,11 @@ async def refuse() -> bytes:
     raise errors.NoPermission("not yours")
 
 
+async def fail() -> bytes:
+    """Fail as a shard that met a bug lets a request fail."""
+    raise errors.OpenIMError("internal error")
+
+
 def make_requests(gateway: FakeGateway, answer: Callable[[], Awaitable[bytes]], seconds_max: float = 8.0) -> Requests:
     """Return the handler of a gateway whose reads end as `answer` does."""
     return Requests(gateway.process, FakeReading(answer), seconds_max)  # type: ignore[arg-type]
@@ -105,3 +111,16 @@ async def test_a_client_whose_position_is_refused_is_not_silent_for_ever(kind: C
         client.session.release()
 
     assert not client.session.holding
+
+
+async def test_an_answer_with_500_is_logged_as_an_error() -> None:
+    """Each is a bug, wherever it was met; a refusal is none."""
+    gateway = FakeGateway()
+    client, transport = gateway.connect("bob")
+    with capture_logs() as logs:
+        await ask(make_requests(gateway, refuse), client, PULL_SEQS)
+        assert not logs
+        transport.written = b""
+        await ask(make_requests(gateway, fail), client, PULL_SEQS)
+    assert error_code(transport) == 500
+    assert [(line["event"], line["log_level"]) for line in logs] == [("request failed", "error")]
