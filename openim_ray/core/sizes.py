@@ -24,8 +24,7 @@ def size_of(item: msgspec.Struct) -> int:
     Return about how many bytes an item takes: all its texts, bodies and collections, and `ENTRY_BYTES` for the rest.
     """
     size = ENTRY_BYTES
-    for name in item.__struct_fields__:
-        value = getattr(item, name)
+    for value in msgspec.structs.astuple(item):
         kind = type(value)
         if kind is str or kind is bytes:
             size += _length(value)
