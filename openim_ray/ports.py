@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from openim_ray.domain.conversation import Conversation
     from openim_ray.domain.ids import ConversationID, UserID
     from openim_ray.domain.message import (
+        DamagedRow,
         LogState,
         LogWrite,
         MessageRef,
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 class MessageReader(Protocol):
     """
     Reads conversation logs; any process may hold one. What was answered as durable is seen by every later read.
+
+    A row that fails its checksum comes as a `DamagedRow` at its place and counts as a row; its neighbours come as ever. Only what
+    is not among the rows at all is absent.
     """
 
     async def load_log(self, home_key: str, tail: int) -> LogState | None:
-        """Return heads, marks and the newest `tail` rows of each stream of a log; None if it was never written."""
+        """Return heads, marks and the newest `tail` rows of each stream of a log, damaged ones left out; None if it was never written."""
         ...
 
     async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
@@ -44,11 +48,13 @@ class MessageReader(Protocol):
 
     async def read_range(
         self, conversation_id: ConversationID, begin: int, end: int, newest: int
-    ) -> list[StoredMessage]:
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """Return rows of begin..end (inclusive), ascending, at most the `newest` highest ones."""
         ...
 
-    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """Return the rows that exist among `seqs`, ascending."""
         ...
 

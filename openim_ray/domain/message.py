@@ -4,6 +4,7 @@ Messages and logs as they are stored, and what a store answers to a write.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -47,6 +48,23 @@ class StoredMessage(NamedTuple):
     operation_id: str
     body: bytes
     rev: int = 0
+
+
+class DamagedRow(NamedTuple):
+    """
+    What a reader finds in place of a row that is not what was written: neither a message nor absent.
+
+    Its seq is left out of what clients get. A placeholder would tell them for ever that the message is deleted.
+    """
+
+    seq: ConversationSeq
+
+
+def intact(rows: Iterable[StoredMessage | DamagedRow]) -> list[StoredMessage]:
+    """
+    Return the messages among rows.
+    """
+    return [row for row in rows if isinstance(row, StoredMessage)]
 
 
 class MessageRef(NamedTuple):

@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import OpenIMError, Overloaded
+from openim_ray.domain.message import intact
 
 if TYPE_CHECKING:
     from openim_ray.core.gateway.session import Run
@@ -40,6 +41,9 @@ class RunReader:
     async def read(self, run: Run) -> list[StoredMessage]:
         """
         Return the rows of a run; OpenIMError if they can't be had in time, or are too many bytes.
+
+        A damaged row is left out, as it is of a pull: closing the connection would not bring it back, and the next one would miss it again.
+        A Go client finds the gap and pulls it, the others see it in the history (OpenIM wire, §7.3, §7.5).
         """
         deadline = self._loop.time() + RUN_READ_SECONDS
         async with self._room:
@@ -57,7 +61,7 @@ class RunReader:
         end = min(begin + RUN_CHUNK_ROWS - 1, run.end)
         while True:
             try:
-                return await self._reader.read_range(run.conversation_id, begin, end, end - begin + 1)  # type: ignore[arg-type]
+                return intact(await self._reader.read_range(run.conversation_id, begin, end, end - begin + 1))  # type: ignore[arg-type]
             except OpenIMError:
                 if self._loop.time() >= deadline:
                     raise

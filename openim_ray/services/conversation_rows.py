@@ -5,11 +5,11 @@ Rows of conversations as a user gets them: dense, with placeholders and read mar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.ids import ConversationID
-from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.message import DamagedRow, StoredMessage, intact
 from openim_ray.ports import MessageReader
 from openim_ray.protocol.messages import marked_read, placeholder
 
@@ -17,9 +17,21 @@ CHUNK_ROWS: Final = 100
 """Rows that are read at once; between two reads the bytes are counted."""
 
 
+class Found(NamedTuple):
+    """
+    Rows as they go out, with their seqs; `is_cut` tells whether lower ones were left out, because these take enough bytes.
+    """
+
+    rows: list[tuple[int, bytes]]
+    is_cut: bool
+
+
 class RowReader:
     """
     Reads rows, for a user who may see them: that is the caller's business.
+
+    Clients believe a placeholder for ever, so only what is absent gets one. A damaged row is left out without one: its neighbours are
+    served, and clients ask for the gap again whenever it is shown (OpenIM wire, §7.5), in case a backup has brought the message back.
 
     Messages with the option senderSync=false are given to their sender as well. The option keeps a message from being pushed to
     her; a placeholder in a pull would tell her devices that it is deleted, and they would believe it for ever.
@@ -35,13 +47,12 @@ class RowReader:
         """
         Return the newest message of begin..end that is stored.
         """
-        rows = await self._reader.read_range(ConversationID(conversation_id), begin, end, 1)
-        marks = await self._marks(conversation_id) if rows else {}
-        return _body(rows[0], marks) if rows else None
+        row = await self._newest(conversation_id, begin, end)
+        return None if row is None else _body(row, await self._marks(conversation_id))
 
-    async def run(self, conversation_id: str, begin: int, end: int, bytes_max: int) -> list[tuple[int, bytes]]:
+    async def run(self, conversation_id: str, begin: int, end: int, bytes_max: int) -> Found:
         """
-        Return one row per seq of begin..end, ascending. Where they reach `bytes_max`, those before are missing.
+        Return one row per seq of begin..end, ascending. Where they reach `bytes_max`, those before are cut.
         """
         marks = await self._marks(conversation_id)
         found: list[tuple[int, bytes]] = []
@@ -51,11 +62,11 @@ class RowReader:
             stored = await self._reader.read_range(ConversationID(conversation_id), first, last, CHUNK_ROWS)
             found = await self._dense(conversation_id, range(first, last + 1), stored, marks) + found
             last = first - 1
-        return found
+        return Found(found, is_cut=last >= begin)
 
-    async def picked(self, conversation_id: str, seqs: Sequence[int], bytes_max: int) -> list[tuple[int, bytes]]:
+    async def picked(self, conversation_id: str, seqs: Sequence[int], bytes_max: int) -> Found:
         """
-        Return one row for each of these seqs, in their order. Where the rows reach `bytes_max`, those of lower seqs are missing.
+        Return one row for each of these seqs, in their order. Where the rows reach `bytes_max`, those of lower seqs are cut.
         """
         marks = await self._marks(conversation_id)
         wanted = sorted(set(seqs))
@@ -65,22 +76,26 @@ class RowReader:
             stored = await self._reader.read_seqs(ConversationID(conversation_id), chunk)
             found += await self._dense(conversation_id, chunk, stored, marks)
         rows = dict(found)
-        return [(seq, rows[seq]) for seq in dict.fromkeys(seqs) if seq in rows]
+        return Found([(seq, rows[seq]) for seq in dict.fromkeys(seqs) if seq in rows], is_cut=bool(wanted))
 
     async def stream(self, conversation_id: str, begin: int, end: int) -> list[StoredMessage]:
         """
         Return those notifications of begin..end that are stored, ascending; gaps are harmless there (OpenIM wire, §7.11).
         """
-        return await self._reader.read_range(ConversationID(conversation_id), begin, end, end - begin + 1)
+        return intact(await self._reader.read_range(ConversationID(conversation_id), begin, end, end - begin + 1))
 
     async def stream_rows(self, conversation_id: str, seqs: Sequence[int]) -> list[StoredMessage]:
         """
         Return those notifications among `seqs` that are stored, ascending.
         """
-        return await self._reader.read_seqs(ConversationID(conversation_id), sorted(set(seqs)))
+        return intact(await self._reader.read_seqs(ConversationID(conversation_id), sorted(set(seqs))))
 
     async def _dense(
-        self, conversation_id: str, seqs: Sequence[int], stored: Sequence[StoredMessage], marks: Mapping[str, int]
+        self,
+        conversation_id: str,
+        seqs: Sequence[int],
+        stored: Sequence[StoredMessage | DamagedRow],
+        marks: Mapping[str, int],
     ) -> list[tuple[int, bytes]]:
         """Fill ascending `seqs`; what the store doesn't have is gone, for it is not above what is durable."""
         by_seq = {int(row.seq): row for row in stored}
@@ -89,6 +104,8 @@ class RowReader:
         time = 0
         for seq in seqs:
             row = by_seq.get(seq)
+            if isinstance(row, DamagedRow):
+                continue
             if row is not None:
                 time = row.send_time
                 dense.append((seq, _body(row, marks)))
@@ -101,8 +118,17 @@ class RowReader:
 
     async def _time_before(self, conversation_id: str, seq: int) -> int:
         """Return the sendTime of the nearest earlier message, by which clients sort a placeholder; 0 if there is none."""
-        rows = await self._reader.read_range(ConversationID(conversation_id), 1, seq - 1, 1)
-        return rows[0].send_time if rows else 0
+        row = await self._newest(conversation_id, 1, seq - 1)
+        return row.send_time if row else 0
+
+    async def _newest(self, conversation_id: str, begin: int, end: int) -> StoredMessage | None:
+        """Return the newest intact row; None if there is none, or none among the newest `CHUNK_ROWS`."""
+        for rows_max in (1, CHUNK_ROWS):
+            rows = await self._reader.read_range(ConversationID(conversation_id), begin, end, rows_max)
+            messages = intact(rows)
+            if messages or not rows:
+                return messages[-1] if messages else None
+        return None
 
     async def _marks(self, conversation_id: str) -> dict[str, int]:
         """Return up to where each reader has read the others' messages; only single chats have such marks."""

@@ -15,7 +15,7 @@ from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.message import StoredMessage
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.identifiers import PullOrder
-from openim_ray.services.conversation_rows import RowReader, size_of
+from openim_ray.services.conversation_rows import Found, RowReader, size_of
 from openim_ray.services.pulled import Answer, Chat, Stream, is_receipt
 
 log = structlog.get_logger(__name__)
@@ -135,23 +135,23 @@ class Pulls:
                 rows = await self._rows.stream_rows(conversation_id, visible) if visible else []
                 answer.streams.append(Stream(conversation_id, rows))
             else:
-                chat = await self._picked(conversation_id, visible, budget)
-                answer.chats.append(chat)
-                if state is not _NOTHING and len(chat.rows) == len(set(visible)):
-                    chat.is_end, chat.end_seq = _end(seqs, state, order)
+                found = await self._picked(conversation_id, visible, budget)
+                told = state is not _NOTHING and not found.is_cut
+                is_end, end_seq = _end(seqs, state, order) if told else (False, 0)
+                answer.chats.append(Chat(conversation_id, found.rows, is_end, end_seq))
         return answer
 
     async def _chat(self, conversation_id: str, run: Run, budget: _Budget) -> Chat:
-        rows = await self._rows.run(conversation_id, run.first, run.last, budget.left)
-        budget.take(size_of(rows))
-        return Chat(conversation_id, rows, run.is_end and len(rows) == run.length)
+        found = await self._rows.run(conversation_id, run.first, run.last, budget.left)
+        budget.take(size_of(found.rows))
+        return Chat(conversation_id, found.rows, run.is_end and not found.is_cut)
 
-    async def _picked(self, conversation_id: str, seqs: Sequence[int], budget: _Budget) -> Chat:
+    async def _picked(self, conversation_id: str, seqs: Sequence[int], budget: _Budget) -> Found:
         if not seqs:
-            return Chat(conversation_id)
-        rows = await self._rows.picked(conversation_id, seqs, budget.left)
-        budget.take(size_of(rows))
-        return Chat(conversation_id, rows)
+            return Found([], is_cut=False)
+        found = await self._rows.picked(conversation_id, seqs, budget.left)
+        budget.take(size_of(found.rows))
+        return found
 
     async def _stream(self, conversation_id: str, run: Run, budget: _Budget) -> Stream:
         """Read from the newest down, so that what gets no room is old."""

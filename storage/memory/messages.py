@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.message import DamagedRow
 
 
 class _Stream:
@@ -180,6 +181,8 @@ class MemoryMessageStore:
     `ports.MessageStore` over `MessageTables`.
     """
 
+    damaged_rows = 0
+
     def __init__(self, tables: MessageTables | None = None) -> None:
         self.tables = tables if tables is not None else MessageTables()
 
@@ -204,11 +207,13 @@ class MemoryMessageStore:
 
     async def read_range(
         self, conversation_id: ConversationID, begin: int, end: int, newest: int
-    ) -> list[StoredMessage]:
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return self.tables.read_range(conversation_id, begin, end, newest)
 
-    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return self.tables.read_seqs(conversation_id, seqs)
 

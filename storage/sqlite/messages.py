@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from openim_ray.domain.message import DamagedRow, intact
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.sqlite import message_queries as queries
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
@@ -40,14 +42,14 @@ class SqliteMessageReader:
     """
     Reads logs from any process, while another writes.
 
-    A damaged row is never served: it is left out of every answer, reported once in the log of this process
-    (conversation, seq, no content) and counted in `damaged`. Its seq stays taken and its key stays known to `find`.
+    A damaged row is never served as a message: it comes as a `DamagedRow`, is reported once in the log of this process
+    (conversation, seq, no content) and counted in `damaged_rows`. Its seq stays taken and its key stays known to `find`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reported: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self.damaged = 0
+        self.damaged_rows = 0
         self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(_connect_reader, path))
 
     async def aclose(self) -> None:
@@ -64,7 +66,7 @@ class SqliteMessageReader:
 
     async def read_range(
         self, conversation_id: ConversationID, begin: int, end: int, newest: int
-    ) -> list[StoredMessage]:
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return await self._read(
             lambda connection: self._unsealed(
@@ -72,7 +74,9 @@ class SqliteMessageReader:
             )
         )
 
-    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return await self._read(
             lambda connection: self._unsealed(conversation_id, queries.read_seqs(connection, conversation_id, seqs))
@@ -98,19 +102,21 @@ class SqliteMessageReader:
         if found is None:
             return None
         state, rows = found
-        messages = [
-            message for conversation_id, columns in rows.items() for message in self._unsealed(conversation_id, columns)
-        ]
-        return state._replace(tail=tuple(messages))
+        tail_rows = (
+            row for conversation_id, columns in rows.items() for row in self._unsealed(conversation_id, columns)
+        )
+        return state._replace(tail=tuple(intact(tail_rows)))
 
-    def _unsealed(self, conversation_id: ConversationID, rows: Iterable[Columns]) -> list[StoredMessage]:
-        messages = []
-        for columns in rows:
-            try:
-                messages.append(unseal(conversation_id, columns))
-            except Damaged as damage:
-                self._report(conversation_id, columns[0], damage)
-        return messages
+    def _unsealed(self, conversation_id: ConversationID, rows: Iterable[Columns]) -> list[StoredMessage | DamagedRow]:
+        return [self._unseal(conversation_id, columns) for columns in rows]
+
+    def _unseal(self, conversation_id: ConversationID, columns: Columns) -> StoredMessage | DamagedRow:
+        try:
+            return unseal(conversation_id, columns)
+        except Damaged as damage:
+            seq = columns[0]
+            self._report(conversation_id, seq, damage)
+            return DamagedRow(ConversationSeq(seq))
 
     def _report(self, conversation_id: str, seq: int, damage: Damaged) -> None:
         place = (conversation_id, seq)
@@ -119,7 +125,7 @@ class SqliteMessageReader:
         self._reported[place] = None
         if len(self._reported) > DAMAGED_MAX:
             self._reported.popitem(last=False)
-        self.damaged += 1
+        self.damaged_rows += 1
         log.error("stored message is damaged", conversation_id=conversation_id, seq=seq, fault=str(damage))
 
 

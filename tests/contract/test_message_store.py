@@ -16,7 +16,7 @@ from tests.contract.rows import CHAT, KEY, PAIR, STREAM, TIME, message, referenc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.domain.message import LogWrite, StoredMessage
+    from openim_ray.domain.message import DamagedRow, LogWrite, StoredMessage
     from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
 
 STORED = WriteResult(Outcome.STORED, {})
@@ -29,7 +29,9 @@ async def outcomes(store: OpenMessageStore, *writes: LogWrite) -> list[Outcome]:
     return [result.outcome for result in await store.write(writes)]
 
 
-async def all_rows(store: OpenMessageReader, conversation: ConversationID = CHAT) -> list[StoredMessage]:
+async def all_rows(
+    store: OpenMessageReader, conversation: ConversationID = CHAT
+) -> Sequence[StoredMessage | DamagedRow]:
     """Read a whole stream."""
     return await store.read_range(conversation, 1, 1 << 62, 1000)
 

@@ -13,9 +13,10 @@ import pytest
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.errors import ArgsError, Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import Outcome
+from openim_ray.domain.message import DamagedRow, Outcome
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.sqlite import connection as connections
 from openim_ray.storage.sqlite import writer as writers
@@ -191,7 +192,7 @@ async def test_values_that_cannot_be_stored(data_dir: Path) -> None:
 
 
 async def test_no_flipped_bit_of_an_envelope_is_served(messages: SqliteMessageStore, data_dir: Path) -> None:
-    """Whatever bit of an envelope changes, its row is left out, its neighbours are served, its key and seq stay taken."""
+    """Whatever bit of an envelope changes, its row is named as damaged, not absent; its neighbours are served, key and seq stay taken."""
     rows = [message(seq, body=b"content") for seq in (1, 2, 3)]
     await messages.write([write(*rows)])
     with closing(sqlite3.connect(data_dir / "messages.db")) as connection:
@@ -201,14 +202,15 @@ async def test_no_flipped_bit_of_an_envelope_is_served(messages: SqliteMessageSt
         flipped = bytearray(envelope)
         flipped[bit // 8] ^= 1 << bit % 8
         alter(data_dir, "UPDATE messages SET envelope = ? WHERE seq = 2", bytes(flipped))
-        assert await messages.read_range(CHAT, 1, 3, 10) == [rows[0], rows[2]], f"bit {bit}"
+        assert await messages.read_range(CHAT, 1, 3, 10) == [rows[0], DamagedRow(rows[1].seq), rows[2]], f"bit {bit}"
 
-    assert await messages.read_seqs(CHAT, [2]) == []
+    assert await messages.read_range(CHAT, 1, 2, 1) == [DamagedRow(rows[1].seq)]
+    assert await messages.read_seqs(CHAT, [1, 2]) == [rows[0], DamagedRow(rows[1].seq)]
     assert await messages.find(CHAT, "alice", "c2") == reference(rows[1])
     state = await messages.load_log(KEY, 10)
     assert state is not None
     assert (state.heads[CHAT].max_seq, state.tail) == (3, (rows[0], rows[2]))
-    assert messages.damaged == 1
+    assert messages.damaged_rows == 1
     assert [result.outcome for result in await messages.write([write(*rows)])] == [Outcome.STORED]
     assert [result.outcome for result in await messages.write([write(message(4, "c2"))])] == [Outcome.DUPLICATE]
 
@@ -236,8 +238,9 @@ async def test_no_changed_column_is_served(
 
     alter(data_dir, f"UPDATE messages SET {column} = ? WHERE seq = 2", value)
 
-    assert await messages.read_range(CHAT, 1, 10, 10) == rows[:1]
-    assert messages.damaged == 1
+    seq = value if column == "seq" else 2
+    assert await messages.read_range(CHAT, 1, 10, 10) == [rows[0], DamagedRow(seq)]
+    assert messages.damaged_rows == 1
 
 
 async def test_an_envelope_of_another_conversation_is_not_served(messages: SqliteMessageStore, data_dir: Path) -> None:
@@ -252,7 +255,7 @@ async def test_an_envelope_of_another_conversation_is_not_served(messages: Sqlit
         "UPDATE messages SET envelope = (SELECT envelope FROM messages WHERE stream = 1) WHERE stream = 2",
     )
 
-    assert await messages.read_range(other, 1, 10, 10) == []
+    assert await messages.read_range(other, 1, 10, 10) == [DamagedRow(ConversationSeq(1))]
     assert await messages.read_range(CHAT, 1, 10, 10) == [message(1, server="s")]
 
 

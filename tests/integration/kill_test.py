@@ -26,6 +26,7 @@ from typing import Final
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.message import intact
 from openim_ray.storage.open import open_message_reader
 from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
@@ -192,7 +193,7 @@ class KillTest:
         reader = await open_message_reader(self._server.data_dir)
         stored: Counter[str] = Counter()
         for chat, count in self._sent.items():
-            rows = await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20)
+            rows = intact(await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20))
             if [row.seq for row in rows] != list(range(1, count + 1)):
                 report.faults.append(f"{chat} holds seqs {[row.seq for row in rows][-5:]}…, {count} messages were sent")
             for row in rows:

@@ -158,7 +158,7 @@ class Session:
 
     def fill(self, run: Run, rows: list[StoredMessage]) -> list[StoredMessage]:
         """
-        Take the rows of a run (ascending; what is absent is absent for good) and return those to be written.
+        Take the rows of a run (ascending; what is not among them can't be had) and return those to be written.
 
         They end before an echo whose answer isn't written yet; `answered` goes on.
         """

@@ -19,9 +19,11 @@ from openim_ray.gateway.requests import Client
 from openim_ray.protocol.encoding import GOB
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.message import DamagedRow, StoredMessage
+
+    Rows = Sequence[StoredMessage | DamagedRow]
 
 WALL_MS = 1_800_000_000_000
 SHARD = "inbox-0"
@@ -69,9 +71,9 @@ class FakeReader:
     def __init__(self) -> None:
         self.reading = 0
         self.done: asyncio.Queue[None] = asyncio.Queue()
-        self.read: Callable[[int, int], Awaitable[list[StoredMessage]]] = _nothing
+        self.read: Callable[[int, int], Awaitable[Rows]] = _nothing
 
-    async def read_range(self, _conversation_id: str, begin: int, end: int, _newest: int) -> list[StoredMessage]:
+    async def read_range(self, _conversation_id: str, begin: int, end: int, _newest: int) -> Rows:
         """See `ports.MessageReader`."""
         self.reading += 1
         try:

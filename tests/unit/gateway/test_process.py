@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from openim_ray.core import items
 from openim_ray.domain import errors
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.message import DamagedRow, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.gateway import process as process_module
 from openim_ray.gateway import runs
@@ -129,6 +129,33 @@ async def test_a_long_run_is_written_whole() -> None:
     await asyncio.sleep(0)
 
     assert gateway.process.pushes == 41
+
+
+async def test_a_damaged_row_leaves_a_hole_in_a_run_and_the_connection_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its neighbours and what follows are written, once; a client that was closed for it would come back and miss it again, for ever."""
+    gateway = FakeGateway()
+    written: list[bytes] = []
+
+    async def read(begin: int, end: int) -> list[StoredMessage | DamagedRow]:
+        rows = [stored_message(seq, 10)._replace(body=f"read {seq}".encode()) for seq in range(begin, end + 1)]
+        return [DamagedRow(row.seq) if row.seq in (3, 5) else row for row in rows]
+
+    def push_messages(_conversation_id: str, bodies: tuple[bytes, ...], *, notification: bool) -> bytes:
+        written.extend(bodies)
+        return b"push"
+
+    monkeypatch.setattr(process_module, "push_messages", push_messages)
+    gateway.reader.read = read
+    client, transport = gateway.connect("bob")
+    gateway.push(client, 1)
+    gateway.push(client, 5)
+    await gateway.reader.done.get()
+    await asyncio.sleep(0)
+    gateway.push(client, 6)
+
+    assert written == [b"body", b"read 2", b"read 4", b"body"]
+    assert gateway.process.runs_read == 1
+    assert not transport.is_closing()
 
 
 async def test_a_fault_in_one_effect_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
 from openim_ray.domain.ids import UserID
+from openim_ray.domain.message import DamagedRow
 from openim_ray.protocol.identifiers import ContentType, PullOrder
 from openim_ray.protocol.pb.msg_pb2 import (
     ConversationSeqs,
@@ -80,28 +81,33 @@ def seqs_of(rows: Iterable[MsgData]) -> list[int]:
 
 
 class HoleyStore(MemoryMessageStore):
-    """A message store that has lost some rows of every conversation, as retention and deletion do."""
+    """A message store that has lost some rows of every conversation, as retention and deletion do; others are damaged."""
 
-    def __init__(self, lost: Collection[int]) -> None:
+    def __init__(self, lost: Collection[int], damaged: Collection[int]) -> None:
         super().__init__()
         self._lost = frozenset(lost)
+        self._damaged = frozenset(damaged)
 
     async def read_range(
         self, conversation_id: ConversationID, begin: int, end: int, newest: int
-    ) -> list[StoredMessage]:
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """Return what is left of a range."""
-        rows = await super().read_range(conversation_id, begin, end, max(end, 1))
-        return [row for row in rows if row.seq not in self._lost][-newest:]
+        return self._left(await super().read_range(conversation_id, begin, end, max(end, 1)))[-newest:]
 
-    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
         """Return those rows that are left."""
-        rows = await super().read_seqs(conversation_id, seqs)
-        return [row for row in rows if row.seq not in self._lost]
+        return self._left(await super().read_seqs(conversation_id, seqs))
+
+    def _left(self, rows: Sequence[StoredMessage | DamagedRow]) -> list[StoredMessage | DamagedRow]:
+        left = (row for row in rows if row.seq not in self._lost)
+        return [DamagedRow(row.seq) if row.seq in self._damaged else row for row in left]
 
 
-def holey_world(*lost: int) -> MemoryWorld:
-    """Return a server whose message store has lost rows."""
-    store = HoleyStore(lost)
+def holey_world(*lost: int, damaged: Collection[int] = ()) -> MemoryWorld:
+    """Return a server whose message store has lost rows, and some that are damaged."""
+    store = HoleyStore(lost, damaged)
     world = MemoryWorld(reader=store)
     store.tables = world.tables.messages
     return world
@@ -314,6 +320,64 @@ async def test_1007_gives_the_newest_visible_message() -> None:
     assert {key: message.content for key, message in answer.msgs.items()} == {chat_id: b"two"}
 
 
+# --- damaged rows
+
+
+async def test_a_damaged_row_is_a_gap_and_no_placeholder() -> None:
+    """Ranges and picks serve its neighbours; a placeholder would say for ever that it is deleted. What is absent still gets one."""
+    world = holey_world(4, damaged=(1, 3))
+    chat_id = world.send("alice", "bob", *"abcde")
+    rows = (await pull(world, "bob", (chat_id, 1, 5, 10))).msgs[chat_id].Msgs
+    assert [(row.seq, row.status, row.sendTime - START_MS) for row in rows] == [
+        (2, 2, 2000),
+        (4, 4, 2000),
+        (5, 2, 5000),
+    ]
+    rows = (await pick(world, "bob", chat_id, [5, 4, 3, 1])).msgs[chat_id].Msgs
+    assert [(row.seq, row.status, row.sendTime - START_MS) for row in rows] == [(5, 2, 5000), (4, 4, 2000)]
+    rows = (await pull(world, "bob", (chat_id, 3, 4, 10))).msgs[chat_id].Msgs
+    assert [(row.seq, row.status, row.sendTime - START_MS) for row in rows] == [(4, 4, 2000)]
+
+
+async def test_only_damaged_rows_are_an_empty_answer() -> None:
+    """1002 leaves the chat out, 1005 names it, as both do when nothing came."""
+    world = holey_world(damaged=(1, 2))
+    chat_id = world.send("alice", "bob", "one", "two")
+    assert (await pull(world, "bob", (chat_id, 2, 2, 1))).msgs == {}
+    assert list((await pick(world, "bob", chat_id, [2])).msgs) == [chat_id]
+    assert list((await pick(world, "bob", chat_id, [2])).msgs[chat_id].Msgs) == []
+
+
+async def test_a_damaged_row_does_not_hide_the_end_of_a_chat() -> None:
+    """The end lies where it lies, so that who scrolls gets there; rows that were cut are asked for again and hide it."""
+    world = holey_world(damaged=(3,))
+    chat_id = world.send("alice", "bob", *"abcd")
+    assert (await pull(world, "bob", (chat_id, 1, 4, 10))).msgs[chat_id].isEnd
+    world.clear("bob", chat_id, 3)
+    part = (await pick(world, "bob", chat_id, [4, 3, 2], DESC)).msgs[chat_id]
+    assert (seqs_of(part.Msgs), part.isEnd, part.endSeq) == ([4], True, 3)
+
+
+async def test_a_damaged_notification_is_left_out() -> None:
+    """Of ranges and picks of its stream, like one that is missing."""
+    world = holey_world(damaged=(2,))
+    stream_id = world.notify("bob", "alice", RECEIPT, "a", "b", "c")
+    assert seqs_of((await pull(world, "alice", (stream_id, 1, 3, 1))).notificationMsgs[stream_id].Msgs) == [1, 3]
+    assert seqs_of((await pick(world, "alice", stream_id, [1, 2])).notificationMsgs[stream_id].Msgs) == [1]
+
+
+async def test_1007_gives_the_newest_message_that_is_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies below some damaged ones; below too many it is not looked for."""
+    world = holey_world(damaged=(2, 3))
+    chat_id = world.send("alice", "bob", "one", "two", "three")
+    request = GetLastMessageReq(userID="bob", conversationIDs=[chat_id]).SerializeToString()
+    answer = GetLastMessageResp.FromString(await world.services.messages.last_messages("bob", request))
+    assert answer.msgs[chat_id].content == b"one"
+    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
+    answer = GetLastMessageResp.FromString(await world.services.messages.last_messages("bob", request))
+    assert answer.msgs == {}
+
+
 # --- whose data it is
 
 
@@ -389,6 +453,16 @@ async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypa
     assert seqs_of(answer.msgs[chat_id].Msgs) == [3, 4, 5, 6]
     assert not answer.msgs[chat_id].isEnd
     assert other not in answer.msgs
+
+
+async def test_a_cut_1005_tells_no_end(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who scrolls asks again for the rows that had no room, instead of taking the chat for finished."""
+    monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
+    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
+    chat_id = world.send("alice", "bob", *["x" * 1000] * 7)
+    world.clear("bob", chat_id, 2)
+    part = (await pick(world, "bob", chat_id, range(7, 0, -1), DESC)).msgs[chat_id]
+    assert (seqs_of(part.Msgs), part.isEnd, part.endSeq) == ([7, 6, 5, 4], False, 0)
 
 
 async def test_an_answer_that_may_not_be_cut_is_refused_if_too_large(
