@@ -22,7 +22,7 @@ from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ig
 from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
 
-from openim_ray.actors.leftovers import OWNER_VARIABLE, owner_mark, temporary_directory
+from openim_ray.actors.leftovers import marks, private_folder, temporary_directory
 from openim_ray.actors.run_file import RUN_FILE, RunFile, RunFileDamaged, read_run_file
 
 if TYPE_CHECKING:
@@ -62,21 +62,24 @@ def connected_namespace() -> str:
 def start(data_dir: Path, namespace: str) -> str:
     """
     Start a Ray of our own on loopback, whose life ends with this process; returns its address.
+
+    What an earlier one left must have been swept.
     """
-    _make_token(data_dir)
-    os.environ.update(_environment_of_parts(data_dir))
-    _set_environment(data_dir, loopback=True)
-    with _unused_parts_left_out():
-        context = ray.init(
-            address="local",
-            namespace=namespace,
-            include_dashboard=False,
-            num_cpus=_cpus(),
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            configure_logging=False,
-            _temp_dir=str(temporary_directory(data_dir)),
-        )
+    _prepare_start(data_dir)
+    try:
+        with _unused_parts_left_out():
+            context = ray.init(
+                address="local",
+                namespace=namespace,
+                include_dashboard=False,
+                num_cpus=_cpus(),
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                configure_logging=False,
+                _temp_dir=str(temporary_directory(data_dir)),
+            )
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        raise ClusterError(f"Ray did not start: {_last_line(error)}") from error
     address = str(context.address_info["gcs_address"])  # type: ignore[attr-defined]
     _note_connection(address, namespace)
     return address
@@ -85,14 +88,14 @@ def start(data_dir: Path, namespace: str) -> str:
 def start_head(data_dir: Path, port: int) -> str:
     """
     Start a Ray head that outlives this process, on loopback; returns its address.
+
+    What an earlier one left must have been swept.
     """
     # Imported here: the command line of Ray is needed nowhere else.
     from click.exceptions import ClickException  # noqa: PLC0415
     from ray.scripts.scripts import start as start_command  # noqa: PLC0415
 
-    _make_token(data_dir)
-    os.environ.update(_environment_of_parts(data_dir))
-    _set_environment(data_dir, loopback=True)
+    _prepare_start(data_dir)
     port = port or _unused_port()
     arguments = [
         "--head",
@@ -109,9 +112,29 @@ def start_head(data_dir: Path, port: int) -> str:
         with _unused_parts_left_out(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             start_command.main(arguments, standalone_mode=False)
     except (ClickException, SystemExit, RayError, OSError, RuntimeError, ValueError) as error:
-        lines = (str(error).strip() or said.getvalue().strip() or type(error).__name__).splitlines()
-        raise ClusterError(f"Ray did not start: {lines[-1]}") from error
+        raise ClusterError(f"Ray did not start: {_last_line(error, said.getvalue())}") from error
     return f"127.0.0.1:{port}"
+
+
+def _prepare_start(data_dir: Path) -> None:
+    _make_token(data_dir)
+    _make_private_folder(private_folder(data_dir))
+    os.environ.update(_environment_of_parts(data_dir))
+    _set_environment(data_dir, loopback=True)
+
+
+def _make_private_folder(folder: Path) -> None:
+    """Make the folder in which Ray lets everybody read and write; one that is there may be a trap of another user of the machine."""
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise ClusterError(
+            f"the folder {folder} can't be made: {error.strerror}; remove what stands there, or set TMPDIR"
+        ) from error
+
+
+def _last_line(error: BaseException, said: str = "") -> str:
+    return (str(error).strip() or said.strip() or type(error).__name__).splitlines()[-1]
 
 
 def _cpus() -> int:
@@ -340,7 +363,7 @@ def environment(data_dir: Path, *, loopback: bool) -> dict[str, str]:
 def _environment_of_parts(data_dir: Path) -> dict[str, str]:
     """Return what only the processes of a server need: a script's children must not be taken for such."""
     return {
-        OWNER_VARIABLE: owner_mark(data_dir),
+        **marks(data_dir),
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_ROTATION_MAX_BYTES": str(LOG_BYTES_MAX),

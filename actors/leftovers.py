@@ -34,13 +34,28 @@ def owner_mark(data_dir: Path) -> str:
     return sha256(str(data_dir.resolve()).encode()).hexdigest()[:24]
 
 
+def private_folder(data_dir: Path) -> Path:
+    """
+    Return the folder around `temporary_directory`: nobody but its owner gets past it, whatever Ray lets others do inside.
+    """
+    return Path(tempfile.gettempdir()) / f"openim-ray-{owner_mark(data_dir)[:12]}"
+
+
 def temporary_directory(data_dir: Path) -> Path:
     """
     Return where Ray keeps its sockets and logs for the server of a data directory.
 
     Not inside the data directory: paths of Unix sockets over 107 bytes fail.
     """
-    return Path(tempfile.gettempdir()) / f"openim-ray-{owner_mark(data_dir)[:12]}"
+    return private_folder(data_dir) / "ray"
+
+
+def marks(data_dir: Path) -> dict[str, str]:
+    """
+    Return the variables by which `processes` knows the processes that are started with them.
+    """
+    # Some of Ray's processes give themselves a title, for which they would use the place of their environment, too.
+    return {OWNER_VARIABLE: owner_mark(data_dir), "SPT_NOENV": "1"}
 
 
 def processes(data_dir: Path) -> Iterator[int]:
@@ -67,7 +82,7 @@ def sweep(data_dir: Path) -> bool:
     while time.monotonic() < deadline and (lingering := list(processes(data_dir))):
         crashed = True
         _end(lingering, deadline)
-    shutil.rmtree(temporary_directory(data_dir), ignore_errors=True)
+    shutil.rmtree(private_folder(data_dir), ignore_errors=True)
     remove_run_file(data_dir)
     return crashed
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from openim_ray.actors.leftovers import processes, temporary_directory
+from openim_ray.actors.leftovers import processes
+from tests.e2e.processes import processes_of, ray_folder
 from tests.e2e.server import Server
 
 ROOT = Path(__file__).parents[2]
@@ -50,5 +51,7 @@ def refusal(said: Said, status: int = 2) -> str:
 
 def traces(server: Server) -> list[str]:
     """Return what is left of a server on this machine besides its data: processes, Ray's folder, the run file."""
-    files = [temporary_directory(server.data_dir), server.data_dir / "run.json"]
-    return [*map(str, processes(server.data_dir)), *(str(file) for file in files if file.exists())]
+    files = [ray_folder(server.data_dir), server.data_dir / "run.json"]
+    # As the server itself looks for them, and as tests do.
+    left = dict.fromkeys(processes(server.data_dir), "") | processes_of(server.data_dir)
+    return [*(f"{pid} {title}" for pid, title in left.items()), *(str(file) for file in files if file.exists())]

@@ -17,12 +17,12 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.fault_log import FaultLog
 from tests.e2e.ports import free_ports
+from tests.e2e.processes import processes_of, ray_folder
 
 START_SECONDS = 90.0  # `up` itself gives up after 60
 STOP_SECONDS = 15.0
@@ -158,7 +158,7 @@ class Server:
 
     def processes(self) -> dict[int, str]:
         """Return the processes of this server besides `up`: process id and title."""
-        return {pid: title for pid, title in _owned(self._mark) if pid != self.pid}
+        return {pid: title for pid, title in processes_of(self.data_dir).items() if pid != self.pid}
 
     def actors(self, kind: str) -> list[int]:
         """Return the process ids of the actors of a class: `GatewayActor`, `InboxActor`, `PersistenceActor`, `SupervisorActor`."""
@@ -205,12 +205,8 @@ class Server:
     # --- inside
 
     @property
-    def _mark(self) -> str:
-        return sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:24]
-
-    @property
     def _ray_folder(self) -> Path:
-        return Path(f"/tmp/openim-ray-{self._mark[:12]}")
+        return ray_folder(self.data_dir) / "ray"
 
     def _wait_ready(self, start: int) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -252,14 +248,3 @@ class Server:
             process.wait(STOP_SECONDS)
             raise AssertionError(f"still running {STOP_SECONDS:g} s after {number.name}\n{self.log_tail()}") from None
         return process
-
-
-def _owned(mark: str) -> Iterator[tuple[int, str]]:
-    wanted = f"OPENIMRAY_OWNER={mark}".encode()
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                title = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                yield int(process.name), title
