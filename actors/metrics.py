@@ -1,5 +1,5 @@
 """
-Metrics of the whole server in one place: what a gateway counts itself, and the counters of all actors.
+Metrics of the whole server in one place: what the gateways count of the API, and the figures of all actors.
 """
 
 from __future__ import annotations
@@ -7,12 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
+
+Family = tuple[str, str, str, list[tuple[str, dict[str, str], float]]]
+"""Name, documentation and type of a metric family, and its samples: name, labels, value."""
 
 
 class ActorCollector:
@@ -41,9 +44,43 @@ class ActorCollector:
         yield from families.values()
 
 
-def render_metrics(registry: CollectorRegistry, actors: Sequence[Mapping[str, object]]) -> str:
+class CallCollector:
     """
-    Return everything in Prometheus' text format.
+    What each gateway counted of the API's calls, with the gateway as one more label: whichever of them is asked, the page is the same.
     """
-    text = generate_latest(registry)
+
+    def __init__(self, counted: Mapping[str, Sequence[Family]]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metric families."""
+        families: dict[str, Metric] = {}
+        for actor, counted in self._counted.items():
+            for name, documentation, kind, samples in counted:
+                family = families.setdefault(name, Metric(name, documentation, kind))
+                for sample, labels, value in samples:
+                    family.add_sample(sample, {**labels, "actor": actor}, value)
+        yield from families.values()
+
+
+def families_of(registry: CollectorRegistry) -> list[Family]:
+    """
+    Return what a registry counts, in values that travel between actors.
+    """
+    return [
+        (
+            one.name,
+            one.documentation,
+            one.type,
+            [(sample.name, dict(sample.labels), sample.value) for sample in one.samples],
+        )
+        for one in registry.collect()
+    ]
+
+
+def render_metrics(counted: Mapping[str, Sequence[Family]], actors: Sequence[Mapping[str, object]]) -> str:
+    """
+    Return everything in Prometheus' text format: the calls that gateways counted, and the figures of all actors.
+    """
+    text = generate_latest(CallCollector(counted))
     return (text + generate_latest(ActorCollector(actors))).decode()

@@ -95,11 +95,11 @@ class HubBroker:
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
         rows = [(one.digest, one.user_id, one.platform_id, one.state, one.expires_at) for one in records]
-        number = partition_of(records[0].user_id) if records else 0
-        await self._ask(
-            lambda make, context, deadline: self._process.hub.ask_persistence(number, make, context, deadline),
-            lambda call: items.SaveTokens(call, rows),
-        )
+        await self._save_tokens(partition_of(records[0].user_id) if records else 0, rows)
+
+    async def reach_persistence(self, number: int) -> None:
+        """Return when a persistence actor (chosen by `number`) has answered, as it would a write."""
+        await self._save_tokens(number, [])
 
     async def force_logout(self, user_id: str, platform_id: int) -> None:
         """See `ports.Broker`."""
@@ -109,6 +109,12 @@ class HubBroker:
         """Send a request to a user's inbox and wait for its reply."""
         return await self._ask(
             lambda item, context, deadline: self._process.hub.ask_inbox(user_id, item, context, deadline), make
+        )
+
+    async def _save_tokens(self, number: int, rows: list[tuple[str, str, int, int, int]]) -> None:
+        await self._ask(
+            lambda make, context, deadline: self._process.hub.ask_persistence(number, make, context, deadline),
+            lambda call: items.SaveTokens(call, rows),
         )
 
     async def _ask_log(self, conversation_id: str, make: Callable[[int], Request]) -> items.Reply:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -16,10 +19,10 @@ from openim_ray.protocol.pb.msg_pb2 import (
     GetConversationsHasReadAndMaxSeqReq,
     GetConversationsHasReadAndMaxSeqResp,
 )
-from tests.e2e.server import Server
+from tests.e2e.server import CALL_SECONDS, Server
 from tests.integration import kill_test
 from tests.integration.connection import JS, NATIVE, Connection
-from tests.integration.measures import describe, until
+from tests.integration.measures import describe, metric, until
 from tests.integration.people import People
 
 DEDICATED_MAX: Final = 3
@@ -42,6 +45,16 @@ async def wide(wide_server: Server) -> AsyncIterator[People]:
     people = People(wide_server)
     yield people
     await people.close()
+
+
+def readiness(server: Server) -> tuple[int, dict[str, object]]:
+    """Ask /readyz."""
+    try:
+        with urllib.request.urlopen(f"{server.api_url}/readyz", timeout=CALL_SECONDS) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +96,35 @@ async def exchange(one: Connection, other: Connection, count: int) -> None:
         pushes = await client.pushed(seen + 2 * count, chat)
         seqs = [push.seq for push in pushes]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+async def test_every_actor_must_answer_before_the_server_is_ready(wide_server: Server) -> None:
+    """Whichever of them is stuck is named, whichever gateway is asked; and asking makes nobody's inbox active."""
+    assert await asyncio.to_thread(readiness, wide_server) == (200, {"ready": True, "inbox": "ok", "persistence": "ok"})
+    assert await asyncio.to_thread(metric, wide_server, "openim_inboxes_active") == 0
+    for kind, part in (("InboxActor", "inbox"), ("PersistenceActor", "persistence")):
+        named = set()
+        for pid in wide_server.actors(kind):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                status, body = await asyncio.to_thread(readiness, wide_server)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert (status, body["ready"]) == (503, False)
+            named.add(body[part])
+            await until(lambda: readiness(wide_server)[0], lambda status: status == 200, "ready again")
+        assert named == {f"{part}-{number}: no answer in 2 s" for number in range(2)}
+
+
+async def test_calls_to_all_gateways_are_counted_on_one_page(wide_server: Server) -> None:
+    """The system spreads connections over the gateways; whichever gets the question tells of the calls of both."""
+    counted = lambda: metric(wide_server, "openim_api_calls_total")  # noqa: E731
+    await asyncio.to_thread(wide_server.admin_token)
+    before = await asyncio.to_thread(counted)
+    for _ in range(20):
+        await asyncio.to_thread(wide_server.call, "/user/account_check", {"checkUserIDs": ["imAdmin"]})
+    after = [await asyncio.to_thread(counted) for _ in range(12)]
+    assert after == [before + 20] * len(after)
 
 
 async def test_users_of_all_shards_chat(wide: People) -> None:
