@@ -121,7 +121,7 @@ class GatewayActor:
             metrics=self._metrics,
             client_address=addresses.client_address,
         )
-        self._listeners = Listeners(config.server, limits.handshake_seconds)
+        self._listeners = Listeners(config.server, limits)
         await self._listeners.start(self._server.application(), api)
         return process
 

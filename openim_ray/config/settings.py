@@ -101,13 +101,19 @@ class GatewaySection(Section, frozen=True):
 
     actors: Annotated[int, static("Gateway actors of this machine.", ge=1, le=64)] = 1
     connections_max: Annotated[
-        int, static("Connections of one gateway; further ones are refused with 1601.", ge=1, le=1_000_000)
+        int,
+        static(
+            "Connections of one gateway, and as many to its HTTP port; a further one is refused with 1601, or in a flood "
+            "of them closed at once.",
+            ge=1,
+            le=1_000_000,
+        ),
     ] = 100_000
     connections_per_address_max: Annotated[
         int,
         static(
-            "Connections of one client address to one gateway; further ones are refused with 1601. Loopback is no "
-            "exception. Behind a proxy set server.trusted_proxies, or all clients count as one address.",
+            "Connections of one client address to one gateway, and as many to its HTTP port; further ones are refused as "
+            "above, silent ones too. Loopback is no exception. Behind a proxy set server.trusted_proxies, or all clients count as one address.",
             ge=1,
             le=1_000_000,
         ),

@@ -16,6 +16,39 @@ if TYPE_CHECKING:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+REFUSED_AT_ONCE = 64
+"""Connections above a limit that may still be accepted, of one address and in all: those hear why they are refused (1601)."""
+
+
+class AcceptLimits:
+    """
+    Counts the connections of a listener from the moment they are accepted, whether they ever say anything or not.
+
+    Trusted proxies count as no address; their clients are counted when they are known, by `AddressLimits`.
+    Limits: `connections_max` in all and `per_address_max` for each address, and `REFUSED_AT_ONCE` more of both.
+    """
+
+    def __init__(self, connections_max: int, per_address_max: int, trusted_proxies: Sequence[str]) -> None:
+        self._connections_max = connections_max + REFUSED_AT_ONCE
+        self._addresses = AddressLimits(per_address_max + REFUSED_AT_ONCE, trusted_proxies)
+        self._connections = 0
+
+    def enter(self, address: str) -> bool:
+        """Count a connection in; False if there is no room for it."""
+        if self._connections >= self._connections_max:
+            return False
+        if not self._addresses.is_trusted(address) and not self._addresses.enter(address):
+            return False
+        self._connections += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count a connection out."""
+        self._connections -= 1
+        if not self._addresses.is_trusted(address):
+            self._addresses.leave(address)
+
+
 class AddressLimits:
     """
     Counts connections per client address.
@@ -33,7 +66,7 @@ class AddressLimits:
         """Return the address a request counts for."""
         address = request.remote or ""
         hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
-        while self._is_trusted(address) and hops:
+        while self.is_trusted(address) and hops:
             hop = hops.pop().strip()
             if not _is_address(hop):
                 break
@@ -53,7 +86,8 @@ class AddressLimits:
         if self._connections[address] <= 0:
             del self._connections[address]
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
+        """Tell whether an address is a proxy that is believed."""
         if not self._trusted or not _is_address(address):
             return False
         one = ipaddress.ip_address(address)

@@ -13,34 +13,38 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
+from openim_ray.gateway.accepting import Acceptor
+from openim_ray.gateway.addresses import AcceptLimits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from openim_ray.config.settings import ServerSection
+    from openim_ray.config.settings import GatewaySection, ServerSection
 
 log = structlog.get_logger(__name__)
 
 CERTIFICATE_CHECK_SECONDS = 2.0
 SILENCE_CHECK_SECONDS = 1.0
-BACKLOG = 4096
 
 
 class Listeners:
     """
     WebSocket and HTTP listener of one gateway.
 
-    Limit: the first request of a connection arrives whole within `first_request_seconds`, or the connection is closed.
+    Limits: each listener has as many connections as `limits` allows, in all and of one address that is no trusted proxy; one more is
+    closed at once. The first request of a connection arrives whole within `first_request_seconds`, or the connection is closed.
     A certificate or key that changes on disk is taken up within seconds, for new connections; a pair that does not fit
     is logged, and the one in use kept.
     """
 
-    def __init__(self, server: ServerSection, first_request_seconds: float) -> None:
+    def __init__(self, server: ServerSection, limits: GatewaySection) -> None:
         self._server = server
-        self._first_request_seconds = first_request_seconds
+        self._limits = limits
+        self._first_request_seconds = limits.handshake_seconds
         self._loop = asyncio.get_running_loop()
         self._silent: dict[web.RequestHandler, float] = {}
         self._runners: list[web.AppRunner] = []
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._context: ssl.SSLContext | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,27 +67,31 @@ class Listeners:
             )
             await runner.setup()
             self._runners.append(runner)
+            acceptor = Acceptor(
+                self._accept_limits(), self._factory(runner), self._forget, self._context, self._first_request_seconds
+            )
+            self._acceptors.append(acceptor)
             for host in self._server.hosts:
-                factory = self._factory(runner)
-                self._servers.append(
-                    await self._loop.create_server(
-                        factory, host, port, ssl=self._context, reuse_port=True, backlog=BACKLOG
-                    )
-                )
+                await acceptor.listen(host, port)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that stand go on."""
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.stop()
 
     async def close(self) -> None:
         """End everything."""
-        await self.stop_accepting()
+        for acceptor in self._acceptors:
+            await acceptor.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
+
+    def _accept_limits(self) -> AcceptLimits:
+        limits = self._limits
+        return AcceptLimits(limits.connections_max, limits.connections_per_address_max, self._server.trusted_proxies)
 
     # --- connections whose first request does not come
 
@@ -99,7 +107,10 @@ class Listeners:
         return protocol
 
     async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
-        self._silent.pop(request.protocol, None)
+        self._forget(request.protocol)
+
+    def _forget(self, handler: asyncio.Protocol) -> None:
+        self._silent.pop(handler, None)  # type: ignore[call-overload]
 
     async def _close_silent(self) -> None:
         """End connections that said nothing whole yet: aiohttp itself would wait for ever."""
@@ -107,9 +118,7 @@ class Listeners:
             await asyncio.sleep(SILENCE_CHECK_SECONDS)
             now = self._loop.time()
             for handler, deadline in list(self._silent.items()):
-                if handler.transport is None:
-                    del self._silent[handler]
-                elif deadline <= now:
+                if deadline <= now and handler.transport is not None:  # otherwise its TLS handshake is about to fail
                     del self._silent[handler]
                     handler.force_close()
 
