@@ -8,7 +8,8 @@ import json
 import re
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +23,15 @@ from openim_ray.api_client import ApiClient
 from openim_ray.config import load_config
 from openim_ray.protocol.identifiers import Platform
 from tests.certificates import Pair, make_pair
+from tests.e2e.browser import Browser
+from tests.e2e.channel import EventHandler
+from tests.e2e.client import Account, Endpoints
+from tests.e2e.clients import JAVASCRIPT_BUILDS
 from tests.e2e.install import Unavailable
 from tests.e2e.nginx import Nginx
 from tests.e2e.ports import free_ports
 from tests.e2e.program import run
+from tests.e2e.sdk_client import NodeSeat, SdkClient, Seat, WasmSeat
 from tests.e2e.server import Server
 
 WAIT_SECONDS = 60.0
@@ -265,6 +271,47 @@ async def test_nobody_else_is_believed(place: Place, browser_like: Callable[...,
     assert not [socket for socket in held if socket.closed]
 
 
+@asynccontextmanager
+async def sdk_client(place: Place, seat: Callable[[EventHandler], Awaitable[Seat]]) -> AsyncIterator[SdkClient]:
+    """Log a new user in by an SDK that is given the proxy's addresses."""
+    user = visitor(place)
+    account = Account(user.user_id, user.token, Platform.WEB)
+    client = SdkClient(account, Endpoints(place.public_ws_url, place.public_api_url))
+    client.take(await seat(lambda name, _, data: client.events.add(name, data)))
+    try:
+        await client.login()
+        yield client
+    finally:
+        await client.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visiting(browser: Browser) -> AsyncIterator[str]:
+    """A profile of Chromium in which somebody has accepted the proxy's certificate."""
+    profile = await browser.profile(ignoreHTTPSErrors=True)
+    yield profile
+    await browser.close_profile(profile)
+
+
+@pytest.mark.browser
+async def test_sdks_chat_through_the_proxy(
+    place: Place, proxy: Nginx, browser: Browser, visiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By TLS and below a path: what the wasm SDK in Chromium and the JavaScript SDK in Node write to each other arrives, both ways."""
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(place.pair.certificate))
+    async with (
+        sdk_client(place, lambda note: WasmSeat.open(browser, visiting, note, 0)) as alice,
+        sdk_client(place, lambda note: NodeSeat.open(note, 0, JAVASCRIPT_BUILDS["js"])) as bob,
+    ):
+        await alice.send_text(bob.user_id, "from Chromium")
+        await bob.received("from Chromium")
+        await bob.send_text(alice.user_id, "from Node")
+        await alice.received("from Node")
+        for client, peer in ((alice, bob), (bob, alice)):
+            shown = (await client.history(peer.user_id, 10)).messages
+            assert [message.text for message in shown] == ["from Chromium", "from Node"]
+
+
 # --- certificates change
 
 
@@ -273,6 +320,7 @@ async def test_a_certificate_is_replaced_without_a_restart(
 ) -> None:
     """New connections see it, those that stand go on; a pair that doesn't fit is logged, and the old one kept."""
     ports = (place.server.ws_port, place.server.api_port)
+    place.server.expected_errors.add("new certificate not usable")
     async with browser_like().ws_connect(visitor(place).handshake(f"wss://127.0.0.1:{ports[0]}/")) as standing:
         assert await outcome(standing) == 0
         second = make_pair(tmp_path, "second")
