@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,20 @@ from prometheus_client import CollectorRegistry
 
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
-from openim_ray.actors.metrics import Family, families_of, render_metrics
+from openim_ray.actors.metrics import render_metrics
 from openim_ray.actors.placement_updates import ASK_SECONDS, follow_placement
-from openim_ray.actors.readiness import Readiness
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
     first_placement,
-    gateway_names,
     link_settings,
     load_actor_config,
     persistence_names,
 )
 from openim_ray.api.app import build_api
+from openim_ray.core import items
 from openim_ray.core.gateway.hub import Hub
-from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.errors import OpenIMError
 from openim_ray.gateway.addresses import AddressLimits
 from openim_ray.gateway.broker import HubBroker
 from openim_ray.gateway.deadlines import Times
@@ -42,15 +40,14 @@ from openim_ray.storage.open import open_directory_store, open_message_reader, o
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from openim_ray.core import items
     from openim_ray.core.placement import Placement
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.05
-COUNTERS_SECONDS = 3.0
+READY_PROBE_USER = "openim-readiness-probe"
 
 
 class GatewayActor:
@@ -73,7 +70,6 @@ class GatewayActor:
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
-        self._readiness = Readiness(self._checks)
         self._asking_placement = False
         self._started = begin(self._start())
 
@@ -121,7 +117,7 @@ class GatewayActor:
             metrics=self._metrics,
             client_address=addresses.client_address,
         )
-        self._listeners = Listeners(config.server, limits)
+        self._listeners = Listeners(config.server, limits.handshake_seconds)
         await self._listeners.start(self._server.application(), api)
         return process
 
@@ -190,10 +186,6 @@ class GatewayActor:
             "errors_logged": errors_logged(),
         }
 
-    async def api_counters(self) -> list[Family]:
-        """Return what this gateway counted of the HTTP API."""
-        return families_of(self._registry)
-
     async def drain(self) -> None:
         """Admit nobody, let what is under way be answered, close sockets so that clients come back."""
         if self._server is not None:
@@ -224,46 +216,32 @@ class GatewayActor:
     # --- health
 
     async def _ready(self) -> tuple[bool, dict[str, object]]:
+        """Ask an inbox and a persistence actor, as a login and a send would."""
         if self._broker is None or self._server is None or not self._server.admitting:
             return False, {"gateway": "starting or stopping"}
-        return await self._readiness.ask()
-
-    def _checks(self) -> dict[str, dict[str, Callable[[], Awaitable[object]]]]:
-        """A persistence actor passes if it writes nothing and says so; an inbox actor if it serves: nobody's inbox is asked."""
-        assert self._broker is not None
-        placement = self._hub.placement
-        inboxes = [*placement.shards, *placement.dedicated.values()]
-        stores = enumerate(persistence_names(self._config))
-        return {
-            "inbox": {name: partial(self._ask_serving, name) for name in inboxes},
-            "persistence": {name: partial(self._broker.reach_persistence, number) for number, name in stores},
+        detail: dict[str, object] = {}
+        checks = {
+            "inbox": self._broker.ask_inbox(
+                READY_PROBE_USER, lambda number: items.AskStates(number, READY_PROBE_USER, [])
+            ),
+            "persistence": self._broker.save_tokens([]),
         }
-
-    async def _ask_serving(self, name: str) -> None:
-        if not await call(name, self._namespace, "incarnation"):
-            raise Unavailable("starting")
+        for what, check in checks.items():
+            try:
+                async with asyncio.timeout(2.0):
+                    await check
+                detail[what] = "ok"
+            except (OpenIMError, TimeoutError) as error:
+                detail[what] = str(error) or "no answer in 2 s"
+        return all(one == "ok" for one in detail.values()), detail
 
     async def _metrics(self) -> str:
-        actors, *counted = await asyncio.gather(
-            self._health_of_all(), *(self._counters_of(name) for name in gateway_names(self._config))
-        )
-        return render_metrics(dict(zip(gateway_names(self._config), counted, strict=True)), actors)
-
-    async def _health_of_all(self) -> Any:
+        actors: Any
         try:
-            return await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
+            actors = await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
         except OpenIMError:
-            return [await self.health()]
-
-    async def _counters_of(self, gateway: str) -> list[Family]:
-        """Return what a gateway counted; nothing if it doesn't answer, which `openim_actor_up` tells."""
-        if gateway == self._name:
-            return families_of(self._registry)
-        try:
-            counted: list[Family] = await call(gateway, self._namespace, "api_counters", seconds=COUNTERS_SECONDS)
-        except OpenIMError:
-            return []
-        return counted
+            actors = [await self.health()]
+        return render_metrics(self._registry, actors)
 
 
 def _limits(config: Any) -> Limits:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -41,6 +42,9 @@ DEDICATED_PREFIX = "inbox-user-"
 DEDICATED_MEMORY_BYTES = 80_000_000
 DEDICATED_MEMORY_SHARE = 0.5
 READY_SECONDS = 30.0
+DRAINED_BY = (0.6, 0.75, 1.0)
+"""Parts of `server.drain_seconds` after which gateways, inboxes and stores must be done; who is done earlier leaves the rest to the next."""
+
 IDLE_SECONDS = 2.0
 
 
@@ -96,12 +100,26 @@ class SupervisorActor:
                 ensure_actor(cls, name, self._namespace, self._payload)
 
     async def drain(self) -> None:
-        """Stop in reverse order: gateways admit nothing more and close sockets, logs flush, stores close."""
-        for names, _ in reversed(self._base()):
-            calls = [call(name, self._namespace, "drain", seconds=4.0) for name in names]
-            for result in await asyncio.gather(*calls, return_exceptions=True):
-                if isinstance(result, BaseException):
-                    log.warning("drain failed", error=str(result))
+        """
+        Stop in reverse order: gateways admit nothing more and close sockets, logs flush, stores close.
+
+        All of it within `server.drain_seconds`. An actor that does not answer costs its group's part of them, and no more.
+        """
+        began, whole = monotonic(), self._config.server.drain_seconds
+        gateways, inboxes, stores = (
+            gateway_names(self._config),
+            shard_names(self._config),
+            persistence_names(self._config),
+        )
+        groups = (gateways, (*inboxes, *self._placement.dedicated.values()), stores)
+        for names, share in zip(groups, DRAINED_BY, strict=True):
+            await self._drain(names, began + whole * share - monotonic())
+
+    async def _drain(self, names: Sequence[str], seconds: float) -> None:
+        calls = [call(name, self._namespace, "drain", seconds=seconds) for name in names]
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.warning("drain failed", error=str(result))
 
     def _base(self) -> list[tuple[Sequence[str], type]]:
         # Not at the top: whoever asks the supervisor something, a script too, imports this module to do so.
@@ -233,7 +251,11 @@ class SupervisorActor:
                 if user_id not in self._placement.dedicated:
                     await self._dedicate_or_retire(user_id)
 
-    # --- health
+    # --- what others ask
+
+    async def data_directory(self) -> str:
+        """Return whose server this is."""
+        return self._config.server.data_dir
 
     async def health(self) -> list[dict[str, object]]:
         """Return the counters of every actor; one that does not answer says so."""

@@ -65,8 +65,13 @@ class ServerSection(Section, frozen=True):
     ] = ""
     tls_key: Annotated[str, static("PEM file with the private key of the certificate.", values.FILE)] = ""
     drain_seconds: Annotated[
-        float, static("Longest time to flush and close at the end; what is left then is cut off.", ge=0.5, le=60)
-    ] = 4.0
+        float,
+        static(
+            "Longest time to answer, flush and close at the end; what is left then is cut off. Ray's own end comes on top.",
+            ge=0.5,
+            le=60,
+        ),
+    ] = 3.0
 
 
 class AuthSection(Section, frozen=True):
