@@ -12,6 +12,7 @@ import io
 import os
 import secrets
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import ray
 from ray._private import auto_init_hook, ray_constants, worker
 from ray._private.node import Node
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 TOKEN_FILE = "ray-token"  # noqa: S105 - a file's name
 CONNECT_SECONDS = 1.0
+HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 OBJECT_STORE_BYTES = 80_000_000
 """The smallest that Ray takes without a word; nothing here is big enough for it."""
 
@@ -45,6 +48,7 @@ class ClusterError(Exception):
 
 _namespace = ""
 _address = ""
+_silent = threading.Event()
 
 
 def connected_namespace() -> str:
@@ -178,7 +182,7 @@ def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = Fal
     """
     Join a Ray that runs already; returns its address.
 
-    ClusterError within seconds if there is none, or it refuses the token.
+    ClusterError within seconds if there is none, if it hangs, or refuses the token.
     """
     if ray.is_initialized():
         if (address, namespace) == (_address, _namespace):
@@ -188,11 +192,12 @@ def attach(data_dir: Path, address: str, namespace: str, *, loopback: bool = Fal
         raise ClusterError(f"no server answers at {address}: it has stopped, or the address is an old one")
     _require_token(data_dir)
     _set_environment(data_dir, loopback=loopback)
-    _probe(address)
-    try:
-        ray.init(address=address, namespace=namespace, log_to_driver=False, configure_logging=False)
-    except (RayError, ConnectionError, RuntimeError) as error:
-        raise ClusterError(f"Ray at {address} refuses: {str(error).splitlines()[0]}") from error
+    with _native_stderr_closed():
+        _probe(address)
+        try:
+            ray.init(address=address, namespace=namespace, log_to_driver=False, configure_logging=False)
+        except (RayError, ConnectionError, RuntimeError) as error:
+            raise ClusterError(f"Ray at {address} refuses: {str(error).splitlines()[0]}") from error
     _note_connection(address, namespace)
     return address
 
@@ -218,23 +223,50 @@ def is_reachable(address: str) -> bool:
     """
     Tell whether anybody listens at an address HOST:PORT.
     """
-    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+        with _connection(address):
             return True
     except (OSError, ValueError):
         return False
 
 
-def _probe(address: str) -> None:
-    """Ask for the cluster's id: by itself `ray.init` takes 20 to 80 seconds to find out that it can't have it."""
+def _speaks(address: str) -> bool:
+    """Tell whether the gRPC server at an address says anything: for a process that hangs the system takes connections all the same."""
     try:
-        with _short_deadlines(), _native_stderr_closed():
-            GcsClient(address=address)
+        with _connection(address) as connection:
+            connection.sendall(HTTP2_GREETING)
+            connection.recv(1)
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _connection(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
+
+
+def _probe(address: str) -> None:
+    """
+    Ask for the cluster's id, and look whether its parts speak.
+
+    By itself `ray.init` takes 20 to 80 seconds to find out that it gets no answer, in native code that no other thread can interrupt.
+    """
+    silent = f"no answer from Ray at {address}: it hangs, or is overloaded"
+    if not _speaks(address):
+        raise ClusterError(silent)
+    try:
+        with _short_deadlines():
+            nodes = GcsClient(address=address).get_all_node_info(timeout=CONNECT_SECONDS).values()
     except AuthenticationError as error:
         raise ClusterError(f"Ray at {address} refuses the token in {os.environ['RAY_AUTH_TOKEN_PATH']}") from error
     except RayError as error:
-        raise ClusterError(f"no answer from Ray at {address}") from error
+        raise ClusterError(silent) from error
+    raylets = [
+        f"{node.node_manager_address}:{node.node_manager_port}" for node in nodes if node.state == GcsNodeInfo.ALIVE
+    ]
+    if len(raylets) == 1 and not _speaks(raylets[0]):
+        raise ClusterError(silent)
 
 
 @contextlib.contextmanager
@@ -333,10 +365,24 @@ def lost_parts() -> list[str]:
     return [] if node is None else [str(name) for name, _ in node.dead_processes()]
 
 
+def hangs() -> bool:
+    """
+    Tell whether the Ray that this process is connected to does not answer any more; then it is left as it is, and only `os._exit` ends this process.
+    """
+    node: Any = worker._global_node  # noqa: SLF001
+    if _address and node is not None and not _silent.is_set():
+        raylet = f"{node.node_ip_address}:{node.node_manager_port}"
+        if not (_speaks(_address) and _speaks(raylet)):
+            _silent.set()
+    return _silent.is_set()
+
+
 def stop() -> None:
     """
-    Leave Ray; one that this process started ends.
+    Leave Ray; one that this process started ends. One that hangs would never let go.
     """
+    if hangs():
+        return
     # While it ends, C++ parts report each other's end as failures.
     with _native_stderr_closed():
         ray.shutdown()

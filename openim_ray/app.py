@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+NAMESAKE_SECONDS = 5.0
 READY_CHECK_SECONDS = 0.05
 LIFE_CHECK_SECONDS = 1.0
 
@@ -113,15 +114,21 @@ def run_detached(config: Config) -> Endpoints:
         if running is not None:
             return _resume(config, data_dir, running)
         config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
-        own = not config.cluster.address
+        own = begun = not config.cluster.address
         try:
             address = config.cluster.address or cluster.start_head(data_dir, config.cluster.port)
             cluster.attach(data_dir, address, config.cluster.namespace, loopback=own)
             _refuse_several_machines()
+            _refuse_beside_namesake(config)
+            begun = True
             _start_actors(config, threading.Event())
             _write_run_file(config, endpoints, address, detached=True, loopback=own)
         except BaseException:
-            _undo(config, data_dir, own=own)
+            if begun and not own:
+                _end_actors(config)
+            cluster.stop()
+            if own:
+                sweep(data_dir)
             raise
         cluster.stop()
     return endpoints
@@ -141,13 +148,9 @@ def _resume(config: Config, data_dir: Path, running: RunFile) -> Endpoints:
     )
 
 
-def _undo(config: Config, data_dir: Path, *, own: bool) -> None:
-    if not own:
-        with contextlib.suppress(cluster.ClusterError):
-            cluster.end_actors(config.cluster.namespace)
-    cluster.stop()
-    if own:
-        sweep(data_dir)
+def _end_actors(config: Config) -> None:
+    with contextlib.suppress(cluster.ClusterError):
+        cluster.end_actors(config.cluster.namespace)
 
 
 # --- end
@@ -201,8 +204,10 @@ def _stop_process(pid: int, data_dir: Path) -> None:
 
 def drain(config: Config) -> None:
     """
-    Let every actor finish what it has: gateways first, stores last.
+    Let every actor finish what it has: gateways first, stores last. Where Ray hangs, nobody can be told.
     """
+    if cluster.hangs():
+        return
     with contextlib.suppress(cluster.ClusterError, OpenIMError, ValueError):
         ask(SUPERVISOR, "drain", config.server.drain_seconds)
 
@@ -231,6 +236,19 @@ def _refuse_several_machines() -> None:
         raise StartError(
             f"this Ray has {machines} machines, and messages are stored in files of one: "
             "join a Ray of one machine (stores on database servers are not implemented yet)"
+        )
+
+
+def _refuse_beside_namesake(config: Config) -> None:
+    """Another server's actors would be taken for those of this one, and serve its data directory."""
+    try:
+        served = ask(SUPERVISOR, "data_directory", NAMESAKE_SECONDS)
+    except cluster.ClusterError:
+        return
+    if served != config.server.data_dir:
+        raise StartError(
+            f"this Ray has a server with namespace {config.cluster.namespace} and data directory {served} already; "
+            "set cluster.namespace"
         )
 
 

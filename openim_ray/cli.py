@@ -50,6 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command; returns the exit status: 0 done, 1 not well, 2 can't be done as asked.
     """
+    return _end(_run(arguments))
+
+
+def _end(status: int) -> int:
+    """End at once if Ray hangs: taking leave of it would, too."""
+    cluster = sys.modules.get("openim_ray.actors.cluster")
+    if cluster is not None and cluster.hangs():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options) or 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-Ask a user's live inbox: `scripts/inbox.py alice [--json] [--data-dir DIR]`.
+Ask a user's live inbox: `scripts/inbox.py alice [--json] [--data-dir DIR] [--timeout SECONDS]`.
 
 Exit status: 0 answered, 2 no server, no such user, or no answer in time; the reason is one line on stderr.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -18,19 +19,22 @@ from openim_ray.actors import ClusterError, connect, inbox
 from openim_ray.actors.cluster import answer_of
 from openim_ray.domain.errors import OpenIMError
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 2.0
 
 
 def main() -> int:
     """Ask and print."""
     options = _parser().parse_args()
+    giving_up = _give_up_after(options.timeout)
     try:
         connect(options.data_dir)
-        described: dict[str, Any] = answer_of(inbox(options.user_id).describe.remote(), ANSWER_SECONDS)
+        described: dict[str, Any] = answer_of(inbox(options.user_id).describe.remote(), options.timeout)
     except ClusterError as error:
         return _fail(str(error))
     except OpenIMError as error:
         return _fail(error.detail or str(error))
+    finally:
+        giving_up.cancel()
     if options.json:
         sys.stdout.write(json.dumps(described, ensure_ascii=False) + "\n")
     else:
@@ -45,7 +49,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data-dir", metavar="DIR", help="the server's data directory (or OPENIM_DATA_DIR; default ./data)"
     )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=ANSWER_SECONDS,
+        metavar="SECONDS",
+        help=f"how long the server may take to answer (default {ANSWER_SECONDS:g})",
+    )
     return parser
+
+
+def _give_up_after(seconds: float) -> threading.Timer:
+    """End the script when time is up, wherever it is."""
+    terminal = os.dup(2)
+
+    def give_up() -> None:
+        text = f"no answer from the server in {seconds:g} s: it is overloaded or hangs (--timeout gives it more time)"
+        os.write(terminal, f"inbox: {text}\n".encode())
+        os._exit(2)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _fail(text: str) -> int:

@@ -23,20 +23,20 @@ class Said(NamedTuple):
     err: str
 
 
-def run(server: Server, *arguments: str) -> Said:
+def run(server: Server, *arguments: str, seconds: float = COMMAND_SECONDS) -> Said:
     """Run a command line of `openim-ray` for a server's data directory, and wait for its end."""
-    return _run(server, server.command(*arguments))
+    return _run(server, server.command(*arguments), seconds)
 
 
-def run_python(server: Server, *arguments: str) -> Said:
+def run_python(server: Server, *arguments: str, seconds: float = COMMAND_SECONDS) -> Said:
     """Run Python with the variables of a server's commands, OPENIM_DATA_DIR among them."""
-    return _run(server, [sys.executable, *arguments])
+    return _run(server, [sys.executable, *arguments], seconds)
 
 
-def _run(server: Server, command: list[str]) -> Said:
+def _run(server: Server, command: list[str], seconds: float) -> Said:
     variables = {**server.variables(), "OPENIM_DATA_DIR": str(server.data_dir), "COLUMNS": "200"}
     done = subprocess.run(
-        command, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        command, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
     )
     return Said(done.returncode, done.stdout, done.stderr)
 

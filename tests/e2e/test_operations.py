@@ -13,21 +13,31 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openim_ray.actors.leftovers import processes
+from openim_ray.domain.conversation import single_chat_id
+from openim_ray.protocol.frames import Response
+from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.pb.msg_pb2 import SendMsgResp
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData, PullMessageBySeqsReq, PullMessageBySeqsResp
 from tests.e2e.listening import LISTEN, sockets
 from tests.e2e.processes import processes_of
-from tests.e2e.program import refusal, run, traces
+from tests.e2e.program import ROOT, refusal, run, run_python, traces
 from tests.e2e.server import Server
-from tests.integration.connection import JS
+from tests.integration.connection import JS, Connection, text_message
 from tests.integration.people import People
+from tests.integration.websocket import Ended
 
 WAIT_SECONDS = 60.0
+HANGING_SECONDS = 10.0
+"""Twenty less than Ray itself would wait."""
+
+GOING_AWAY = 1001
 
 
 class OwnSession(Server):
@@ -95,6 +105,78 @@ async def test_ctrl_c_drains_and_kill_9_leaves_nothing_in_the_way(tmp_path: Path
     assert traces(server) == []
 
 
+async def test_a_drain_answers_what_is_under_way(tmp_path: Path) -> None:
+    """Messages that wait for their store at SIGTERM are still stored and answered; newcomers and later messages are refused by the close."""
+    server = OwnSession(tmp_path, environment={"OPENIM_SERVER_DRAIN_SECONDS": "60"})
+    await asyncio.to_thread(server.start)
+    people = People(server)
+    alice, bob = await people.connect("alice"), await people.connect("bob", JS)
+    before = await alice.send_text(bob.user_id, "before")
+    (store,) = server.actors("PersistenceActor")
+
+    os.kill(store, signal.SIGSTOP)
+    under_way = [send_text(alice, bob.user_id, f"under way {number}") for number in range(8)]
+    await alice.answer(RequestIdentifier.GET_NEWEST_SEQ, b"")  # whatever came before it has been read, too
+    assert not any(answer.done() for answer in under_way)
+    os.kill(server.pid, signal.SIGTERM)
+    await asyncio.to_thread(until, lambda: refuses_connections(server.ws_port), "no newcomer is taken")
+    too_late = send_text(alice, bob.user_id, "too late")
+    os.kill(store, signal.SIGCONT)
+
+    answered = [before, *(SendMsgResp.FromString(answer.data) for answer in await asyncio.gather(*under_way))]
+    assert (await alice.ended(), await bob.ended()) == (GOING_AWAY, GOING_AWAY)
+    assert isinstance(too_late.exception(), Ended)
+    assert await asyncio.to_thread(server.ended) == 0
+    await people.close()
+
+    await asyncio.to_thread(server.start)
+    bob = await people.connect(await people.login(bob.user_id, JS), JS)
+    stored = await everything_of(bob, single_chat_id(alice.user_id, bob.user_id))
+    assert [(one.clientMsgID, one.serverMsgID) for one in stored] == [
+        (one.clientMsgID, one.serverMsgID) for one in answered
+    ]
+    assert [one.seq for one in stored] == list(range(1, len(answered) + 1))
+    await people.close()
+    await asyncio.to_thread(server.stop)
+
+
+def send_text(sender: Connection, receiver: str, text: str) -> asyncio.Future[Response]:
+    """Send a text; the answer arrives in the future."""
+    return sender.send(RequestIdentifier.SEND_MSG, text_message(sender.user_id, receiver, text).SerializeToString())
+
+
+def refuses_connections(port: int) -> bool:
+    """Tell whether nobody listens at a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), WAIT_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+async def everything_of(reader: Connection, chat: str) -> Sequence[MsgData]:
+    """Return the messages of a conversation that are stored, as one of its users pulls them."""
+    request = PullMessageBySeqsReq(userID=reader.user_id)
+    request.seqRanges.add(conversationID=chat, begin=1, end=100, num=100)
+    answer = await reader.ask(RequestIdentifier.PULL_MSG_BY_RANGE, request, PullMessageBySeqsResp)
+    return answer.msgs[chat].Msgs
+
+
+@pytest.mark.parametrize(
+    "frozen", ["ray::GatewayActor", "ray::PersistenceActor", "ray::SupervisorActor", "gcs_server", "/raylet"]
+)
+def test_a_frozen_process_does_not_keep_the_server(tmp_path: Path, frozen: str) -> None:
+    """It is waited for as long as configured, and then ended like all the others; status 0."""
+    server = OwnSession(tmp_path)
+    server.start()
+    (pid,) = [pid for pid, title in server.processes().items() if frozen in title.split()[0]]
+    os.kill(pid, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.ended() == 0
+    assert len(printed(server)) == 1, server.log_tail()
+    assert traces(server) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_start_can_be_broken_off(tmp_path: Path, number: signal.Signals) -> None:
     """While Ray is starting: status 0, nothing printed, nothing left."""
@@ -147,6 +229,21 @@ def test_an_unready_server_says_so_and_down_ends_it(tmp_path: Path) -> None:
     assert said == (0, "the server has stopped\n", "")
     assert server.ended() == 0
     assert traces(server) == []
+
+
+@pytest.mark.parametrize("frozen", ["raylet", "gcs_server", "ray::Inbox", "ray::Supervisor"])
+def test_a_server_that_hangs_is_not_waited_for(tmp_path: Path, frozen: str) -> None:
+    """One line each, and no word of Ray's native code; a script gives up within seconds, `status` says that it is not ready."""
+    server = OwnSession(tmp_path)
+    server.start()
+    (pid,) = [pid for pid, title in server.processes().items() if re.search(rf"(^|/){frozen}", title.split()[0])]
+    os.kill(pid, signal.SIGSTOP)
+    line = refusal(run_python(server, str(ROOT / "scripts" / "inbox.py"), "imAdmin", seconds=HANGING_SECONDS))
+    assert re.match(r"inbox: no answer from ", line)
+    said = run(server, "status", seconds=3 * HANGING_SECONDS)
+    assert (said.status, said.err) == (1, "")
+    os.kill(pid, signal.SIGCONT)
+    server.stop()
 
 
 # --- detached
