@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import json
 import os
 import select
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ import pytest
 
 from tests.e2e.install import Unavailable, debian
 from tests.e2e.ports import free_ports
-from tests.e2e.program import ROOT, run
+from tests.e2e.program import ROOT, refusal, run
 from tests.e2e.server import Server
 from tests.e2e.sshd import Sshd
 from tests.integration.people import People
@@ -75,6 +78,11 @@ class Launched:
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
+    @property
+    def folder_mode(self) -> int:
+        """Who gets into Ray's folder."""
+        return stat.S_IMODE(self._ray_folder.stat().st_mode)
+
     def processes(self) -> list[int]:
         """Return the processes of this cluster: those that know its token."""
         wanted = f"RAY_AUTH_TOKEN_PATH={self.server.data_dir / 'ray-token'}".encode()
@@ -118,8 +126,11 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
         launched.end()
 
 
-async def test_the_launcher_starts_the_same_server(launched: Launched) -> None:
-    """Clients chat through it; `down` ends it and leaves Ray, which is the launcher's; other servers on the machine don't notice."""
+async def test_the_launcher_starts_the_same_server(launched: Launched, tmp_path: Path) -> None:
+    """
+    Clients chat through it; a second server in the same Ray must have a name of its own; `down` ends it and leaves Ray, which is the
+    launcher's; other servers on the machine don't notice.
+    """
     server = launched.server
     people = People(server)
     alice, bob = await people.connect("alice"), await people.connect("bob")
@@ -128,6 +139,14 @@ async def test_the_launcher_starts_the_same_server(launched: Launched) -> None:
     assert push.text == "through the cluster"
     await people.close()
 
+    other = Server(tmp_path / "other")
+    other.data_dir.mkdir()
+    shutil.copy2(server.data_dir / "ray-token", other.data_dir)
+    address = json.loads((server.data_dir / "run.json").read_text())["address"]
+    line = refusal(run(other, "up", "--detach", "--cluster-address", address, "--ws-port", "0", "--api-port", "0"))
+    assert f"a server with namespace openim and data directory {server.data_dir} already" in line
+
+    assert launched.folder_mode == 0o700, "what Ray makes there is open to all"
     assert run(server, "status").status == 0
     assert run(server, "down") == (0, "the server has stopped\n", "")
     assert run(server, "status").status == 2
