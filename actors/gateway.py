@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,21 @@ from prometheus_client import CollectorRegistry
 
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
-from openim_ray.actors.metrics import render_metrics
+from openim_ray.actors.metrics import Family, families_of, render_metrics
 from openim_ray.actors.placement_updates import ASK_SECONDS, follow_placement
+from openim_ray.actors.readiness import Readiness
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
     first_placement,
+    gateway_names,
     link_settings,
     load_actor_config,
     persistence_names,
 )
 from openim_ray.api.app import build_api
-from openim_ray.core import items
 from openim_ray.core.gateway.hub import Hub
-from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.errors import OpenIMError, Unavailable
 from openim_ray.gateway.addresses import AddressLimits
 from openim_ray.gateway.broker import HubBroker
 from openim_ray.gateway.deadlines import Times
@@ -40,14 +42,18 @@ from openim_ray.storage.open import open_directory_store, open_message_reader, o
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from openim_ray.core import items
     from openim_ray.core.placement import Placement
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.05
-READY_PROBE_USER = "openim-readiness-probe"
+ANSWERED_BY = 0.4
+"""The part of `server.drain_seconds` in which requests under way may still be answered; what follows takes its time, too."""
+
+COUNTERS_SECONDS = 3.0
 
 
 class GatewayActor:
@@ -70,6 +76,7 @@ class GatewayActor:
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
+        self._readiness = Readiness(self._checks)
         self._asking_placement = False
         self._started = begin(self._start())
 
@@ -117,7 +124,7 @@ class GatewayActor:
             metrics=self._metrics,
             client_address=addresses.client_address,
         )
-        self._listeners = Listeners(config.server, limits.handshake_seconds)
+        self._listeners = Listeners(config.server, limits)
         await self._listeners.start(self._server.application(), api)
         return process
 
@@ -186,13 +193,17 @@ class GatewayActor:
             "errors_logged": errors_logged(),
         }
 
+    async def api_counters(self) -> list[Family]:
+        """Return what this gateway counted of the HTTP API."""
+        return families_of(self._registry)
+
     async def drain(self) -> None:
         """Admit nobody, let what is under way be answered, close sockets so that clients come back."""
         if self._server is not None:
             self._server.admitting = False
         if self._listeners is not None:
             await self._listeners.stop_accepting()
-        deadline = self._loop.time() + self._config.server.drain_seconds / 2
+        deadline = self._loop.time() + self._config.server.drain_seconds * ANSWERED_BY
         while self._hub.busy and self._loop.time() < deadline:  # noqa: ASYNC110 - machines are plain objects, nothing wakes us
             await asyncio.sleep(0.01)
         if self._server is not None:
@@ -216,32 +227,46 @@ class GatewayActor:
     # --- health
 
     async def _ready(self) -> tuple[bool, dict[str, object]]:
-        """Ask an inbox and a persistence actor, as a login and a send would."""
         if self._broker is None or self._server is None or not self._server.admitting:
             return False, {"gateway": "starting or stopping"}
-        detail: dict[str, object] = {}
-        checks = {
-            "inbox": self._broker.ask_inbox(
-                READY_PROBE_USER, lambda number: items.AskStates(number, READY_PROBE_USER, [])
-            ),
-            "persistence": self._broker.save_tokens([]),
+        return await self._readiness.ask()
+
+    def _checks(self) -> dict[str, dict[str, Callable[[], Awaitable[object]]]]:
+        """A persistence actor passes if it writes nothing and says so; an inbox actor if it serves: nobody's inbox is asked."""
+        assert self._broker is not None
+        placement = self._hub.placement
+        inboxes = [*placement.shards, *placement.dedicated.values()]
+        stores = enumerate(persistence_names(self._config))
+        return {
+            "inbox": {name: partial(self._ask_serving, name) for name in inboxes},
+            "persistence": {name: partial(self._broker.reach_persistence, number) for number, name in stores},
         }
-        for what, check in checks.items():
-            try:
-                async with asyncio.timeout(2.0):
-                    await check
-                detail[what] = "ok"
-            except (OpenIMError, TimeoutError) as error:
-                detail[what] = str(error) or "no answer in 2 s"
-        return all(one == "ok" for one in detail.values()), detail
+
+    async def _ask_serving(self, name: str) -> None:
+        if not await call(name, self._namespace, "incarnation"):
+            raise Unavailable("starting")
 
     async def _metrics(self) -> str:
-        actors: Any
+        actors, *counted = await asyncio.gather(
+            self._health_of_all(), *(self._counters_of(name) for name in gateway_names(self._config))
+        )
+        return render_metrics(dict(zip(gateway_names(self._config), counted, strict=True)), actors)
+
+    async def _health_of_all(self) -> Any:
         try:
-            actors = await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
+            return await call(SUPERVISOR, self._namespace, "health", seconds=5.0)
         except OpenIMError:
-            actors = [await self.health()]
-        return render_metrics(self._registry, actors)
+            return [await self.health()]
+
+    async def _counters_of(self, gateway: str) -> list[Family]:
+        """Return what a gateway counted; nothing if it doesn't answer, which `openim_actor_up` tells."""
+        if gateway == self._name:
+            return families_of(self._registry)
+        try:
+            counted: list[Family] = await call(gateway, self._namespace, "api_counters", seconds=COUNTERS_SECONDS)
+        except OpenIMError:
+            return []
+        return counted
 
 
 def _limits(config: Any) -> Limits:
