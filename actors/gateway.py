@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from openim_ray.core import items
     from openim_ray.core.placement import Placement
+    from openim_ray.storage.open import OpenMessageReader
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class GatewayActor:
         self._registry = CollectorRegistry()
         self._hub = Hub(first_placement(self._config), persistence_names(self._config), self._incarnation)
         self._process: GatewayProcess | None = None
+        self._messages: OpenMessageReader | None = None
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
@@ -99,7 +101,7 @@ class GatewayActor:
     async def _compose(self) -> GatewayProcess:
         config = self._config
         data_dir = Path(config.server.data_dir)
-        reader = await open_message_reader(data_dir)
+        reader = self._messages = await open_message_reader(data_dir)
         state = await open_state_reader(data_dir)
         directory = await open_directory_store(data_dir)
         self._hub.place(await self._placement(), wall_ms())
@@ -189,6 +191,7 @@ class GatewayActor:
             "pushes": process.pushes if process else 0,
             "slow_clients": process.slow_clients if process else 0,
             "runs_read": process.runs_read if process else 0,
+            "damaged_rows": self._messages.damaged_rows if self._messages else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
         }
