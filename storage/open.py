@@ -28,13 +28,13 @@ from openim_ray.storage.memory import (
     MemoryStateStore,
     MemoryTables,
 )
+from openim_ray.storage.migrations import DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 KINDS = ("sqlite", "memory")
-DATABASES = ("messages", "state", "directory")
 
 
 class Closing(Protocol):

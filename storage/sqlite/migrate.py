@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.storage.migrations import DATABASES
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
-DATABASES = ("messages", "state", "directory")
 MIGRATE_SECONDS = 60.0
 """How long a process waits for another one that migrates the same file."""
 

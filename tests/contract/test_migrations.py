@@ -16,8 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from openim_ray.domain.errors import SchemaTooNew, Unavailable
+from openim_ray.storage.migrations import DATABASES
 from openim_ray.storage.open import (
-    DATABASES,
     open_directory_store,
     open_message_reader,
     open_message_store,
