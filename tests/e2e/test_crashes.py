@@ -183,6 +183,7 @@ async def test_a_reconnect_right_after_the_login_misses_nothing(clients: Clients
     await wire.up()
 
     await bob.received("into the gap")
+    assert bob.received_texts(alice.user_id) == ["first", "into the gap"]
 
 
 @pytest.mark.parametrize("kind", ["wasm", "js", "js-modern", "native", "pypi"])

@@ -45,6 +45,7 @@ async def test_a_login_on_another_platform_kicks_nobody(clients: Clients) -> Non
 
     await phone.received("to both")
     await tab.received("to both")
+    assert [device.events.named("OnKickedOffline") for device in (phone, tab)] == [[], []]
 
 
 async def test_a_kicked_device_that_was_away_learns_it_when_it_reconnects(clients: Clients) -> None:
