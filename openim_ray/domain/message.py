@@ -88,6 +88,13 @@ class StreamHead(NamedTuple):
     sent: dict[str, int]
     """Each sender's newest seq: what makes own messages count as read after any crash."""
 
+    participants: tuple[str, ...] = ()
+    """The two users of a single chat (and of its stream), as its log has them; empty where there is no such rule."""
+
+    def belongs_to(self, user_id: str) -> bool:
+        """Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair."""
+        return not self.participants or user_id in self.participants
+
 
 class LogState(NamedTuple):
     """

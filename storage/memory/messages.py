@@ -94,16 +94,18 @@ class MessageTables:
         rows = [row for _, stream in streams for row in stream.rows[max(0, len(stream.rows) - tail) :]]
         return LogState(
             log.participants,
-            {conversation_id: _head(conversation_id, stream) for conversation_id, stream in streams},
+            {conversation_id: _head(conversation_id, stream, log) for conversation_id, stream in streams},
             dict(log.read),
             tuple(rows),
         )
 
     def heads(self, conversation_ids: Iterable[ConversationID]) -> dict[ConversationID, StreamHead]:
         """Return the heads of those streams that hold messages."""
-        found = {conversation_id: self._stream(conversation_id) for conversation_id in conversation_ids}
+        logs = {conversation_id: self._logs.get(home_key(conversation_id)) for conversation_id in conversation_ids}
         return {
-            conversation_id: _head(conversation_id, stream) for conversation_id, stream in found.items() if stream.rows
+            conversation_id: _head(conversation_id, stream, log)
+            for conversation_id, log in logs.items()
+            if log is not None and (stream := log.streams.get(conversation_id, _EMPTY)).rows
         }
 
     def read_range(self, conversation_id: ConversationID, begin: int, end: int, newest: int) -> list[StoredMessage]:
@@ -226,8 +228,9 @@ class MemoryMessageStore:
         return self.tables.read_marks(home_key)
 
 
-def _head(conversation_id: ConversationID, stream: _Stream) -> StreamHead:
-    return StreamHead(conversation_id, ConversationSeq(len(stream.rows)), stream.max_time, dict(stream.sent))
+def _head(conversation_id: ConversationID, stream: _Stream, log: _Log) -> StreamHead:
+    max_seq = ConversationSeq(len(stream.rows))
+    return StreamHead(conversation_id, max_seq, stream.max_time, dict(stream.sent), log.participants)
 
 
 def _reference(row: StoredMessage) -> MessageRef:

@@ -110,8 +110,8 @@ def _heads(
 ) -> dict[ConversationID, StreamHead]:
     wanted = json_list(conversation_ids)
     streams = connection.execute(
-        "SELECT id, conversation_id, max_seq, max_time FROM streams"
-        " WHERE conversation_id IN (SELECT value FROM json_each(?)) AND max_seq > 0",
+        "SELECT s.id, s.conversation_id, s.max_seq, s.max_time, l.participants FROM streams s JOIN logs l ON l.id = s.log"
+        " WHERE s.conversation_id IN (SELECT value FROM json_each(?)) AND s.max_seq > 0",
         (wanted,),
     ).fetchall()
     sent: dict[int, dict[str, int]] = {stream_id: {} for stream_id, *_ in streams}
@@ -121,6 +121,8 @@ def _heads(
     ):
         sent[stream_id][sender_id] = seq
     return {
-        conversation_id: StreamHead(conversation_id, max_seq, max_time, sent[stream_id])
-        for stream_id, conversation_id, max_seq, max_time in streams
+        conversation_id: StreamHead(
+            conversation_id, max_seq, max_time, sent[stream_id], tuple(json.loads(participants))
+        )
+        for stream_id, conversation_id, max_seq, max_time, participants in streams
     }

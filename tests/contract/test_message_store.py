@@ -268,11 +268,11 @@ async def test_a_refused_write_raises_no_mark(store: OpenMessageStore) -> None:
 
 
 async def test_heads_of_streams_that_hold_messages(store: OpenMessageStore, reader: OpenMessageReader) -> None:
-    """A head tells max seq, its time, and each sender's newest seq; unknown and empty streams have none."""
+    """A head tells max seq, its time, each sender's newest seq, and whose it is; unknown and empty streams have none."""
     await store.write([write(message(1), message(2, sender="bob"), message(3), read={"bob": 1})])
     await store.write([write(message(4, sender="bob"))])
 
-    head = StreamHead(CHAT, ConversationSeq(4), TIME + 4, {"alice": 3, "bob": 4})
+    head = StreamHead(CHAT, ConversationSeq(4), TIME + 4, {"alice": 3, "bob": 4}, PAIR)
     assert {CHAT: head} == await reader.heads([CHAT, STREAM, ConversationID("si_no_one")])
     assert await reader.heads([]) == {}
 

@@ -73,6 +73,8 @@ class Oracle:
         self._world = world
         self._sent: dict[Key, bool] = {}
         self._answered: dict[Key, str] = {}
+        self._foreign: set[Key] = set()
+        self._refused: set[Key] = set()
         self._server_ids: dict[tuple[str, int], str] = {}
         self._order: dict[tuple[int, str], list[tuple[int, Key]]] = {}
         self._commands: list[Command] = []
@@ -91,11 +93,23 @@ class Oracle:
 
     def sending(self, message: MsgData) -> None:
         """Note a message before its first attempt."""
-        self._sent[_key(message)] = message.options.get("history", True)
+        key = _key(message)
+        self._sent[key] = message.options.get("history", True)
+        if not self._owns(message.sendID, key[0]):
+            self._foreign.add(key)
+
+    def refused(self, message: MsgData) -> None:
+        """Check that a message was refused for good because another pair of users makes the same conversation id."""
+        key = _key(message)
+        if len(self._world.pairs_of(key[0])) < 2:
+            self.violated(f"{key} was refused")
+        self._refused.add(key)
 
     def accepted(self, message: MsgData, reply: Accepted) -> None:
         """Check an answer that is being written: the message must be durable now."""
         key = _key(message)
+        if key in self._foreign:
+            self.violated(f"{key} was accepted into the conversation of another pair")
         if not self._sent[key]:
             if reply.seq:
                 self.violated(f"online-only {key} got seq {reply.seq}")
@@ -124,11 +138,12 @@ class Oracle:
         """Check a push that is being written."""
         self.pushes += 1
         message, user_id = seen(body), connection.login.user_id
-        self._check_part(user_id, conversation_id)
+        self._check_sender(user_id, conversation_id, message.sender_id)
         if message.sender_id == user_id and message.client_id in connection.unanswered:
             self.violated(f"echo of {message.client_id} is pushed before its answer")
         if message.seq == 0:
             return
+        self._check_part(user_id, conversation_id)
         self._check_stored(conversation_id, message)
         last = connection.pushed.get(conversation_id)
         connection.pushed[conversation_id] = message.seq
@@ -150,11 +165,28 @@ class Oracle:
                 if self._row(conversation_id, message.seq) is not None:
                     self.violated(f"{conversation_id} {message.seq} came as a placeholder and exists")
             else:
+                self._check_sender(user_id, conversation_id, message.sender_id)
                 self._check_stored(conversation_id, message)
 
     def _check_part(self, user_id: str, conversation_id: str) -> None:
-        if conversation_id not in self._world.conversations_of(user_id):
+        if not self._is_part_of(user_id, conversation_id):
             self.violated(f"{user_id} heard of {conversation_id}")
+
+    def _is_part_of(self, user_id: str, conversation_id: str) -> bool:
+        return conversation_id in self._world.conversations_of(user_id) and self._owns(user_id, conversation_id)
+
+    def _owns(self, user_id: str, conversation_id: str) -> bool:
+        """Tell whether a conversation is a user's own; an id that two pairs make is that of the pair whose message came first."""
+        pairs = self._world.pairs_of(conversation_id)
+        if len(pairs) < 2:
+            return True
+        first = self._row(single_chat_id(*pairs[0]), 1)
+        return first is None or any(user_id in pair and first.sender_id in pair for pair in pairs)
+
+    def _check_sender(self, user_id: str, conversation_id: str, sender_id: str) -> None:
+        pairs = self._world.pairs_of(conversation_id)
+        if pairs and not any(user_id in pair and sender_id in pair for pair in pairs):
+            self.violated(f"{user_id} got a message of {sender_id} in {conversation_id}")
 
     def _check_stored(self, conversation_id: str, message: Seen) -> None:
         row = self._row(conversation_id, message.seq)
@@ -279,7 +311,8 @@ class Oracle:
 
     def maxima_of(self, user_id: str) -> dict[str, int]:
         """Return the max seq of each conversation and stream of a user that holds messages."""
-        found = {one: self._max_seq(one) for one in self._world.conversations_of(user_id)}
+        own = (one for one in self._world.conversations_of(user_id) if self._owns(user_id, one))
+        found = {one: self._max_seq(one) for one in own}
         return {key: seq for key, seq in found.items() if seq}
 
     def visible(self, user_id: str, conversation_id: str, begin: int, end: int) -> list[int]:
@@ -309,13 +342,14 @@ class Oracle:
     def check_store(self) -> None:
         """Check that everything answered is stored once, dense, in order, and nothing else."""
         keys: set[Key] = set()
-        for one, other in self._world.pairs:
-            chat = single_chat_id(one, other)
+        for chat in dict.fromkeys(single_chat_id(one, other) for one, other in self._world.pairs):
             for conversation_id in (chat, notification_stream_id(chat)):
                 self._check_rows(conversation_id, self._rows(conversation_id, 1, ALL), keys)
         for key in self._answered:
             if key not in keys:
                 self.violated(f"{key} was answered and is not stored")
+        if both := self._refused & keys:
+            self.violated(f"{min(both)} was refused and is stored")
         self._check_order(keys)
 
     def _check_rows(self, conversation_id: str, rows: Sequence[StoredMessage], keys: set[Key]) -> None:
@@ -328,17 +362,21 @@ class Oracle:
                 self.violated(f"{conversation_id} {row.seq} was sent before its predecessor")
             if key in keys:
                 self.violated(f"{key} is stored twice")
+            if not self._owns(row.sender_id, conversation_id):
+                self.violated(f"{key} is stored in the conversation of another pair")
             if row.content_type != RECEIPT and not self._sent.get(key):
                 self.violated(f"{key} is stored and was never sent")
-            if (
-                _peer(conversation_id, key[1]),
-                key[1],
-            ) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
+            peer = self._peer(conversation_id, row.sender_id)
+            if (peer, row.sender_id) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
                 self.violated(f"{key} is stored and its sender is blocked")
             if key in self._answered and self._answered[key] != row.server_id:
                 self.violated(f"{key} was answered as {self._answered[key]} and is stored as {row.server_id}")
             keys.add(key)
             time = row.send_time
+
+    def _peer(self, conversation_id: str, user_id: str) -> str:
+        pair = next(pair for pair in self._world.pairs_of(conversation_id) if user_id in pair)
+        return pair[1] if pair[0] == user_id else pair[0]
 
     def _check_order(self, keys: set[Key]) -> None:
         for sent in self._order.values():
@@ -356,11 +394,6 @@ class Oracle:
     def answered_count(self) -> int:
         """Return how many messages were answered."""
         return len(self._answered)
-
-
-def _peer(conversation_id: str, user_id: str) -> str:
-    users = conversation_id.split("_")[1:]
-    return users[1] if users[0] == user_id else users[0]
 
 
 def _key(message: MsgData) -> Key:

@@ -106,6 +106,7 @@ class World:
         self._incarnations: dict[str, Process] = {}
         self._processes: dict[str, Process | None] = {}
         self._conversations: dict[str, set[str]] = {}
+        self._claims: dict[str, list[tuple[str, str]]] = {}
         self.stores = Stores(self)
         self.network = Network(self)
         self.oracle = Oracle(self)
@@ -262,10 +263,15 @@ class World:
         """Let two users write to each other."""
         self.pairs.append((one, other))
         chat = single_chat_id(one, other)
+        streams = (chat, notification_stream_id(chat))
+        for stream in streams:
+            self._claims.setdefault(stream, []).append((one, other))
         for user_id in (one, other):
-            self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update(
-                (chat, notification_stream_id(chat))
-            )
+            self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update(streams)
+
+    def pairs_of(self, conversation_id: str) -> list[tuple[str, str]]:
+        """Return the pairs of users whose chat or stream has this id: mostly one, of which it is; none for a self stream."""
+        return self._claims.get(conversation_id, [])
 
     def conversations_of(self, user_id: str) -> list[str]:
         """Return every conversation and stream that a user may hear of."""

@@ -121,12 +121,18 @@ class Inbox:
         Merge what the stores know into what was delivered meanwhile.
 
         Positions are taken over once: from then on nobody else writes them, and a load may be older than what was saved since.
+        A conversation of another pair of users is left out, whoever has a row of it.
         """
+        foreign = {str(one) for one, head in heads.items() if not head.belongs_to(self.user_id)}
         for conversation_id in conversation_ids:
+            if conversation_id in foreign:
+                continue
             entry = self._entries.setdefault(conversation_id, _Entry())
             if not self.positions_known:
                 entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
+            if conversation_id in foreign:
+                continue
             entry = self._entries.setdefault(conversation_id, _Entry())
             learnt_ms = wall_ms if self.positions_known else head.max_time
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)

@@ -269,6 +269,9 @@ class Device:
                 try:
                     answer = await self.ask(RequestIdentifier.SEND_MSG, data)
                 except RequestFailed as failure:
+                    if failure.code == errors.ArgsError.code:
+                        self.world.oracle.refused(message)
+                        break
                     if not repeat or failure.code == errors.BlockedByPeer.code:
                         break
                 else:

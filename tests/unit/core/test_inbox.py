@@ -199,3 +199,17 @@ def test_description_names_the_newest_deliveries() -> None:
     assert buffer["deliveries"] == 4
     assert buffer["newest"][0] == {"seq": 13, "conversation_id": CHAT, "conversation_seq": 3}
     assert buffer["newest"][-1] == {"seq": 16, "conversation_id": CHAT, "conversation_seq": 6}
+
+
+def test_a_conversation_of_another_pair_is_none_of_hers() -> None:
+    """A row of it may be left from a first message that was never stored: (a, b_c) and (a_b, c) make one id."""
+    foreign = ConversationID("si_a_b_c")
+    stream = ConversationID("n_a_b_c")
+    heads = {one: StreamHead(one, ConversationSeq(3), 3, {}, ("a_b", "c")) for one in (foreign, stream)}
+    hers, others = Inbox("b_c", 1, 0), Inbox("c", 1, 0)
+
+    hers.load([foreign, stream], {}, heads, 0)
+    others.load([foreign, stream], {}, heads, 0)
+
+    assert hers.states() == {}
+    assert {one: state.max_seq for one, state in others.states().items()} == {foreign: 3, stream: 3}
