@@ -436,7 +436,8 @@ def _set_environment(data_dir: Path, *, loopback: bool) -> None:
 def _make_token(data_dir: Path) -> None:
     path = data_dir / TOKEN_FILE
     if path.exists():
-        return _require_token(data_dir)
+        _require_token(data_dir)
+        return
     partial = data_dir / f".{TOKEN_FILE}.{os.getpid()}"
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -445,7 +446,6 @@ def _make_token(data_dir: Path) -> None:
         partial.rename(path)
     except OSError as error:
         raise ClusterError(f"Ray's token {path} can't be written: {error.strerror}") from error
-    return None
 
 
 def _require_token(data_dir: Path) -> None:

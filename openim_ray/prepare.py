@@ -67,9 +67,8 @@ def data_path(config: Config) -> Path:
     """
     Return where the data directory is, whether there is one or not.
     """
-    return Path(
-        os.path.realpath(config.server.data_dir)
-    )  # which, unlike `Path.resolve`, takes links that lead to themselves
+    # Unlike `Path.resolve`, this takes links that lead to themselves.
+    return Path(os.path.realpath(config.server.data_dir))
 
 
 def data_directory(config: Config) -> Path:
