@@ -103,6 +103,9 @@ class WebSocketServer:
             return _plain_fault(errors.ConnectionLimit("too many connections from this address"))
         try:
             return await self._accept_from(request)
+        except ConnectionResetError:
+            # Its client went away during the handshake: that is no fault of ours, and nobody hears the answer.
+            return _plain_fault(errors.Unavailable("the connection is gone"))
         finally:
             self._addresses.leave(address)
 
