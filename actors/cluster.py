@@ -416,6 +416,8 @@ def _environment_of_parts(data_dir: Path) -> dict[str, str]:
         "RAY_ROTATION_BACKUP_COUNT": "2",
         # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
         "RAY_worker_niceness": "0",
+        # Until Ray's own agents run; with its 30 s a machine that is busy at the start gets no server at all.
+        "RAY_raylet_start_wait_time_s": "60",
         # A record of every call, for Ray's dashboard, which doesn't run here; and timing of every handler in Ray's event loops.
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
