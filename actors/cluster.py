@@ -25,7 +25,7 @@ from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTa
 from ray.util import list_named_actors
 
 from openim_ray.actors.leftovers import marks, private_folder, temporary_directory
-from openim_ray.actors.run_file import RUN_FILE, RunFile, RunFileDamaged, read_run_file
+from openim_ray.actors.run_file import RunFile, RunFileDamaged, no_server, read_run_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,7 +214,7 @@ def connect(data_dir: str | Path | None = None) -> RunFile:
     except RunFileDamaged as error:
         raise ClusterError(str(error)) from error
     if run is None:
-        raise ClusterError(f"no server runs with data directory {folder} (there is no {RUN_FILE})")
+        raise ClusterError(no_server(folder))
     attach(folder, run.address, run.namespace, loopback=run.loopback)
     return run
 

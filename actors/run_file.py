@@ -82,6 +82,16 @@ def read_run_file(data_dir: Path) -> RunFile | None:
         raise RunFileDamaged(f"{path} is damaged: {error}") from error
 
 
+def no_server(data_dir: Path) -> str:
+    """
+    Say that no server runs there, and what to do about it.
+    """
+    return (
+        f"no server runs with data directory {data_dir}: "
+        "start it (`make serve`, or `openim-ray up`), or name another data directory (OPENIM_DATA_DIR, --data-dir)"
+    )
+
+
 def remove_run_file(data_dir: Path) -> None:
     """
     Take the word back.

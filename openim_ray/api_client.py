@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openim_ray.actors.run_file import RunFileDamaged, read_run_file
+from openim_ray.actors.run_file import RunFileDamaged, no_server, read_run_file
 from openim_ray.domain.errors import RecordNotFound, RegisteredAlready
 from openim_ray.prepare import SECRET_FILE, data_path
 
@@ -56,7 +56,7 @@ class ApiClient:
         except RunFileDamaged as error:
             raise CallFailed(str(error)) from error
         if run is None:
-            raise CallFailed(f"no server runs with data directory {data_dir}")
+            raise CallFailed(no_server(data_dir))
         self.page_url = run.public_api_url or run.api_urls[0]
         self._base = run.api_urls[0]
         self._tls = _trust(config.server.tls_certificate) if self._base.startswith("https") else None

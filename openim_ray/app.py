@@ -18,6 +18,7 @@ from openim_ray.actors.run_file import (
     RunFile,
     RunFileDamaged,
     RunFileUnreadable,
+    no_server,
     read_run_file,
     remove_run_file,
     write_run_file,
@@ -173,7 +174,7 @@ def stop(config: Config) -> None:
     elif is_locked(data_dir):
         raise cluster.ClusterError(f"the server with data directory {data_dir} is still starting; try again")
     else:
-        raise NothingRuns(f"no server runs with data directory {data_dir}")
+        raise NothingRuns(no_server(data_dir))
 
 
 def _stop_detached(config: Config, data_dir: Path, running: RunFile) -> None:

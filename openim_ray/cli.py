@@ -5,8 +5,12 @@ The command line: `openim-ray up|down|status|user|config|version`.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +68,7 @@ def _end(status: int) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     try:
         return int(options.command(options) or 0)
     except KeyboardInterrupt:
@@ -98,6 +102,7 @@ def _up(options: argparse.Namespace) -> None:
         return
     try:
         app.run(config, _announce)
+        sys.stdout.write("the server has stopped\n")
     except app.ServerLost as error:
         _fail(str(error), 1)
         sys.stderr.flush()
@@ -121,10 +126,28 @@ def _announce(endpoints: Endpoints) -> None:
     lines += [
         f"  data        {endpoints.data_dir}",
         f"  secret      {secret}",
-        "  next        openim-ray user add alice && openim-ray user token alice --platform web",
+        f"  next        {_for_the_shell(endpoints, 'user', 'add', 'alice')}",
+        f"              {_for_the_shell(endpoints, 'user', 'token', 'alice', '--platform', 'web')}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _for_the_shell(endpoints: Endpoints, *arguments: str) -> str:
+    """Return a command that works when it is pasted into another shell in this directory."""
+    if endpoints.data_dir != Path("data").resolve():
+        arguments = (*arguments, "--data-dir", str(endpoints.data_dir))
+    return shlex.join([*_program(), *arguments])
+
+
+def _program() -> tuple[str, ...]:
+    """Return how this program is called from here: by its name only if the shell finds it."""
+    program = Path(sys.argv[0]).absolute()
+    if program.name == "__main__.py":
+        return sys.executable, "-m", __package__
+    if shutil.which(program.name) == str(program):
+        return (program.name,)
+    return (str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program),)
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -159,7 +182,7 @@ def _user_add(options: argparse.Namespace) -> None:
 
 def _user_token(options: argparse.Namespace) -> None:
     api = _api(options)
-    token = api.user_token(options.user_id, PLATFORMS[options.platform])
+    token = api.user_token(options.user_id, options.platform)
     if options.link:
         from openim_ray.web import login_link
 
@@ -199,6 +222,28 @@ def _version(_options: argparse.Namespace) -> None:
 
 
 # --- options
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command, whose parser tells what may have been meant by one that there isn't."""
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        known = re.findall(r"--[a-z-]+", options.parser.format_help())
+        close = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+        options.parser.error(f"unknown: {shlex.join(unknown)}" + (f"; did you mean {close[0]}?" if close else ""))
+    return options
+
+
+def _platform(text: str) -> int:
+    """Return the number of a platform given by name or number."""
+    number = PLATFORMS.get(text.lower(), int(text) if text.isdecimal() else 0)
+    if number not in PLATFORMS.values():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {_platforms()}")
+    return number
+
+
+def _platforms() -> str:
+    return ", ".join(f"{name} ({number})" for name, number in PLATFORMS.items())
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -246,7 +291,13 @@ def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument("--nickname", default="", metavar="NAME", help="what others see (default: the ID)")
     token = _command(user, common, "token", _user_token, "print a login token")
     token.add_argument("user_id", metavar="ID")
-    token.add_argument("--platform", choices=sorted(PLATFORMS), default="web", help="where it is for (default: web)")
+    token.add_argument(
+        "--platform",
+        type=_platform,
+        default="web",
+        metavar="PLATFORM",
+        help=f"where it is for: {_platforms()} (default: web)",
+    )
     token.add_argument("--link", action="store_true", help="print a link that signs in at the chat page instead")
 
 
@@ -260,5 +311,5 @@ def _config_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _command(commands: Any, common: argparse.ArgumentParser, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, parents=[common], help=text, description=text)
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, parser=parser)
     return parser

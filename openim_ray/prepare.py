@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SECRET_FILE = "admin-secret"  # noqa: S105 - a file's name
 LOCK_FILE = "lock"
+IGNORE_FILE = ".gitignore"
 PORT_SECONDS = 5.0
 """How long the ports of a server that was killed may take to come free: its processes end one after the other."""
 
@@ -81,11 +82,20 @@ def data_directory(config: Config) -> Path:
         probe = data_dir / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
+        _keep_out_of_version_control(data_dir)
     except FileExistsError as error:
         raise StartError(f"data directory {data_dir} is a file; set server.data_dir") from error
     except OSError as error:
         raise StartError(f"data directory {data_dir} is not writable: {error.strerror}; set server.data_dir") from error
     return data_dir
+
+
+def _keep_out_of_version_control(data_dir: Path) -> None:
+    """A data directory may lie in a repository, and holds secrets."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(data_dir / IGNORE_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write("*\n")
 
 
 @contextlib.contextmanager
@@ -106,7 +116,10 @@ def locked(data_dir: Path) -> Iterator[None]:
         os.close(descriptor)
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise StartError(f"{path} can't be locked: {error.strerror}") from error
-        raise InUse(f"data directory {data_dir} is in use by another server") from None
+        raise InUse(
+            f"data directory {data_dir} is in use by another server: "
+            f"`openim-ray status --data-dir {data_dir}` shows it, `openim-ray down --data-dir {data_dir}` ends it"
+        ) from None
     try:
         yield
     finally:
@@ -208,7 +221,11 @@ def _bind(held: contextlib.ExitStack, hosts: Sequence[str], port: int, setting: 
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((host, port))
         except OSError as error:
-            raise StartError(f"port {port} on {host} can't be used: {error.strerror}; set {setting}") from error
+            key = setting.partition(".")[2]
+            raise StartError(
+                f"port {port} on {host} can't be used: {error.strerror}; "
+                f"set {setting} (OPENIM_{key.upper()}, --{key.replace('_', '-')}) to another, or 0 for any that is free"
+            ) from error
         port = port or int(probe.getsockname()[1])
     return port
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from openim_ray.actors import cluster
 from openim_ray.actors.query import ask
-from openim_ray.actors.run_file import RunFileDamaged, read_run_file
+from openim_ray.actors.run_file import RunFileDamaged, no_server, read_run_file
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.prepare import data_path, is_locked
@@ -56,7 +56,7 @@ def look(config: Config, seconds: float) -> Status:
     if run is None or not cluster.is_reachable(run.address):
         if is_locked(data_dir):
             return Status(running=True, ready=False, detail="starting or stopping")
-        return Status(running=False, ready=False, detail=f"no server runs with data directory {data_dir}")
+        return Status(running=False, ready=False, detail=no_server(data_dir))
     urls = tuple(run.ws_urls), tuple(run.api_urls)
     try:
         cluster.connect(data_dir)

@@ -90,11 +90,11 @@ class Setting:
         try:
             read = msgspec.convert(raw, self.hint, strict=not lax, dec_hook=secret_from_text)
         except msgspec.ValidationError:
-            raise self._refusal(value, source) from None
+            raise self._refusal(value, source, lax=lax) from None
         if self.rule is None:
             return read
         if not self.rule.holds(read):
-            raise self._refusal(value, source)
+            raise self._refusal(value, source, lax=lax)
         return self.rule.convert(read)
 
     @property
@@ -106,8 +106,11 @@ class Setting:
         meta: msgspec.Meta = get_args(self.hint)[1]
         return meta
 
-    def _refusal(self, value: object, source: str) -> ConfigError:
-        shown = "(hidden)" if self._kind is Secret else show(value) or '""'
+    def _refusal(self, value: object, source: str, *, lax: bool) -> ConfigError:
+        shown = "(hidden)" if self._kind is Secret else show(value)
+        # In a file "1" is no number; and nothing at all would be hard to see.
+        if isinstance(value, str) and (not lax or not value) and self._kind is not Secret:
+            shown = f'"{shown}"'
         return ConfigError(f"{self.name} = {shown} ({source}): must be {self.allowed}")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 import urllib.parse
 
 import pytest
@@ -13,6 +16,7 @@ from tests.e2e.program import ROOT, refusal, run, run_python
 from tests.e2e.server import Server
 
 INBOX = str(ROOT / "scripts" / "inbox.py")
+WAIT_SECONDS = 30.0
 BY_HAND = "print(ray.get(inbox('imAdmin').describe.remote())['user_id'])"
 
 
@@ -20,6 +24,7 @@ def test_up_says_where_everything_is_and_nothing_else(server: Server) -> None:
     """Where to point a browser and clients, where data and secret lie, and what to do next."""
     lines = server.log_file.read_text().splitlines()
     started = len(lines) - 1 - lines[::-1].index(f"OpenIM on Ray {__version__} is ready")
+    command = f"{sys.executable} -m openim_ray"
     assert lines[started:] == [
         f"OpenIM on Ray {__version__} is ready",
         f"  chat page   {server.api_url}/",
@@ -27,8 +32,26 @@ def test_up_says_where_everything_is_and_nothing_else(server: Server) -> None:
         f"  WebSocket   {server.ws_url}",
         f"  data        {server.data_dir}",
         f"  secret      {server.data_dir / 'admin-secret'}",
-        "  next        openim-ray user add alice && openim-ray user token alice --platform web",
+        f"  next        {command} user add alice --data-dir {server.data_dir}",
+        f"              {command} user token alice --platform web --data-dir {server.data_dir}",
     ]
+
+
+def test_what_up_says_comes_next_works_when_pasted(server: Server) -> None:
+    """Wherever the data lie, and however the program was called."""
+    lines = server.log_file.read_text().splitlines()
+    (first,) = [number for number, line in enumerate(lines) if line.startswith("  next  ")]
+    for line in lines[first : first + 2]:
+        done = subprocess.run(
+            shlex.split(line.removeprefix("  next")),
+            env=server.variables(),
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", done.stdout)
 
 
 def test_everything_in_the_data_directory_is_for_its_owner_only(server: Server) -> None:
@@ -43,7 +66,7 @@ def test_a_second_server_of_the_same_data_directory_is_refused(server: Server) -
     """Detached or not; the running one goes on."""
     for options in ((), ("--detach",)):
         line = refusal(run(server, "up", "--ws-port", "0", "--api-port", "0", *options))
-        assert "in use by another server" in line
+        assert f"in use by another server: `openim-ray status --data-dir {server.data_dir}`" in line
     assert run(server, "status").status == 0
 
 

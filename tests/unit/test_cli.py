@@ -93,7 +93,7 @@ def test_a_port_that_another_program_listens_on_is_refused(command: Command, por
         line = up(command, f"--{port.replace('_', '-')}", number)
     assert number in line
     assert "in use" in line
-    assert f"server.{port}" in line
+    assert f"set server.{port} (OPENIM_{port.upper()}, --{port.replace('_', '-')})" in line
 
 
 def test_an_address_that_this_machine_does_not_have_is_refused(command: Command) -> None:
@@ -132,7 +132,8 @@ def test_a_data_directory_in_use_is_refused(command: Command, tmp_path: Path) ->
     (tmp_path / "data").mkdir()
     with (tmp_path / "data" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "in use by another server" in up(command)
+        line = up(command)
+    assert f"in use by another server: `openim-ray status --data-dir {tmp_path / 'data'}` shows it" in line
 
 
 def test_a_missing_certificate_is_refused(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +265,10 @@ def test_what_a_refused_start_leaves_is_for_its_owner_only(command: Command, tmp
 
 @pytest.mark.parametrize("arguments", [("down",), ("status",), ("user", "add", "alice"), ("user", "token", "alice")])
 def test_commands_say_that_no_server_runs(command: Command, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """The line names the data directory that was looked at."""
-    assert f"no server runs with data directory {tmp_path / 'data'}" in refusal(command(*arguments))
+    """The line names the data directory that was looked at, and what to do."""
+    line = refusal(command(*arguments))
+    assert f"no server runs with data directory {tmp_path / 'data'}: start it (`make serve`" in line
+    assert "--data-dir" in line
 
 
 def test_status_for_programs_says_that_nothing_runs(command: Command) -> None:
@@ -351,6 +354,50 @@ def test_help_names_what_there_is(command: Command, arguments: tuple[str, ...], 
     said = command(*arguments, "--help")
     assert said.status == 0
     assert not [word for word in words if word not in said.out]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("up", "--ws-prot", "1"), "--ws-port"),
+        (("user", "token", "alice", "--platfrom=web"), "--platform"),
+        (("status", "--jsno"), "--json"),
+    ],
+)
+def test_an_option_with_a_typing_error_is_recognised(command: Command, arguments: tuple[str, ...], meant: str) -> None:
+    """The line says what may have been meant, and the usage of that command stands above."""
+    said = command(*arguments)
+    assert said.status == 2
+    assert f"did you mean {meant}?" in said.err.splitlines()[-1]
+    assert said.err.startswith(f"usage: openim-ray {arguments[0]}")
+
+
+@pytest.mark.parametrize("platform", ["web", "Web", "5"])
+def test_a_platform_is_named_by_name_or_number(command: Command, platform: str) -> None:
+    """Applications know the number, people the name."""
+    assert "no server runs" in refusal(command("user", "token", "alice", "--platform", platform))
+
+
+@pytest.mark.parametrize("platform", ["webb", "0", "10", "-1", "5.0", "²"])
+def test_a_platform_that_there_is_not_is_refused(command: Command, platform: str) -> None:
+    """The line lists those that there are; 10 is the administrator's."""
+    said = command("user", "token", "alice", f"--platform={platform}")
+    assert said.status == 2
+    assert "is none of ios (1), android (2)" in said.err.splitlines()[-1]
+
+
+def test_a_data_directory_keeps_itself_out_of_version_control(command: Command, tmp_path: Path) -> None:
+    """It may lie in a repository, and holds the admin secret; what an operator wrote there stays."""
+    ignored = tmp_path / "data" / ".gitignore"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        up(command, "--ws-port", port)
+        assert ignored.read_text() == "*\n"
+        ignored.write_text("mine\n")
+        up(command, "--ws-port", port)
+    assert ignored.read_text() == "mine\n"
 
 
 def test_every_platform_of_the_protocol_can_be_named() -> None:

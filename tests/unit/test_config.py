@@ -200,6 +200,11 @@ class TestRefusals:
         with pytest.raises(ConfigError, match=r"openim\.toml\): must be "):
             load(toml, tmp_path)
 
+    def test_a_text_in_the_file_is_shown_as_one(self, tmp_path: Path) -> None:
+        """Without its quotes it would look like the number it ought to be."""
+        with pytest.raises(ConfigError, match=r'server\.ws_port = "1" \(.*must be a whole number'):
+            load('[server]\nws_port = "1"\n', tmp_path)
+
     @pytest.mark.parametrize(
         ("variable", "guess"),
         [

@@ -43,9 +43,14 @@ const ALL_OFF = ["history", "persistent", "senderSync", "conversationUpdate", "s
 export function describe(message) {
   const { contentType } = message;
   if (contentType >= NOTIFICATION_FIRST) return { kind: "system", text: systemLine(message) };
-  if (WITH_CONTENT.has(contentType)) return { kind: "text", text: string(parse(message.content).content) };
-  if (WITH_TEXT.has(contentType)) return { kind: "text", text: string(parse(message.content).text) };
+  if (WITH_CONTENT.has(contentType)) return written(parse(message.content).content);
+  if (WITH_TEXT.has(contentType)) return written(parse(message.content).text);
   return { kind: "label", text: label(message) };
+}
+
+/** An empty bubble would look like a mistake of this page. */
+function written(text) {
+  return string(text).trim() ? { kind: "text", text } : { kind: "label", text: "Empty message" };
 }
 
 export function textContent(text) {

@@ -13,7 +13,8 @@ export function showFault(place, fault) {
 
 /** One line, for where there is no room for more. */
 export function faultLine(fault) {
-  return `${fault.message} ${fault.advice}${fault.detail ? ` — ${fault.detail}` : ""} (code ${fault.code})`;
+  const words = [fault.message, fault.advice, fault.command, fault.detail && `— ${fault.detail}`, isServers(fault) && `(code ${fault.code})`];
+  return words.filter(Boolean).join(" ");
 }
 
 /** A notice that stays until dismissed. The same one is not shown twice, and the oldest gives way. */
@@ -36,9 +37,16 @@ export function clearNotices() {
 function describe(fault) {
   const element = fromTemplate("fault");
   setText(part(element, "what"), fault.message);
-  setText(part(element, "code"), `Code ${fault.code}`);
+  setText(part(element, "code"), isServers(fault) ? `Code ${fault.code}` : "");
   setText(part(element, "advice"), fault.advice);
+  setText(part(element, "command"), fault.command);
+  part(element, "command").hidden = fault.command === "";
   setText(part(element, "detail"), fault.detail);
   part(element, "detail").hidden = fault.detail === "";
   return element;
+}
+
+/** Only the server's codes mean something to whoever looks them up; the names are this page's own. */
+function isServers(fault) {
+  return typeof fault.code === "number";
 }

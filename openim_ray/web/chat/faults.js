@@ -3,18 +3,19 @@
 /** Codes after which the token is of no use any more (OpenIM wire, §1.5). */
 const TOKEN_CODES = new Set([1501, 1502, 1503, 1504, 1505, 1506, 1507]);
 
-const NEW_TOKEN = "Get a new token on the server: openim-ray user token USER --platform web";
-const NEW_LOGIN = "Sign in again with a new token: openim-ray user token USER --platform web";
+const TOKEN_COMMAND = "openim-ray user token USER --platform web";
+const NEW_TOKEN = ["Get a new token on the server:", TOKEN_COMMAND];
+const NEW_LOGIN = ["Sign in again with a new token:", TOKEN_COMMAND];
 const TRY_LATER = "Try again in a moment. If it stays, look at the server's log.";
 
-// Numbers come from the server (OpenIM wire, §6.2), words from this page.
+// What happened, what to do about it, and the command that does it. Numbers come from the server (OpenIM wire, §6.2), words from this page.
 const TABLE = {
   500: ["The server made a mistake.", "Try again. If it stays, please report it with the server's log."],
   1001: ["The server did not accept this request.", "Its own words below say what is wrong."],
   1002: ["You are not allowed to do this.", "Sign in as the right user, or ask an administrator."],
   1004: ["The server does not know this user, group or message.", "Check the spelling."],
   1099: ["This server cannot do that yet.", "docs/compatibility.md lists what is built."],
-  1101: ["The server does not know this user.", "Check the spelling, or add the user: openim-ray user add USER"],
+  1101: ["The server does not know this user.", "Check the spelling, or add the user:", "openim-ray user add USER"],
   1201: ["The server does not know this group.", "It may have been dismissed."],
   1203: ["You are not a member of this group.", "Ask a member to invite you."],
   1204: ["This group was dismissed.", "Nobody can write here any more."],
@@ -22,19 +23,19 @@ const TABLE = {
   1303: ["Only friends can write to this person.", "Ask them to add you as a friend first."],
   1402: ["You are muted in this group.", "Wait, or ask an administrator of the group."],
   1403: ["This group is muted.", "Only its administrators can write."],
-  1501: ["Your token has expired.", NEW_TOKEN],
-  1502: ["This token belongs to another user or another platform.", "Check the user id. The token must be for web: openim-ray user token USER --platform web"],
+  1501: ["Your token has expired.", ...NEW_TOKEN],
+  1502: ["This token belongs to another user or another platform.", "Check the user id. The token must be for web:", TOKEN_COMMAND],
   1503: ["This is not a token.", "Copy it whole, without spaces or line ends."],
   1504: ["This token is not valid yet.", "Check the clock of the computer that made it."],
-  1505: ["The server did not make this token.", NEW_TOKEN],
-  1506: ["You were signed out, because a newer sign-in took this one's place.", NEW_LOGIN],
-  1507: ["The server does not know this token any more.", NEW_TOKEN],
+  1505: ["The server did not make this token.", ...NEW_TOKEN],
+  1506: ["You were signed out, because a newer sign-in took this one's place.", ...NEW_LOGIN],
+  1507: ["The server does not know this token any more.", ...NEW_TOKEN],
   1601: ["The server holds as many connections as it may.", "The page tries again by itself."],
   1602: ["The server did not accept the connection's parameters.", "Reload the page."],
   90002: ["The server's storage does not answer.", TRY_LATER],
   90004: ["A part of the server does not answer.", TRY_LATER],
   90007: ["The server found damaged data.", "Please look at the server's log."],
-  KICKED: ["You were signed out: this user signed in somewhere else, with a newer token.", NEW_LOGIN],
+  KICKED: ["You were signed out: this user signed in somewhere else, with a newer token.", ...NEW_LOGIN],
   NO_SERVER: ["The server cannot be reached.", "Is it running? The page tries again by itself."],
   NO_SOCKET: ["The server's WebSocket address does not let us in.", "The server may be full or about to start; the page tries again by itself. If it stays, check the address."],
   LOST: ["The connection was lost.", "The page tries again by itself."],
@@ -55,10 +56,11 @@ export class Fault extends Error {
    * @param detail the server's own words
    */
   constructor(code, detail = "") {
-    const [what, advice] = TABLE[code] ?? ["The server refused.", "Its own words below say why."];
+    const [what, advice, command = ""] = TABLE[code] ?? ["The server refused.", "Its own words below say why."];
     super(what);
     this.code = code;
     this.advice = advice;
+    this.command = command;
     this.detail = detail;
   }
 

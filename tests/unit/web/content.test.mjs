@@ -20,9 +20,9 @@ test("what the page can't show is named", () => {
   assert.equal(content.describe(message(2101, {})).kind, "system");
 });
 
-test("content that is no JSON, or JSON of another shape, is shown as nothing", () => {
-  for (const value of ["", "{", "null", "7", '"x"', '{"content":7}', '{"content":{"a":1}}'])
-    assert.equal(content.describe(message(101, value)).text, "");
+test("an empty text, no JSON, or JSON of another shape, is no empty bubble", () => {
+  for (const value of ["", "{", "null", "7", '"x"', '{"content":7}', '{"content":{"a":1}}', '{"content":" "}'])
+    assert.deepEqual(content.describe(message(101, value)), { kind: "label", text: "Empty message" });
   assert.deepEqual(content.tips(message(2200, { detail: "not JSON" })), {});
 });
 
