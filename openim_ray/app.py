@@ -30,7 +30,7 @@ from openim_ray.domain.errors import OpenIMError
 from openim_ray.prepare import SECRET_FILE, Endpoints, StartError, data_directory, data_path, is_locked, locked, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from openim_ray.config import Config
@@ -40,6 +40,7 @@ STOP_SECONDS = 30.0
 NAMESAKE_SECONDS = 5.0
 READY_CHECK_SECONDS = 0.05
 LIFE_CHECK_SECONDS = 1.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ServerLost(Exception):
@@ -58,7 +59,7 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
     """
     Start a server and serve until SIGINT, SIGTERM or SIGHUP; then drain and stop.
 
-    Nothing of it is left running when this returns or raises.
+    Nothing of it is left running when this returns or raises. One of these signals during the start ends this process with status 0.
 
     Raises:
         StartError, ClusterError: it can't start.
@@ -70,9 +71,12 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
     _stop_on_signals(stopped)
     with locked(data_dir):
         _refuse_beside_detached(data_dir)
-        config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
         try:
-            _serve(config, endpoints, stopped, announce)
+            with _ended_by_signals(data_dir, stopped):
+                endpoints = _start(config, data_dir)
+                announce(endpoints)
+            _serve(stopped)
+            drain(config)
         finally:
             remove_run_file(data_dir)
             if not cluster.lost_parts():
@@ -80,24 +84,18 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
             sweep(data_dir)
 
 
-def _serve(
-    config: Config, endpoints: Endpoints, stopped: threading.Event, announce: Callable[[Endpoints], None]
-) -> None:
-    try:
-        address = cluster.start(endpoints.data_dir, config.cluster.namespace)
-    except SystemExit:  # how a handler of Ray's answers SIGTERM, until the next line takes its place
-        return
-    _stop_on_signals(stopped)
-    if stopped.is_set():
-        return
-    _start_actors(config, stopped)
-    if not stopped.is_set():
-        _write_run_file(config, endpoints, address, detached=False, loopback=True)
-        announce(endpoints)
+def _start(config: Config, data_dir: Path) -> Endpoints:
+    config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
+    address = cluster.start(data_dir, config.cluster.namespace)
+    _start_actors(config)
+    _write_run_file(config, endpoints, address, detached=False, loopback=True)
+    return endpoints
+
+
+def _serve(stopped: threading.Event) -> None:
     while not stopped.wait(LIFE_CHECK_SECONDS):
         if lost := cluster.lost_parts():
             raise ServerLost(f"{', '.join(lost)} of Ray ended unexpectedly; the server is down, start it again")
-    drain(config)
 
 
 def run_detached(config: Config) -> Endpoints:
@@ -122,7 +120,7 @@ def run_detached(config: Config) -> Endpoints:
             _refuse_several_machines()
             _refuse_beside_namesake(config)
             begun = True
-            _start_actors(config, threading.Event())
+            _start_actors(config)
             _write_run_file(config, endpoints, address, detached=True, loopback=own)
         except BaseException:
             if begun and not own:
@@ -140,7 +138,7 @@ def _resume(config: Config, data_dir: Path, running: RunFile) -> Endpoints:
     try:
         ask(SUPERVISOR, "ensure_running", START_SECONDS)
         for name in gateway_names(config):
-            _wait_ready(name, threading.Event())
+            _wait_ready(name)
     finally:
         cluster.stop()
     secret_file = None if config.auth.admin_secret.reveal() else data_dir / SECRET_FILE
@@ -294,31 +292,65 @@ def _run_file(config: Config, endpoints: Endpoints, address: str, *, detached: b
 # --- start
 
 
-def _start_actors(config: Config, stopped: threading.Event) -> None:
+def _start_actors(config: Config) -> None:
     payload = to_payload(config)
     ensure_actor(SupervisorActor, SUPERVISOR, config.cluster.namespace, payload)
     try:
         ask(SUPERVISOR, "ensure_running", START_SECONDS)
         for name in gateway_names(config):
-            _wait_ready(name, stopped)
+            _wait_ready(name)
     except (OpenIMError, ValueError) as error:
         raise StartError(f"actors did not start: {str(error).strip().splitlines()[-1]}") from error
 
 
-def _wait_ready(name: str, stopped: threading.Event) -> None:
+def _wait_ready(name: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     detail: object = "no answer"
     while time.monotonic() < deadline:
         ask(name, "incarnation", START_SECONDS)
         ready, detail = ask(name, "ready", START_SECONDS)
-        if ready or stopped.wait(READY_CHECK_SECONDS):
+        if ready:
             return
+        time.sleep(READY_CHECK_SECONDS)
     raise StartError(f"{name} did not become ready: {detail}")
+
+
+# --- signals
 
 
 def _stop_on_signals(stopped: threading.Event) -> None:
     """Further signals change nothing: stopping is under way, and has its deadlines."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if number is signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue  # as nohup wants it
         signal.signal(number, lambda *_: stopped.set())
+
+
+@contextlib.contextmanager
+def _ended_by_signals(data_dir: Path, stopped: threading.Event) -> Iterator[None]:
+    """
+    Let a signal end a start at once, wherever it is.
+
+    No handler can do it: native code of Ray waits half a minute for parts that the same signal, sent to all, has ended. A thread can, as
+    nobody has been served yet: it ends the process, and Ray's parts end with that as after `kill -9`.
+    """
+    if stopped.is_set():
+        raise SystemExit
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(target=_end_when_told, args=(told, data_dir), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(tell)
+
+
+def _end_when_told(told: int, data_dir: Path) -> None:
+    with os.fdopen(told, "rb", buffering=0) as numbers:
+        while number := numbers.read(1):
+            if number[0] in ENDING:
+                sweep(data_dir)
+                remove_run_file(data_dir)
+                os._exit(0)
