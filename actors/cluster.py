@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TOKEN_FILE = "ray-token"  # noqa: S105 - a file's name
 CONNECT_SECONDS = 1.0
 HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+FAILURE_HANDLER_OFF = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
 OBJECT_STORE_BYTES = 80_000_000
 """The smallest that Ray takes without a word; nothing here is big enough for it."""
 
@@ -169,6 +170,8 @@ def _unused_parts_left_out() -> Iterator[None]:
         # Ray's own would take the place of those of this program, and end it in a way of their own.
         restored.callback(setattr, private_utils, "set_sigterm_handler", private_utils.set_sigterm_handler)
         private_utils.set_sigterm_handler = lambda _handler: None
+        restored.callback(setattr, ray_constants, FAILURE_HANDLER_OFF, getattr(ray_constants, FAILURE_HANDLER_OFF))
+        setattr(ray_constants, FAILURE_HANDLER_OFF, True)
         yield
 
 
