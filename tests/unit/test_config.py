@@ -22,6 +22,8 @@ from openim_ray.config import (
     to_payload,
 )
 from openim_ray.config.setting_index import ALIASES, Setting, catalogue
+from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX
+from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -365,6 +367,21 @@ class TestForms:
         for setting in catalogue().values():
             assert setting.doc.endswith(".")
             assert "None" not in setting.allowed
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("gateway.handshake_seconds", HANDSHAKE_SECONDS_MAX + 1),
+            ("links.queue_max", REPEATS_AT_ONCE),
+            ("links.queue_bytes_max", REPEAT_BYTES_AT_ONCE),
+        ],
+        ids=["handshake", "queue", "bytes"],
+    )
+    def test_bounds_keep_what_the_core_takes_for_granted(self, name: str, value: float, tmp_path: Path) -> None:
+        """A login is known to be over after the longest handshake, and a link that just began anew has room for what is said again."""
+        section, key = name.split(".")
+        with pytest.raises(ConfigError, match="must be a"):
+            load(f"[{section}]\n{key} = {value}\n", tmp_path)
 
     def test_sections_are_frozen(self) -> None:
         """A configuration is a value; nobody changes it under somebody else's feet."""
