@@ -16,7 +16,7 @@ class Batcher(Generic[T]):
     """
     A queue that is emptied in batches, one batch in work at a time.
 
-    Limits: a batch holds at most `count_max` entries and `size_max` bytes (an entry larger than that goes alone);
+    Limits: a batch holds entries that count for `count_max` and `size_max` bytes at most (one that is more than that goes alone);
     `waiting_max` entries with `waiting_bytes_max` bytes may wait, beyond it `add` refuses and the caller says "try again".
     """
 
@@ -24,14 +24,14 @@ class Batcher(Generic[T]):
         self._count_max = count_max
         self._size_max = size_max
         self._room = Room(waiting_max, waiting_bytes_max)
-        self._waiting: deque[tuple[T, int]] = deque()
+        self._waiting: deque[tuple[T, int, int]] = deque()
         self._busy = False
 
-    def add(self, entry: T, size: int) -> bool:
-        """Let an entry wait; False if the queue is full."""
+    def add(self, entry: T, size: int, count: int = 1) -> bool:
+        """Let an entry wait that counts for `count`; False if the queue is full."""
         if not self._room.enter(size):
             return False
-        self._waiting.append((entry, size))
+        self._waiting.append((entry, size, count))
         return True
 
     def take(self) -> list[T]:
@@ -39,14 +39,16 @@ class Batcher(Generic[T]):
         if self._busy or not self._waiting:
             return []
         batch: list[T] = []
-        total = 0
-        while self._waiting and len(batch) < self._count_max:
-            size = self._waiting[0][1]
-            if batch and total + size > self._size_max:
+        total_size = total_count = 0
+        while self._waiting:
+            entry, size, count = self._waiting[0]
+            total_size += size
+            total_count += count
+            if batch and (total_size > self._size_max or total_count > self._count_max):
                 break
-            batch.append(self._waiting.popleft()[0])
+            self._waiting.popleft()
             self._room.leave(size)
-            total += size
+            batch.append(entry)
         self._busy = True
         return batch
 

@@ -71,7 +71,7 @@ class Writer:
     def _handle(self, peer: str, item: items.AnyItem) -> None:
         if isinstance(item, items.StoreLog):
             job = LogJob(peer, item.call, _log_write(item))
-            if not self._logs.add(job, sum(ENTRY_BYTES + len(row.body) for row in item.rows)):
+            if not self._logs.add(job, sum(ENTRY_BYTES + len(row.body) for row in item.rows), len(item.rows)):
                 self._items.append((peer, items.StoredLog(item.call, UNAVAILABLE)))
         elif isinstance(item, items.SavePositions | items.SaveTokens) and not self._state.add(
             StateJob(peer, item), size_of(item)

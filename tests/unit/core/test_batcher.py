@@ -51,3 +51,15 @@ def test_too_many_bytes_are_refused() -> None:
     assert [batcher.add(1, 15), batcher.add(2, 10)] == [True, False]
     batcher.take()
     assert batcher.add(2, 10)
+
+
+def test_entries_count_for_what_is_in_them() -> None:
+    """A batch of writes is bounded by their rows; a write of more rows than that goes alone."""
+    batcher: Batcher[str] = Batcher(count_max=3, size_max=100, waiting_max=9)
+    for entry, count in (("two", 2), ("one", 1), ("another", 1), ("four", 4), ("none", 0)):
+        assert batcher.add(entry, 1, count)
+    batches = []
+    while batch := batcher.take():
+        batches.append(batch)
+        batcher.done()
+    assert batches == [["two", "one"], ["another"], ["four"], ["none"]]
