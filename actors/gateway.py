@@ -30,7 +30,7 @@ from openim_ray.actors.settings import (
 from openim_ray.api.app import build_api
 from openim_ray.core.gateway.hub import Hub
 from openim_ray.domain.errors import OpenIMError, Unavailable
-from openim_ray.gateway.addresses import AddressLimits
+from openim_ray.gateway.address_limits import AddressLimits
 from openim_ray.gateway.broker import HubBroker
 from openim_ray.gateway.deadlines import Times
 from openim_ray.gateway.listeners import Listeners

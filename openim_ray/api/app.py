@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from openim_ray.api.call_metrics import ApiMetrics
 from openim_ray.api.calls import Calls
 from openim_ray.api.pages import Metrics, Pages, Readiness
-from openim_ray.api.routes import TABLE
+from openim_ray.api.route_table import TABLE
 from openim_ray.config import Config
 from openim_ray.services import Services
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from openim_ray.gateway.addresses import AcceptLimits
+    from openim_ray.gateway.address_limits import AcceptLimits
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from openim_ray.gateway.accepting import Acceptor
-from openim_ray.gateway.addresses import AcceptLimits
+from openim_ray.gateway.address_limits import AcceptLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ from openim_ray.protocol.text_frames import TextFrameType, parse_text_frame, pon
 
 if TYPE_CHECKING:
     from openim_ray.core.gateway.hub import Hub
-    from openim_ray.gateway.addresses import AddressLimits
+    from openim_ray.gateway.address_limits import AddressLimits
     from openim_ray.gateway.process import GatewayProcess
     from openim_ray.protocol.frames import Request
     from openim_ray.services.auth import TokenService

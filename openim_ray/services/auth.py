@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from openim_ray.config.settings import AuthSection
-from openim_ray.core.terminals import rival_platforms
+from openim_ray.core.multi_login_policy import kicked, rival_platforms, surplus
 from openim_ray.domain import errors
 from openim_ray.domain.people import User
 from openim_ray.domain.token_state import KICKED, NORMAL
@@ -19,7 +19,6 @@ from openim_ray.ports import Broker, TokenReader, TokenRecord, UserStore
 from openim_ray.protocol.identifiers import Platform
 from openim_ray.services.authority import Caller
 from openim_ray.services.guess_limit import FailureLimit
-from openim_ray.services.superseded_tokens import kicked, surplus
 from openim_ray.services.tokens import Claims, TokenSigner, digest_of
 
 _DAY_SECONDS: Final = 86_400

@@ -25,10 +25,10 @@ from openim_ray.protocol.pb.msg_pb2 import (
     Seqs,
 )
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp, PullMessageBySeqsReq
-from openim_ray.services.conversation_rows import RowReader
+from openim_ray.services.message_rows import RowReader
 from openim_ray.services.paging import check_ids
-from openim_ray.services.pulled import encode_within_frame
-from openim_ray.services.pulls import Pulls, Range, run_of
+from openim_ray.services.pull_answers import encode_within_frame
+from openim_ray.services.pull_ranges import Pulls, Range, run_of
 
 CONVERSATIONS_MAX: Final = 1_000
 """Conversations in one pull; more is refused with ArgsError. SDKs ask for about 100 at once."""

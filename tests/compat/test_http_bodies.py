@@ -10,7 +10,7 @@ import pytest
 
 from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
-from openim_ray.api.routes import TABLE
+from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import Friend
 from openim_ray.protocol.bodies import from_json_dict, to_json_dict

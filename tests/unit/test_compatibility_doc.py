@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.api.not_built import NOT_BUILT
-from openim_ray.api.routes import TABLE
+from openim_ray.api.route_table import TABLE
 from openim_ray.gateway.requests import NOT_BUILT as REQUESTS_NOT_BUILT
 from openim_ray.protocol.identifiers import NOTIFICATION_CONTENT_TYPES, ContentType, RequestIdentifier
 from tests.compat import compatibility_page

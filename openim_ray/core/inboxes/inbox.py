@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from openim_ray.core.terminals import rival_platforms
+from openim_ray.core.multi_login_policy import rival_platforms
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.read_position import ReadPosition

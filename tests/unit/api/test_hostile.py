@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
-from openim_ray.api.routes import TABLE
+from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
 from openim_ray.storage.open import open_directory_store

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route import Call, Route
-from openim_ray.api.routes import TABLE
+from openim_ray.api.route_table import TABLE
 from openim_ray.protocol.bodies import to_json_dict
 from openim_ray.services.authority import Authority
 from tests.unit.api.api_client import ApiClient, api_client

@@ -373,7 +373,7 @@ async def test_1007_gives_the_newest_message_that_is_not_damaged(monkeypatch: py
     request = GetLastMessageReq(userID="bob", conversationIDs=[chat_id]).SerializeToString()
     answer = GetLastMessageResp.FromString(await world.services.messages.last_messages("bob", request))
     assert answer.msgs[chat_id].content == b"one"
-    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
+    monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 2)
     answer = GetLastMessageResp.FromString(await world.services.messages.last_messages("bob", request))
     assert answer.msgs == {}
 
@@ -444,7 +444,7 @@ async def test_a_pull_has_limits(world: MemoryWorld, monkeypatch: pytest.MonkeyP
 async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams come first; then older rows are missing, and whole chats; none of it says that it is the beginning."""
     monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
-    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
+    monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 2)
     chat_id = world.send("alice", "bob", *["x" * 1000] * 6)
     other = world.send("alice", "carol", "y")
     stream_id = world.notify("bob", "alice", ContentType.MESSAGE_REVOKED, "r")
@@ -458,7 +458,7 @@ async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypa
 async def test_a_cut_1005_tells_no_end(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who scrolls asks again for the rows that had no room, instead of taking the chat for finished."""
     monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
-    monkeypatch.setattr("openim_ray.services.conversation_rows.CHUNK_ROWS", 2)
+    monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 2)
     chat_id = world.send("alice", "bob", *["x" * 1000] * 7)
     world.clear("bob", chat_id, 2)
     part = (await pick(world, "bob", chat_id, range(7, 0, -1), DESC)).msgs[chat_id]

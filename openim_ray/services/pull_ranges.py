@@ -15,8 +15,8 @@ from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.message import StoredMessage
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.identifiers import PullOrder
-from openim_ray.services.conversation_rows import Found, RowReader, size_of
-from openim_ray.services.pulled import Answer, Chat, Stream, is_receipt
+from openim_ray.services.message_rows import Found, RowReader, size_of
+from openim_ray.services.pull_answers import Answer, Chat, Stream, is_receipt
 
 log = structlog.get_logger(__name__)
 

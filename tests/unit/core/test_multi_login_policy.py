@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from openim_ray.core.terminals import rival_platforms
+from openim_ray.core.multi_login_policy import kicked, rival_platforms, surplus
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
 from openim_ray.protocol.identifiers import Platform
-from openim_ray.services.superseded_tokens import kicked, surplus
 
 P = Platform
 

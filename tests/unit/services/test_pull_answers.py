@@ -14,7 +14,7 @@ from openim_ray.protocol.compression import compress
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.limits import TARGET_RESPONSE_FRAME_BYTES
 from openim_ray.protocol.pb.sdkws_pb2 import PullMessageBySeqsResp
-from openim_ray.services.pulled import Answer, Chat, Stream, cut, encode_within_frame, superseded
+from openim_ray.services.pull_answers import Answer, Chat, Stream, cut, encode_within_frame, superseded
 
 REVOKED, RECEIPT, BUSINESS = ContentType.MESSAGE_REVOKED, ContentType.HAS_READ_RECEIPT, ContentType.BUSINESS
 

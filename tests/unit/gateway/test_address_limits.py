@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from openim_ray.gateway.addresses import AddressLimits
+from openim_ray.gateway.address_limits import AddressLimits
 
 PROXY = "10.0.0.1"
 
