@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.metrics import Family, families_of, render_metrics
 from openim_ray.actors.placement_updates import ASK_SECONDS, follow_placement
-from openim_ray.actors.readiness import Readiness
+from openim_ray.actors.readiness import Readiness, checks_of
 from openim_ray.actors.refs import Links, call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -42,8 +41,9 @@ from openim_ray.storage.open import open_directory_store, open_message_reader, o
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
+    from openim_ray.actors.readiness import Checks
     from openim_ray.core import items
     from openim_ray.core.placement import Placement
     from openim_ray.storage.open import OpenMessageReader
@@ -234,16 +234,12 @@ class GatewayActor:
             return False, {"gateway": "starting or stopping"}
         return await self._readiness.ask()
 
-    def _checks(self) -> dict[str, dict[str, Callable[[], Awaitable[object]]]]:
-        """A persistence actor passes if it writes nothing and says so; an inbox actor if it serves: nobody's inbox is asked."""
+    def _checks(self) -> dict[str, Checks]:
         assert self._broker is not None
         placement = self._hub.placement
         inboxes = [*placement.shards, *placement.dedicated.values()]
-        stores = enumerate(persistence_names(self._config))
-        return {
-            "inbox": {name: partial(self._ask_serving, name) for name in inboxes},
-            "persistence": {name: partial(self._broker.reach_persistence, number) for number, name in stores},
-        }
+        stores = persistence_names(self._config)
+        return checks_of(inboxes, stores, self._ask_serving, self._broker.reach_persistence)
 
     async def _ask_serving(self, name: str) -> None:
         if not await call(name, self._namespace, "incarnation"):

@@ -78,7 +78,7 @@ class InboxActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
         self._room_for_logs = asyncio.Semaphore(LOADS_AT_ONCE)
-        self._messages_seen = 0
+        self._items_received = 0
         self._serving_since = 0.0
         self._started = begin(self._start())
 
@@ -193,7 +193,7 @@ class InboxActor:
             "name": self._name,
             "incarnation": self._incarnation,
             "inboxes_active": len(list(shard.inboxes.active())) if shard else 0,
-            "items_received": self._messages_seen,
+            "items_received": self._items_received,
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
@@ -210,7 +210,7 @@ class InboxActor:
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""
-        self._messages_seen += len(batch)
+        self._items_received += len(batch)
         self._serving().receive(peer, batch, self._loop.time(), wall_ms())
         self._perform()
 

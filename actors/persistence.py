@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 class PersistenceActor:
     """
-    Shell around `core.writer.Writer`: decodes, delegates, commits.
+    Shell around `core.persistence.writer.Writer`: decodes, delegates, commits.
 
     Guarantee: an answer leaves after the store's commit. Killed at any moment, it loses only answers: owners say unanswered writes
     again to its next incarnation, and the store takes a repetition as success.

@@ -5,18 +5,34 @@ Whether a client can log in and be answered: every inbox actor and every persist
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import OpenIMError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     Checks = Mapping[str, Callable[[], Awaitable[object]]]
+    AskInbox = Callable[[str], Awaitable[object]]
+    ReachStore = Callable[[int], Awaitable[object]]
 
 READY_SECONDS = 2.0
 CHECKS_AT_ONCE = 64
 NAMED_MAX = 5
+
+
+def checks_of(
+    inboxes: Iterable[str], stores: Sequence[str], ask_inbox: AskInbox, reach_store: ReachStore
+) -> dict[str, Checks]:
+    """
+    Return who is asked, by kind and actor: an inbox actor passes if it serves, nobody's inbox is asked; a persistence actor if it writes
+    nothing and says so.
+    """
+    return {
+        "inbox": {name: partial(ask_inbox, name) for name in inboxes},
+        "persistence": {name: partial(reach_store, number) for number, name in enumerate(stores)},
+    }
 
 
 class Readiness:

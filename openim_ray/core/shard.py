@@ -18,6 +18,7 @@ from openim_ray.core.inboxes.inbox_shard import InboxShard
 from openim_ray.core.logs.log_shard import LogShard
 from openim_ray.core.repair import REPAIR_MARGIN_MS
 from openim_ray.core.shard_outbox import Outbox
+from openim_ray.domain.conversation import home_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -167,13 +168,13 @@ class Shard:
     # --- requests
 
     def _on_submit(self, peer: str, item: items.Submit) -> None:
-        if self.placement.log_of(_home_key(item.conversation_id)) != self.name:
+        if self.placement.log_of(home_key(item.conversation_id)) != self.name:
             self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
             return
         self.logs.submit(peer, item, self._now, self._wall_ms)
 
     def _on_mark_read(self, peer: str, item: items.MarkRead) -> None:
-        if self.placement.log_of(_home_key(item.conversation_id)) != self.name:
+        if self.placement.log_of(home_key(item.conversation_id)) != self.name:
             self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
             return
         self.logs.mark_read(peer, item, self._now, self._wall_ms)
@@ -236,10 +237,6 @@ class Shard:
         self._started_ms = self._started_ms or wall_ms
         self._now = now
         self._wall_ms = wall_ms
-
-
-def _home_key(conversation_id: str) -> str:
-    return conversation_id.partition("_")[2]
 
 
 def _addressed(fanout: items.Fanout, user_ids: list[str], *, forwarded: bool) -> items.Fanout:

@@ -51,22 +51,22 @@ class Deadlines:
         pinged = [
             connection
             for connection in connections
-            if self._is_alive(connection, now) and self._wants_ping(connection, now)
+            if not self._cut_off_if_due(connection, now) and self._take_due_ping(connection, now)
         ]
         self._cut_off_leaving(now)
         return pinged
 
-    def _is_alive(self, connection: Connection, now: float) -> bool:
+    def _cut_off_if_due(self, connection: Connection, now: float) -> bool:
         if now - connection.last_heard > self._times.read:
             connection.abort()
-            return False
+            return True
         if connection.stalled(now, self._times.write):
             self.stalled += 1
             connection.abort()
-            return False
-        return True
+            return True
+        return False
 
-    def _wants_ping(self, connection: Connection, now: float) -> bool:
+    def _take_due_ping(self, connection: Connection, now: float) -> bool:
         if connection.platform_id != Platform.WEB or now - connection.last_pinged <= self._times.web_ping:
             return False
         connection.last_pinged = now

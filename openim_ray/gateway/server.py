@@ -253,7 +253,7 @@ class WebSocketServer:
                 connection.room.clear()
                 await connection.room.wait()
         elif request.req_identifier == RequestIdentifier.LOGOUT:
-            self._log_out(connection, request)
+            self._answer_and_drop(connection, request)
         else:
             await reads.run(self._requests.answer(client, request), connection)
 
@@ -270,7 +270,7 @@ class WebSocketServer:
             connection.queue(frame(TEXT, pong(received).encode()))
             connection.flush(self._loop.time())
 
-    def _log_out(self, connection: Connection, request: Request) -> None:
+    def _answer_and_drop(self, connection: Connection, request: Request) -> None:
         self._process.write(connection, success(request, b""))
         connection.drop(self._loop.time())
 

@@ -1,5 +1,5 @@
 """
-A persistence process: `core.writer.Writer` over the stores, as `actors/persistence.py` drives it.
+A persistence process: `core.persistence.writer.Writer` over the stores, as `actors/persistence.py` drives it.
 """
 
 from __future__ import annotations

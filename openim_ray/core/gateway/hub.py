@@ -18,6 +18,7 @@ from openim_ray.core.gateway.session import CHECK_SECONDS, Run, Session, Verdict
 from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 from openim_ray.core.sizes import Room, first_within, size_of
 from openim_ray.domain import errors
+from openim_ray.domain.conversation import home_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -199,7 +200,7 @@ class Hub:
         session = self.sessions.get(connection)
         if session is not None:
             session.sending(item.client_id)
-        peer = self.placement.log_of(item.conversation_id.partition("_")[2])
+        peer = self.placement.log_of(home_key(item.conversation_id))
         self._ask(peer, lambda _: item, context, deadline, connection)
 
     def _ask(
@@ -517,7 +518,7 @@ class Hub:
 
     def _home_of(self, item: Request) -> str | None:
         if isinstance(item, items.Submit | items.MarkRead):
-            return self.placement.log_of(item.conversation_id.partition("_")[2])
+            return self.placement.log_of(home_key(item.conversation_id))
         if isinstance(item, items.SaveTokens):
             return None
         return self.placement.inbox_of(item.user_id)

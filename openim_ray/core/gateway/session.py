@@ -113,7 +113,7 @@ class Session:
             self._first_seen.setdefault(conversation_id, seq)
             self._hold(conversation_id, seq)
             return Verdict.HOLD
-        last = self._last_written(conversation_id, seq)
+        last = self._last_written_or_start(conversation_id, seq)
         if seq <= last:
             return Verdict.SKIP
         if conversation_id in self._held or self._waits_for_chat(conversation_id):
@@ -135,7 +135,7 @@ class Session:
         for conversation_id, max_seq in maxima.items():
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
-            elif max_seq <= self._last_written(conversation_id, self._first_of_repair(max_seq)):
+            elif max_seq <= self._last_written_or_start(conversation_id, self._first_of_repair(max_seq)):
                 continue
             self._hold(conversation_id, max_seq)
         return self._next_runs(maxima)
@@ -240,7 +240,7 @@ class Session:
             self._written.update(self._starts)
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
-            if seq <= self._last_written(conversation_id, first):
+            if seq <= self._last_written_or_start(conversation_id, first):
                 del self._held[conversation_id]
         self._first_seen.clear()
         return self._next_runs(list(self._held))
@@ -287,7 +287,7 @@ class Session:
             return not self._sync_asked and self._quiet_checks > SYNC_ASKED_WITHIN_CHECKS
         return self._quiet_checks > PULLS_QUIET_CHECKS
 
-    def _last_written(self, conversation_id: str, first_seq: int) -> int:
+    def _last_written_or_start(self, conversation_id: str, first_seq: int) -> int:
         """Return the last seq written; a conversation without one starts so that `first_seq` is its first push."""
         last = self._written.get(conversation_id)
         if last is None:

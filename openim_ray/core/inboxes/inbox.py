@@ -267,16 +267,16 @@ class Inbox:
         """Forget a session."""
         self.sessions.pop(address, None)
 
-    def may_have_synced(self, platform_id: int, now_ms: int) -> None:
+    def note_connect(self, platform_id: int, now_ms: int) -> None:
         """Note a connect of a platform."""
         self._last_sync_ms[platform_id] = now_ms
 
-    def syncs(self, platform_id: int, now_ms: int) -> None:
+    def note_sync(self, platform_id: int, now_ms: int) -> None:
         """Note a 1001 of a platform."""
         self._last_sync_ms[platform_id] = now_ms
         self._closed_unsynced.discard(platform_id)
 
-    def closed_unsynced(self, platform_id: int) -> None:
+    def note_closed_unsynced(self, platform_id: int) -> None:
         """
         Note that a connection was closed because it did not sync.
 

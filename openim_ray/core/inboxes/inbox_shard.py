@@ -145,7 +145,7 @@ class InboxShard:
         inbox.last_used = now
         address = (gateway, item.connection)
         if item.unsynced and (session := inbox.sessions.get(address)) is not None:
-            inbox.closed_unsynced(session.platform_id)
+            inbox.note_closed_unsynced(session.platform_id)
         inbox.unregister(address)
         self._stop_waiting(item.user_id, lambda peer, connection: (peer, connection) == address)
 
@@ -218,7 +218,7 @@ class InboxShard:
         young = (now - self._started) * 1000 < SYNC_PAUSE_MS
         sync_due = not item.again and (young or inbox.synced_lately(item.platform_id, wall_ms))
         if not item.again:
-            inbox.may_have_synced(item.platform_id, wall_ms)
+            inbox.note_connect(item.platform_id, wall_ms)
         # Before the answer: who has that needs no other repair.
         if item.again and session.address in inbox.sessions:
             self._repair(inbox, session, item.since_ms)
@@ -337,7 +337,7 @@ class InboxShard:
 
     def _tell_states(self, inbox: Inbox, peer: str, item: items.AskStates, wall_ms: int) -> None:
         if item.sync_platform:
-            inbox.syncs(item.sync_platform, wall_ms)
+            inbox.note_sync(item.sync_platform, wall_ms)
         self._outbox.send(peer, items.Reply(item.call, value=_encode(inbox.states(item.conversation_ids))))
 
     def _set_position(self, inbox: Inbox, peer: str, item: items.SetPosition, wall_ms: int) -> None:
