@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
 from openim_ray.web import login_link
-from tests.e2e.browser import Browser, Page
+from tests.e2e.browser import Browser
 from tests.e2e.channel import CallError
-from tests.e2e.events import WAIT_SECONDS
+from tests.e2e.chat_tab import Tab
 from tests.e2e.server import Server
 
 pytestmark = [pytest.mark.ray, pytest.mark.browser]
 
-WAIT = {"timeout": WAIT_SECONDS * 1000}
 PAGE_OF_HISTORY = 30
 
 # Runs before anything of the page: notes what its policy refuses and which sockets it opens.
@@ -31,86 +28,6 @@ WATCH = """
     constructor(url) { super(url); window.seen.sockets.push(url); }
   };
 """
-
-# playwright's waitForFunction would evaluate text within the page, which the page's policy refuses.
-UNTIL = """
-  new Promise((resolve, reject) => {
-    const values = %s;
-    const holds = () => %s;
-    const check = () => holds() && (observer.disconnect(), resolve(true));
-    const observer = new MutationObserver(check);
-    observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
-    setTimeout(() => reject(new Error("never held: " + %s)), WAIT);
-    check();
-  })
-""".replace("WAIT", str(int(WAIT_SECONDS * 1000)))
-
-
-class Tab:
-    """One tab with the chat page, of one user, in a browser profile of its own."""
-
-    def __init__(self, page: Page, user: str) -> None:
-        self.page = page
-        self.user = user
-
-    async def connected(self) -> None:
-        """Wait until the page is connected and has what it missed."""
-        await self.sees('.status[data-state="connected"]')
-
-    async def sees(self, selector: str) -> None:
-        """Wait until an element is visible; playwright's selectors."""
-        await self.page.do("waitForSelector", selector, WAIT)
-
-    async def until(self, condition: str, *values: object) -> None:
-        """Wait until a JavaScript condition on the document holds; `values` can be used in it."""
-        await self.evaluate(UNTIL % (json.dumps(values), condition, json.dumps(condition)))
-
-    async def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression."""
-        return await self.page.do("evaluate", expression)
-
-    async def start_chat(self, user: str) -> None:
-        """Open a chat by the other's id."""
-        await self.page.do("click", "button[title='New chat']")
-        await self.page.do("fill", "#other-id", user)
-        await self.page.do("press", "#other-id", "Enter")
-        await self.sees(f".thread .status:text-is('{user}')")
-
-    async def open_chat(self, name: str) -> None:
-        """Open the chat with this nickname from the list."""
-        await self.page.do("bringToFront")
-        await self.page.do("click", f".conversation:has-text('{name}')")
-
-    async def write(self, text: str) -> None:
-        """Type a text and send it by Enter."""
-        await self.page.do("fill", "#text", text)
-        await self.page.do("press", "#text", "Enter")
-
-    async def has_messages(self, *texts: str) -> None:
-        """Wait until the open chat shows exactly these texts, in this order."""
-        shown = "[...document.querySelectorAll('.message .text')].map((text) => text.textContent)"
-        try:
-            await self.until(f"JSON.stringify({shown}) === JSON.stringify(values)", *texts)
-        except Exception as error:
-            raise AssertionError(f"{self.user} sees {await self.evaluate(shown)}, not {texts}") from error
-
-    async def has_ticks(self, state: str, count: int) -> None:
-        """Wait until so many own messages are in a state: sent, read, waiting, failed."""
-        await self.until(f"document.querySelectorAll('.own .tick[data-state={state}]').length === {count}")
-
-    async def unread(self) -> str:
-        """Return the number on the first conversation of the list, empty if there is none."""
-        badge = ".conversations li [data-part=unread]"
-        return str(
-            await self.evaluate(
-                f"(b => b && !b.hidden ? b.firstChild.textContent : '')(document.querySelector('{badge}'))"
-            )
-        )
-
-    def complaints(self) -> list[str]:
-        """Return the errors of the console and uncaught exceptions so far."""
-        console = [event.data for event in self.page.events.named("console") if event.data["type"] == "error"]
-        return [str(event.data) for event in self.page.events.named("pageerror")] + [str(line) for line in console]
 
 
 class Tabs:
@@ -168,19 +85,19 @@ async def test_two_users_chat(pair: tuple[Tab, Tab]) -> None:
     await ann.write("Are you there?\n— Ann")
     await ben.sees(".conversation:has-text('Are you there?')")
     await ben.until("document.title.startsWith('(2) ')")
-    assert await ben.unread() == "2"
+    await ben.has_unread("2")
     await ann.has_ticks("sent", 2)
 
     await ben.open_chat("Ann")
     await ben.has_messages("Hello Ben", "Are you there?\n— Ann")
     await ann.has_ticks("read", 2)
     await ben.until("!document.title.startsWith('(')")
-    assert await ben.unread() == ""
+    await ben.has_unread("")
 
     await ben.write("Yes, here I am 🙂")
     await ann.has_messages("Hello Ben", "Are you there?\n— Ann", "Yes, here I am 🙂")
     await ben.has_ticks("read", 1)
-    assert await ann.unread() == ""
+    await ann.has_unread("")
     assert ann.complaints() + ben.complaints() == []
 
 
@@ -220,7 +137,7 @@ async def test_history_comes_by_pages(tabs: Tabs, pair: tuple[Tab, Tab]) -> None
     await ann.has_ticks("sent", len(texts))
 
     fresh = await tabs.sign_in(ben.user)  # kicks the other tab of this user
-    assert await fresh.unread() == str(len(texts))
+    await fresh.has_unread(str(len(texts)))
     await fresh.open_chat("Ann")
     await fresh.has_messages(*texts[-PAGE_OF_HISTORY - 1 :])
     for shown in (2 * PAGE_OF_HISTORY + 1, len(texts)):

@@ -22,9 +22,11 @@ from openim_ray.actors.leftovers import temporary_directory
 from openim_ray.api_client import ApiClient
 from openim_ray.config import load_config
 from openim_ray.protocol.identifiers import Platform
+from openim_ray.web import login_link
 from tests.certificates import Pair, make_pair
 from tests.e2e.browser import Browser
 from tests.e2e.channel import EventHandler
+from tests.e2e.chat_tab import Tab
 from tests.e2e.client import Account, Endpoints
 from tests.e2e.clients import JAVASCRIPT_BUILDS
 from tests.e2e.install import Unavailable
@@ -117,7 +119,7 @@ def visitor(place: Place) -> Visitor:
     config = load_config(None, place.server._environment, {"server.data_dir": str(place.server.data_dir)})
     admin = ApiClient(config)
     user_id = f"visitor{next(_numbers)}"
-    admin.add_user(user_id, user_id)
+    admin.add_user(user_id, user_id.title())
     return Visitor(user_id, admin.user_token(user_id, Platform.WEB))
 
 
@@ -310,6 +312,25 @@ async def test_sdks_chat_through_the_proxy(
         for client, peer in ((alice, bob), (bob, alice)):
             shown = (await client.history(peer.user_id, 10)).messages
             assert [message.text for message in shown] == ["from Chromium", "from Node"]
+
+
+@pytest.mark.browser
+async def test_the_chat_page_works_below_a_path(
+    place: Place, proxy: Nginx, browser: Browser, visiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds its files, the API and the WebSocket behind the proxy, by a link that signs in, and its own policy allows them."""
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(place.pair.certificate))
+    carol = visitor(place)
+    tab = Tab(await browser.page(visiting), carol.user_id)
+    await tab.page.do("goto", login_link(f"{place.public_api_url}/", carol.user_id, carol.token))
+    await tab.connected()
+    async with sdk_client(place, lambda note: NodeSeat.open(note, 0, JAVASCRIPT_BUILDS["js"])) as bob:
+        await tab.start_chat(bob.user_id)
+        await tab.write("from the page")
+        await bob.received("from the page")
+        await bob.send_text(carol.user_id, "to the page")
+        await tab.has_messages("from the page", "to the page")
+    assert tab.complaints() == []
 
 
 # --- certificates change

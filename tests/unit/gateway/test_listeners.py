@@ -15,7 +15,7 @@ from aiohttp import web
 
 from openim_ray.config import ServerSection
 from openim_ray.config.settings import GatewaySection
-from openim_ray.gateway import addresses, listeners
+from openim_ray.gateway import address_limits, listeners
 from openim_ray.gateway.listeners import Listeners
 from tests.certificates import make_pair
 from tests.e2e.ports import free_ports
@@ -30,7 +30,7 @@ NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "REFUSED_AT_ONCE", MORE)
+    monkeypatch.setattr(address_limits, "REFUSED_AT_ONCE", MORE)
     monkeypatch.setattr(listeners, "SILENCE_CHECK_SECONDS", 0.05)
 
 

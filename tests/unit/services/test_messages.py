@@ -28,7 +28,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     PullMessageBySeqsResp,
     SeqRange,
 )
-from openim_ray.services import messages, pulls
+from openim_ray.services import messages, pull_ranges
 from openim_ray.storage.memory import MemoryMessageStore
 from tests.unit.services.memory_world import START_MS, MemoryWorld
 
@@ -430,7 +430,7 @@ async def test_silence_of_the_store_is_no_placeholder(world: MemoryWorld, monkey
 async def test_a_pull_has_limits(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many conversations or rows are refused with the number that is allowed."""
     chat_id = world.send("alice", "bob", "one", "two", "three")
-    monkeypatch.setattr(pulls, "ROWS_MAX", 2)
+    monkeypatch.setattr(pull_ranges, "ROWS_MAX", 2)
     with pytest.raises(errors.ArgsError, match="more than 2 messages"):
         await pull(world, "alice", (chat_id, 1, 3, 3))
     with pytest.raises(errors.ArgsError, match="more than 2 messages"):
@@ -443,7 +443,7 @@ async def test_a_pull_has_limits(world: MemoryWorld, monkeypatch: pytest.MonkeyP
 
 async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams come first; then older rows are missing, and whole chats; none of it says that it is the beginning."""
-    monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
+    monkeypatch.setattr(pull_ranges, "BYTES_MAX", 3000)
     monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 2)
     chat_id = world.send("alice", "bob", *["x" * 1000] * 6)
     other = world.send("alice", "carol", "y")
@@ -457,7 +457,7 @@ async def test_what_is_read_for_one_pull_is_bounded(world: MemoryWorld, monkeypa
 
 async def test_a_cut_1005_tells_no_end(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who scrolls asks again for the rows that had no room, instead of taking the chat for finished."""
-    monkeypatch.setattr(pulls, "BYTES_MAX", 3000)
+    monkeypatch.setattr(pull_ranges, "BYTES_MAX", 3000)
     monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 2)
     chat_id = world.send("alice", "bob", *["x" * 1000] * 7)
     world.clear("bob", chat_id, 2)
@@ -470,7 +470,7 @@ async def test_an_answer_that_may_not_be_cut_is_refused_if_too_large(
 ) -> None:
     """The PyPI client never asks again for what is missing, so it hears that it wanted too much."""
     chat_id = world.send("alice", "bob", *["x" * 1000] * 6)
-    monkeypatch.setattr(pulls, "UNCUT_BYTES_MAX", 3000)
+    monkeypatch.setattr(pull_ranges, "UNCUT_BYTES_MAX", 3000)
     with pytest.raises(errors.ArgsError, match="ask for fewer"):
         await pull(world, "alice", (chat_id, 1, 6, 9), uncut=True)
 
@@ -480,8 +480,8 @@ async def test_old_receipts_get_no_room(world: MemoryWorld, monkeypatch: pytest.
     stream_id = world.notify("alice", "bob", RECEIPT, "alice's last")
     world.notify("alice", "bob", ContentType.MESSAGE_REVOKED, "revoked")
     world.notify("bob", "alice", RECEIPT, *[f"{number:0500}" for number in range(9)])
-    monkeypatch.setattr(pulls, "BYTES_MAX", 1500)
-    monkeypatch.setattr(pulls, "_STREAM_CHUNK", 2)
+    monkeypatch.setattr(pull_ranges, "BYTES_MAX", 1500)
+    monkeypatch.setattr(pull_ranges, "_STREAM_CHUNK", 2)
     rows = (await pull(world, "bob", (stream_id, 1, 11, 1))).notificationMsgs[stream_id].Msgs
     assert texts(rows[:2]) == ["alice's last", "revoked"]
     assert seqs_of(rows)[2:] == [9, 10, 11]
@@ -490,7 +490,7 @@ async def test_old_receipts_get_no_room(world: MemoryWorld, monkeypatch: pytest.
 async def test_the_scan_of_a_stream_ends(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the newest notifications are looked at."""
     stream_id = world.notify("bob", "alice", RECEIPT, *"abcde")
-    monkeypatch.setattr(pulls, "STREAM_ROWS_MAX", 2)
+    monkeypatch.setattr(pull_ranges, "STREAM_ROWS_MAX", 2)
     answer = await pull(world, "alice", (stream_id, 1, 5, 1))
     assert seqs_of(answer.notificationMsgs[stream_id].Msgs) == [4, 5]
 

@@ -1,0 +1,89 @@
+"""A tab with the chat page in Chromium, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.e2e.browser import Page
+from tests.e2e.events import WAIT_SECONDS
+
+WAIT = {"timeout": WAIT_SECONDS * 1000}
+
+# playwright's waitForFunction would evaluate text within the page, which the page's policy refuses.
+UNTIL = """
+  new Promise((resolve, reject) => {
+    const values = %s;
+    const holds = () => %s;
+    const check = () => holds() && (observer.disconnect(), resolve(true));
+    const observer = new MutationObserver(check);
+    observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+    setTimeout(() => reject(new Error("never held: " + %s)), WAIT);
+    check();
+  })
+""".replace("WAIT", str(int(WAIT_SECONDS * 1000)))
+
+
+class Tab:
+    """One tab with the chat page, of one user, in a browser profile of its own."""
+
+    def __init__(self, page: Page, user: str) -> None:
+        self.page = page
+        self.user = user
+
+    async def connected(self) -> None:
+        """Wait until the page is connected and has what it missed."""
+        await self.sees('.status[data-state="connected"]')
+
+    async def sees(self, selector: str) -> None:
+        """Wait until an element is visible; playwright's selectors."""
+        await self.page.do("waitForSelector", selector, WAIT)
+
+    async def until(self, condition: str, *values: object) -> None:
+        """Wait until a JavaScript condition on the document holds; `values` can be used in it."""
+        await self.evaluate(UNTIL % (json.dumps(values), condition, json.dumps(condition)))
+
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        return await self.page.do("evaluate", expression)
+
+    async def start_chat(self, user: str) -> None:
+        """Open a chat by the other's id."""
+        await self.page.do("click", "button[title='New chat']")
+        await self.page.do("fill", "#other-id", user)
+        await self.page.do("press", "#other-id", "Enter")
+        await self.sees(f".thread .status:text-is('{user}')")
+
+    async def open_chat(self, name: str) -> None:
+        """Open the chat with this nickname from the list."""
+        await self.page.do("bringToFront")
+        await self.page.do("click", f".conversation:has-text('{name}')")
+
+    async def write(self, text: str) -> None:
+        """Type a text and send it by Enter."""
+        await self.page.do("fill", "#text", text)
+        await self.page.do("press", "#text", "Enter")
+
+    async def has_messages(self, *texts: str) -> None:
+        """Wait until the open chat shows exactly these texts, in this order."""
+        shown = "[...document.querySelectorAll('.message .text')].map((text) => text.textContent)"
+        try:
+            await self.until(f"JSON.stringify({shown}) === JSON.stringify(values)", *texts)
+        except Exception as error:
+            raise AssertionError(f"{self.user} sees {await self.evaluate(shown)}, not {texts}") from error
+
+    async def has_ticks(self, state: str, count: int) -> None:
+        """Wait until so many own messages are in a state: sent, read, waiting, failed."""
+        await self.until(f"document.querySelectorAll('.own .tick[data-state={state}]').length === {count}")
+
+    async def has_unread(self, count: str) -> None:
+        """Wait until the first conversation of the list shows this number; empty for none."""
+        badge = "document.querySelector('.conversations li [data-part=unread]')"
+        await self.until(
+            f"(badge => badge && !badge.hidden ? badge.firstChild.textContent : '')({badge}) === values[0]", count
+        )
+
+    def complaints(self) -> list[str]:
+        """Return the errors of the console and uncaught exceptions so far."""
+        console = [event.data for event in self.page.events.named("console") if event.data["type"] == "error"]
+        return [str(event.data) for event in self.page.events.named("pageerror")] + [str(line) for line in console]
