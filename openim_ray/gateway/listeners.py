@@ -19,6 +19,8 @@ from openim_ray.gateway.address_limits import AcceptLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aiohttp.typedefs import Handler, Middleware
+
     from openim_ray.config.settings import GatewaySection, ServerSection
 
 log = structlog.get_logger(__name__)
@@ -56,7 +58,7 @@ class Listeners:
             self._tasks.append(asyncio.create_task(self._watch(self._context)))
         self._tasks.append(asyncio.create_task(self._close_silent()))
         for app, port in ((websocket, self._server.ws_port), (api, self._server.api_port)):
-            app.on_response_prepare.append(self._hear)
+            app.middlewares.insert(0, self._noting_arrival())
             runner = web.AppRunner(
                 app,
                 handle_signals=False,
@@ -106,8 +108,14 @@ class Listeners:
 
         return protocol
 
-    async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
-        self._forget(request.protocol)
+    def _noting_arrival(self) -> Middleware:
+        @web.middleware
+        async def note_arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
+            # When it has arrived, not when it is answered: an answer may take longer than that.
+            request.content.on_eof(lambda: self._forget(request.protocol))
+            return await handler(request)
+
+        return note_arrival
 
     def _forget(self, handler: asyncio.Protocol) -> None:
         self._silent.pop(handler, None)  # type: ignore[call-overload]

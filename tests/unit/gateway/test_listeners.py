@@ -23,6 +23,7 @@ from tests.e2e.ports import free_ports
 WAIT_SECONDS = 20.0
 TEXT = b"here"
 LONG_SECONDS = 60.0
+SHORT_SECONDS = 0.3
 PER_ADDRESS, IN_ALL, MORE = 2, 5, 1
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -105,6 +106,13 @@ async def answer(_request: web.Request) -> web.Response:
     return web.Response(body=TEXT)
 
 
+async def answer_late(request: web.Request) -> web.Response:
+    """Answer what has a body, long after the time that a first request has to arrive."""
+    await request.read()
+    await asyncio.sleep(4 * SHORT_SECONDS)
+    return web.Response(body=TEXT)
+
+
 @asynccontextmanager
 async def listening(
     *, certificate: str = "", key: str = "", seconds: float = LONG_SECONDS, trusted: tuple[str, ...] = ()
@@ -124,6 +132,7 @@ async def listening(
     for _ in ports:
         application = web.Application()
         application.router.add_get("/", answer)
+        application.router.add_post("/", answer_late)
         applications.append(application)
     running = Listeners(server, limits)
     await running.start(*applications)
@@ -159,6 +168,22 @@ def test_silent_connections_count(new_loop: NewLoop) -> None:
 
 
 @LOOPS
+def test_a_request_has_time_to_arrive_and_its_answer_has_its_own(new_loop: NewLoop) -> None:
+    """Whoever sends half a body is cut off; whoever has sent it all may wait for the answer as long as that takes."""
+
+    async def test() -> None:
+        async with listening(seconds=SHORT_SECONDS) as place:
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+            half, whole = await place.connect(), await place.connect()
+            half.writer.write(head + b"ab")
+            whole.writer.write(head + b"abcd")
+            await half.gone()
+            assert (await whole.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+    run(new_loop, test)
+
+
+@LOOPS
 def test_a_trusted_proxy_may_have_all_there_are(new_loop: NewLoop) -> None:
     """Its connections are those of many clients, but not without end."""
 
@@ -184,7 +209,7 @@ def test_connections_that_do_not_even_begin_tls_count(new_loop: NewLoop, tmp_pat
             with pytest.raises(OSError):  # noqa: PT011 - it depends on the moment which one
                 await place.connect(tls=trusting)
             assert len(held) == PER_ADDRESS + MORE
-        async with listening(seconds=0.3, **options) as place:
+        async with listening(seconds=SHORT_SECONDS, **options) as place:
             held = [await place.connect() for _ in range(PER_ADDRESS + MORE)]
             for client in held:
                 await client.gone()
