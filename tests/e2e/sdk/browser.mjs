@@ -25,8 +25,12 @@ const profiles = new Map();
 const pages = new Map();
 
 async function launch(executablePath) {
-  // As root Chromium starts only without its sandbox; the other switches keep it from calling home.
-  const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  // As root Chromium starts only without its sandbox; others keep it from calling home; the last one from compiling the SDK (36 MB) a second time,
+  // better, for pages that live for seconds: that takes longer than all the rest of a login.
+  const args = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--js-flags=--liftoff-only",
+  ];
   browser = await chromium.launch({ executablePath, args });
   sdkServer = createServer(sendFile);
   await new Promise((resolve) => sdkServer.listen(0, "127.0.0.1", resolve));
