@@ -9,8 +9,6 @@ import pytest
 from tests.compat.compatibility_page import NamedTestsRan
 from tests.e2e.server import Server
 
-SHARED = pytest.StashKey[Server]()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let a run of the whole suite prove what docs/compatibility.md says."""
@@ -18,10 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Server]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one server of this run; it must end cleanly and without a fault in its log, too. Ask for `server` instead."""
     server = Server(tmp_path_factory.mktemp("server"))
-    pytestconfig.stash[SHARED] = server
     server.start()
     yield server
     if server.running:
@@ -44,10 +41,20 @@ def server(shared_server: Server) -> Server:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the server wrote beside a test that failed."""
+    """Show what its servers wrote, and which processes they had, beside a test that failed."""
     report = yield
-    server = item.config.stash.get(SHARED, None)
-    if report.failed and server is not None and "server" in getattr(item, "fixturenames", ()):
-        report.sections.append(("output of the server", server.log_tail()))
-        report.sections.append(("output of its actors", server.actor_logs()))
+    if report.failed:
+        for server in _servers_of(item):
+            report.sections.append(("output of the server", server.log_tail()))
+            if server.running:
+                processes = "\n".join(f"{pid} {title}" for pid, title in server.processes().items())
+                report.sections.append(("its processes", processes))
+            report.sections.append(("output of its actors", server.actor_logs()))
     return report
+
+
+def _servers_of(item: pytest.Item) -> set[Server]:
+    fixtures = getattr(item, "funcargs", {}).values()
+    return {
+        one for fixture in fixtures for one in (fixture, getattr(fixture, "server", None)) if isinstance(one, Server)
+    }

@@ -1,5 +1,5 @@
 """
-The two kinds of numbers, which must never be mixed.
+The two kinds of numbers, which must never be mixed. They are given by `core/logs/conversation_log.py` and `core/inboxes/inbox.py`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-One WebSocket connection: writing whole frames, bounded; counting what comes in.
+One WebSocket connection: writing whole frames, bounded; counting what comes in. What is written, and in which order, `core/gateway/session.py` decides.
 
 Frames are written straight to the transport: a server's frame is a header of two to ten bytes and the payload
 (RFC 6455, §5.2), and everything due for a connection at one moment leaves in one write.
