@@ -174,7 +174,7 @@ class Connection:
         self.gone = True
         self._waiting.clear()
         sock = self._transport.get_extra_info("socket")
-        if sock is not None:
+        if sock is not None and sock.fileno() >= 0:  # otherwise it is closed already
             # Without it the system keeps trying for minutes to send what it has buffered, megabytes for each.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
         self._transport.abort()
