@@ -9,8 +9,11 @@ from typing import Final
 
 SHOWN_LINES_MAX: Final = 30
 
-_ERROR = re.compile(r'\[(error|critical) *\]|"level": ?"(error|critical)"')
-_LINE = re.compile(r"\d{4}-\d\d-\d\dT|\{")
+# The last two are the end of a process in native code, as Ray and Python tell it.
+_ERROR = re.compile(
+    r'\[(error|critical) *\]|"level": ?"(error|critical)"|^\*\*\* SIG(SEGV|ABRT|BUS|FPE|ILL) |^Fatal Python error'
+)
+_LINE = re.compile(r"\d{4}-\d\d-\d\dT|\{|\*\*\* SIG|Fatal Python error")
 
 
 class FaultLog:

@@ -28,6 +28,11 @@ def test_errors_are_found_in_a_log() -> None:
     assert found.splitlines()[0].endswith("peer=inbox-0")
     assert found.endswith("RuntimeError: first")
     assert list(errors_in(JSON.splitlines(keepends=True))) == ['{"event": "link failed", "level": "error"}']
+    for crash in ("*** SIGSEGV received at time=1 on cpu 0 ***\n", "Fatal Python error: Segmentation fault\n"):
+        assert list(errors_in(["    @ 0x7f  (unknown)\n", crash, "    @ 0x7f  (unknown)\n"])) == [
+            f"{crash}    @ 0x7f  (unknown)"
+        ]
+    assert not list(errors_in(["*** SIGTERM received at time=1 on cpu 0 ***\n"]))
     assert not list(errors_in([*CONSOLE.splitlines(keepends=True), *JSON.splitlines()], ["link failed"]))
 
 
