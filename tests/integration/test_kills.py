@@ -12,7 +12,7 @@ from tests.e2e.server import Server
 from tests.integration import kill_test
 from tests.integration.kill_test import ACTORS, BOTH, EVERYTHING, UNANSWERED_MIN
 
-KILLS: Final = 2
+KILLS: Final = 3
 PAIRS: Final = 1
 KILLS_OF_EVERYTHING: Final = 1
 
