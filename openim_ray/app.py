@@ -332,15 +332,15 @@ def _ended_by_signals(data_dir: Path, stopped: threading.Event) -> Iterator[None
     Let a signal end a start at once, wherever it is.
 
     No handler can do it: native code of Ray waits half a minute for parts that the same signal, sent to all, has ended. A thread can, as
-    nobody has been served yet: it ends the process, and Ray's parts end with that as after `kill -9`.
+    nobody has been told of the server yet: it ends the process, and Ray's parts end with that as after `kill -9`.
     """
-    if stopped.is_set():
-        raise SystemExit
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     threading.Thread(target=_end_when_told, args=(told, data_dir), daemon=True).start()
     try:
+        if stopped.is_set():  # by one that came before anybody listened
+            raise SystemExit
         yield
     finally:
         signal.set_wakeup_fd(-1)
@@ -352,5 +352,4 @@ def _end_when_told(told: int, data_dir: Path) -> None:
         while number := numbers.read(1):
             if number[0] in ENDING:
                 sweep(data_dir)
-                remove_run_file(data_dir)
                 os._exit(0)
