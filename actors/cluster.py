@@ -73,7 +73,7 @@ def start(data_dir: Path, namespace: str) -> str:
     """
     _prepare_start(data_dir)
     try:
-        with _unused_parts_left_out():
+        with _unused_parts_left_out(), _signals_left_alone():
             context = ray.init(
                 address="local",
                 namespace=namespace,
@@ -115,7 +115,12 @@ def start_head(data_dir: Path, port: int) -> str:
     ]
     said = io.StringIO()
     try:
-        with _unused_parts_left_out(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with (
+            _unused_parts_left_out(),
+            _signals_left_alone(),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
             start_command.main(arguments, standalone_mode=False)
     except (ClickException, SystemExit, RayError, OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Ray did not start: {_last_line(error, said.getvalue())}") from error
@@ -156,7 +161,7 @@ def _unused_port() -> int:
 @contextlib.contextmanager
 def _unused_parts_left_out() -> Iterator[None]:
     """
-    Let Ray start without autoscaler, log forwarding, dashboard and client server, for which one machine has no use, nor handlers of signals.
+    Let Ray start without autoscaler, log forwarding, dashboard and client server, for which one machine has no use.
 
     Together 150 MB (PSS) and two seconds; and the client server, where its packages are installed, takes port 10001. `ray.init` has no
     switch for them.
@@ -167,7 +172,13 @@ def _unused_parts_left_out() -> Iterator[None]:
             if hasattr(Node, name):
                 restored.callback(setattr, Node, name, getattr(Node, name))
                 setattr(Node, name, lambda *_, **__: None)
-        # Ray's own would take the place of those of this program, and end it in a way of their own.
+        yield
+
+
+@contextlib.contextmanager
+def _signals_left_alone() -> Iterator[None]:
+    """Keep the handlers of this program: Ray puts two kinds of its own in their place, and they end it in their own ways."""
+    with contextlib.ExitStack() as restored:
         restored.callback(setattr, private_utils, "set_sigterm_handler", private_utils.set_sigterm_handler)
         private_utils.set_sigterm_handler = lambda _handler: None
         restored.callback(setattr, ray_constants, FAILURE_HANDLER_OFF, getattr(ray_constants, FAILURE_HANDLER_OFF))
