@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -37,7 +36,7 @@ from openim_ray.gateway.process import GatewayProcess
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
 from openim_ray.services import build_services
-from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.open import Places, open_directory_store, open_message_reader, open_state_reader
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -100,10 +99,10 @@ class GatewayActor:
 
     async def _compose(self) -> GatewayProcess:
         config = self._config
-        data_dir = Path(config.server.data_dir)
-        reader = self._messages = await open_message_reader(data_dir)
-        state = await open_state_reader(data_dir)
-        directory = await open_directory_store(data_dir)
+        places = Places.of(config)
+        reader = self._messages = await open_message_reader(places)
+        state = await open_state_reader(places)
+        directory = await open_directory_store(places)
         self._hub.place(await self._placement(), wall_ms())
         limits = config.gateway
         times = Times(limits.read_deadline_seconds, limits.write_deadline_seconds, limits.web_ping_seconds)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -34,7 +33,7 @@ from openim_ray.domain.conversation import (
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import UserID
-from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.open import Places, open_directory_store, open_message_reader, open_state_reader
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -83,10 +82,10 @@ class InboxActor:
         self._started = begin(self._start())
 
     async def _start(self) -> None:
-        data_dir = Path(self._config.server.data_dir)
-        self._messages = await open_message_reader(data_dir)
-        self._state = await open_state_reader(data_dir)
-        self._directory = await open_directory_store(data_dir)
+        places = Places.of(self._config)
+        self._messages = await open_message_reader(places)
+        self._state = await open_state_reader(places)
+        self._directory = await open_directory_store(places)
         placement = Placement(epoch=0, shards=())
         while not placement.partitions_of(self._name):
             placement = await self._until_there(SUPERVISOR, "placement")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +20,7 @@ from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.message import WriteResult
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
-from openim_ray.storage.open import OpenMessageStore, OpenStateStore, open_message_store, open_state_store
+from openim_ray.storage.open import OpenMessageStore, OpenStateStore, Places, open_message_store, open_state_store
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -55,9 +54,9 @@ class PersistenceActor:
         self._started = begin(self._start())
 
     async def _start(self) -> None:
-        data_dir = Path(self._config.server.data_dir)
-        self._messages = await open_message_store(data_dir)
-        self._state = await open_state_store(data_dir)
+        places = Places.of(self._config)
+        self._messages = await open_message_store(places)
+        self._state = await open_state_store(places)
         await tick_forever(TICK_SECONDS, self._links.tick)
 
     # --- what peers call

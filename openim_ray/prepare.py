@@ -22,6 +22,7 @@ import msgspec
 
 from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.storage.open import Places
 from openim_ray.storage.open import prepare as prepare_stores
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
     server = msgspec.structs.replace(server, data_dir=str(data_dir), ws_port=ws_port, api_port=api_port)
     config = msgspec.structs.replace(config, server=server)
     try:
-        asyncio.run(prepare_stores(data_dir))
+        asyncio.run(prepare_stores(Places.of(config)))
     except SchemaTooNew as error:
         raise StartError(f"{data_dir}: {error}") from error
     except OpenIMError as error:

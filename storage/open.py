@@ -1,9 +1,6 @@
 """
 The one door to the stores.
 
-Kind "sqlite" keeps files in the data directory. Kind "memory" is for tests: stores and readers of one process that name the same
-data directory share their tables, and nothing survives the process.
-
 Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew` or `Unavailable`. Whoever opens closes: `aclose()`.
 """
 
@@ -12,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from openim_ray.config.values import hide_password
 from openim_ray.ports import (
     DirectoryStore,
     MessageReader,
@@ -32,9 +31,40 @@ from openim_ray.storage.migrations import DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-KINDS = ("sqlite", "memory")
+    from openim_ray.config import Config
+
+EMBEDDED = ("", "sqlite")
+"""What stands for a SQLite file in the data directory."""
+
+IN_MEMORY = "memory:"
+"""A place for tests: stores and readers of one process that name the same data directory share their tables, and nothing survives it."""
+
+
+class Places(NamedTuple):
+    """
+    Where each store is: a URL, or empty for a SQLite file in the data directory.
+    """
+
+    data_dir: Path
+    messages: str = ""
+    directory: str = ""
+
+    @classmethod
+    def of(cls, config: Config) -> Places:
+        """Return the places that the configuration names."""
+        storage = config.storage
+        return cls(Path(config.server.data_dir), storage.messages_url, storage.directory_url)
+
+    @classmethod
+    def in_memory(cls, data_dir: Path) -> Places:
+        """Return places of a server that forgets."""
+        return cls(data_dir, IN_MEMORY, IN_MEMORY)
+
+    @property
+    def databases(self) -> dict[str, str]:
+        """The URL of each database (`storage.migrations.DATABASES`)."""
+        return {"messages": self.messages, "state": self.directory, "directory": self.directory}
 
 
 class Closing(Protocol):
@@ -82,96 +112,97 @@ class OpenDirectoryStore(DirectoryStore, Closing, Protocol):
     """
 
 
-async def prepare(data_dir: Path, kind: str = "sqlite") -> None:
+async def prepare(places: Places) -> None:
     """
-    Make or migrate every file of the data directory, before anybody opens one.
+    Make or migrate every database, before anybody opens one.
     """
-    if kind == "sqlite":
+    files = [database for database in DATABASES if places.databases[database] in EMBEDDED]
+    if files:
         from openim_ray.storage.sqlite.migrate import migrate_apart
 
-        await asyncio.to_thread(migrate_apart, data_dir)
+        await asyncio.to_thread(migrate_apart, places.data_dir, files)
     for database in DATABASES:
-        await _ensure(data_dir, database, kind)
+        await _ensure(places, database)
 
 
-async def open_message_store(data_dir: Path, kind: str = "sqlite") -> OpenMessageStore:
+async def open_message_store(places: Places) -> OpenMessageStore:
     """
     Open the conversation logs for writing.
     """
-    if kind == "memory":
-        return MemoryMessageStore(_memory(data_dir).messages)
-    await _ensure(data_dir, "messages", kind)
+    if places.messages == IN_MEMORY:
+        return MemoryMessageStore(_memory(places).messages)
+    await _ensure(places, "messages")
     from openim_ray.storage.sqlite.messages import SqliteMessageStore
 
-    return SqliteMessageStore(data_dir / "messages.db")
+    return SqliteMessageStore(places.data_dir / "messages.db")
 
 
-async def open_message_reader(data_dir: Path, kind: str = "sqlite") -> OpenMessageReader:
+async def open_message_reader(places: Places) -> OpenMessageReader:
     """
     Open the conversation logs for reading.
     """
-    if kind == "memory":
-        return MemoryMessageStore(_memory(data_dir).messages)
-    await _ensure(data_dir, "messages", kind)
+    if places.messages == IN_MEMORY:
+        return MemoryMessageStore(_memory(places).messages)
+    await _ensure(places, "messages")
     from openim_ray.storage.sqlite.messages import SqliteMessageReader
 
-    return SqliteMessageReader(data_dir / "messages.db")
+    return SqliteMessageReader(places.data_dir / "messages.db")
 
 
 async def open_state_store(
-    data_dir: Path,
-    kind: str = "sqlite",
+    places: Places,
     clock: Callable[[], float] = time.time,  # noqa: TID251 - the clock of those who don't bring one
 ) -> OpenStateStore:
     """
     Open token states and read positions for writing; `clock` (Unix seconds) decides which tokens have expired.
     """
-    if kind == "memory":
-        return MemoryStateStore(_memory(data_dir).state, clock)
-    await _ensure(data_dir, "state", kind)
+    if places.directory == IN_MEMORY:
+        return MemoryStateStore(_memory(places).state, clock)
+    await _ensure(places, "state")
     from openim_ray.storage.sqlite.state import SqliteStateStore
 
-    return SqliteStateStore(data_dir / "state.db", clock)
+    return SqliteStateStore(places.data_dir / "state.db", clock)
 
 
-async def open_state_reader(data_dir: Path, kind: str = "sqlite") -> OpenStateReader:
+async def open_state_reader(places: Places) -> OpenStateReader:
     """
     Open token states and read positions for reading.
     """
-    if kind == "memory":
-        return MemoryStateStore(_memory(data_dir).state)
-    await _ensure(data_dir, "state", kind)
+    if places.directory == IN_MEMORY:
+        return MemoryStateStore(_memory(places).state)
+    await _ensure(places, "state")
     from openim_ray.storage.sqlite.state import SqliteStateReader
 
-    return SqliteStateReader(data_dir / "state.db")
+    return SqliteStateReader(places.data_dir / "state.db")
 
 
-async def open_directory_store(data_dir: Path, kind: str = "sqlite") -> OpenDirectoryStore:
+async def open_directory_store(places: Places) -> OpenDirectoryStore:
     """
     Open users, relations and conversation rows; any process may write.
     """
-    if kind == "memory":
-        return MemoryDirectoryStore(_memory(data_dir).directory)
-    await _ensure(data_dir, "directory", kind)
+    if places.directory == IN_MEMORY:
+        return MemoryDirectoryStore(_memory(places).directory)
+    await _ensure(places, "directory")
     from openim_ray.storage.sqlite.directory import SqliteDirectoryStore
 
-    return SqliteDirectoryStore(data_dir / "directory.db")
+    return SqliteDirectoryStore(places.data_dir / "directory.db")
 
 
 _tables: dict[Path, MemoryTables] = {}
 
 
-def _memory(data_dir: Path) -> MemoryTables:
-    return _tables.setdefault(data_dir.absolute(), MemoryTables())
+def _memory(places: Places) -> MemoryTables:
+    return _tables.setdefault(places.data_dir.absolute(), MemoryTables())
 
 
-async def _ensure(data_dir: Path, database: str, kind: str) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"storage kind {kind!r}: one of {', '.join(KINDS)}")
-    if kind == "memory":
+async def _ensure(places: Places, database: str) -> None:
+    url = places.databases[database]
+    if url == IN_MEMORY:
         return
+    if url not in EMBEDDED:
+        raise ValueError(f"no store is known for {hide_password(url)}")
     from openim_ray.storage.sqlite.migrate import ensure_schema
 
     with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
-        path = data_dir / f"{database}.db"
+        path = places.data_dir / f"{database}.db"
         await asyncio.get_running_loop().run_in_executor(executor, ensure_schema, path, database)

@@ -1,5 +1,5 @@
 """
-Schemas of the SQLite files: made, raised and judged here. As a program, it does so for the files of a folder.
+Schemas of the SQLite files: made, raised and judged here. As a program, it does so for some files of a folder.
 
 The revisions stand in `storage/migrations/<database>/NNNN_name.py`, one straight line each; Alembic runs them. Opening a
 file that is up to date doesn't import Alembic.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew
-from openim_ray.storage.migrations import DATABASES
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
@@ -54,19 +53,19 @@ def ensure_schema(path: Path, database: str) -> None:
                 _migrate(path, database)
 
 
-def migrate_apart(folder: Path) -> None:
+def migrate_apart(folder: Path, databases: Sequence[str]) -> None:
     """
-    Do what has to be done to the files of a folder in a process of its own, as far as it can be done.
+    Do what has to be done to the files of these databases in a process of its own, as far as it can be done.
 
     For processes that live long: what Alembic brings into memory (20 MB) would stay there. Whatever fails is left to `ensure_schema`, which
     says what is wrong.
     """
     try:
-        if all(_is_current(folder / f"{database}.db", database) for database in DATABASES):
+        if all(_is_current(folder / f"{database}.db", database) for database in databases):
             return
     except (sqlite3.Error, OpenIMError, OSError):
         return
-    command = [sys.executable, "-m", __spec__.name, str(folder)]
+    command = [sys.executable, "-m", __spec__.name, str(folder), *databases]
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(  # noqa: S603 - this interpreter, this file
             command,
@@ -123,11 +122,10 @@ def _fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _main(arguments: Iterable[str]) -> None:
-    for folder in arguments:
-        for database in DATABASES:
-            ensure_schema(Path(folder) / f"{database}.db", database)
+def _main(folder: str, databases: Iterable[str]) -> None:
+    for database in databases:
+        ensure_schema(Path(folder) / f"{database}.db", database)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    _main(sys.argv[1], sys.argv[2:])

@@ -22,7 +22,7 @@ from openim_ray.domain.conversation import home_key
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
-from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.open import Places, open_message_reader, open_message_store
 
 if TYPE_CHECKING:
     from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
@@ -134,7 +134,7 @@ async def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-store-") as folder:
         data_dir = Path(folder)
-        store, reader = await open_message_store(data_dir), await open_message_reader(data_dir)
+        store, reader = await open_message_store(Places(data_dir)), await open_message_reader(Places(data_dir))
         load = Load(options.conversations, options.body_bytes)
         await measure_writes(store, load, options.rows, 500)
         writes = [await measure_writes(store, load, min(options.rows, 200 * batch), batch) for batch in options.batches]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.storage.open import (
+    Places,
     open_directory_store,
     open_message_reader,
     open_message_store,
@@ -39,7 +40,7 @@ NOW = 1_764_000_000.0
 def fresh_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrate once; tests copy the empty files."""
     folder = tmp_path_factory.mktemp("fresh")
-    asyncio.run(prepare(folder))
+    asyncio.run(prepare(Places(folder)))
     return folder
 
 
@@ -72,40 +73,46 @@ def open_files() -> list[str]:
 
 
 @pytest.fixture
-async def store(kind: str, data_dir: Path) -> AsyncIterator[OpenMessageStore]:
+def places(kind: str, data_dir: Path) -> Places:
+    """Tell where the stores of a test are."""
+    return Places.in_memory(data_dir) if kind == "memory" else Places(data_dir)
+
+
+@pytest.fixture
+async def store(places: Places) -> AsyncIterator[OpenMessageStore]:
     """Open a message store."""
-    opened = await open_message_store(data_dir, kind)
+    opened = await open_message_store(places)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def reader(store: OpenMessageStore, kind: str, data_dir: Path) -> AsyncIterator[OpenMessageReader]:
+async def reader(store: OpenMessageStore, places: Places) -> AsyncIterator[OpenMessageReader]:
     """Open a reader beside the message store."""
-    opened = await open_message_reader(data_dir, kind)
+    opened = await open_message_reader(places)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def state(kind: str, data_dir: Path) -> AsyncIterator[OpenStateStore]:
+async def state(places: Places) -> AsyncIterator[OpenStateStore]:
     """Open a state store whose clock stands at NOW."""
-    opened = await open_state_store(data_dir, kind, clock=lambda: NOW)
+    opened = await open_state_store(places, clock=lambda: NOW)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def state_reader(state: OpenStateStore, kind: str, data_dir: Path) -> AsyncIterator[OpenStateReader]:
+async def state_reader(state: OpenStateStore, places: Places) -> AsyncIterator[OpenStateReader]:
     """Open a reader beside the state store."""
-    opened = await open_state_reader(data_dir, kind)
+    opened = await open_state_reader(places)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def directory(kind: str, data_dir: Path) -> AsyncIterator[OpenDirectoryStore]:
+async def directory(places: Places) -> AsyncIterator[OpenDirectoryStore]:
     """Open a directory."""
-    opened = await open_directory_store(data_dir, kind)
+    opened = await open_directory_store(places)
     yield opened
     await opened.aclose()

@@ -21,7 +21,7 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Blocked, Friend, User
 from openim_ray.ports import Page
 from openim_ray.storage.memory import MemoryDirectoryStore
-from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.open import Places, open_directory_store
 from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 
@@ -67,7 +67,7 @@ class DirectoryMachine(RuleBasedStateMachine):
     def open(self) -> None:
         """Open both directories, with most accounts registered, so that most calls have an effect."""
         self.model = MemoryDirectoryStore()
-        self.store = self.runner.run(open_directory_store(self.folder))
+        self.store = self.runner.run(open_directory_store(Places(self.folder)))
         self.fillers = (Filler(self.model, self.folder), Filler(self.store, self.folder))
         self.register(list(NAMES[:3]), "n", 1)
 

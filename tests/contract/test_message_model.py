@@ -20,7 +20,7 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.memory import MessageTables
-from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.open import Places, open_message_reader, open_message_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,8 +57,8 @@ class LogMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Open the store and a reader."""
-        self.store: OpenMessageStore = self.run(open_message_store(self.folder))
-        self.reader: OpenMessageReader = self.run(open_message_reader(self.folder))
+        self.store: OpenMessageStore = self.run(open_message_store(Places(self.folder)))
+        self.reader: OpenMessageReader = self.run(open_message_reader(Places(self.folder)))
 
     def teardown(self) -> None:
         """Close everything."""
@@ -116,7 +116,7 @@ class LogMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         """Close the store and open it again."""
         self.run(self.store.aclose())
-        self.store = self.run(open_message_store(self.folder))
+        self.store = self.run(open_message_store(Places(self.folder)))
 
     @rule(
         stream=st.sampled_from(("si", "n", "sg")),

@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from openim_ray.domain.errors import SchemaTooNew, Unavailable
 from openim_ray.storage.migrations import DATABASES
 from openim_ray.storage.open import (
+    Places,
     open_directory_store,
     open_message_reader,
     open_message_store,
@@ -65,8 +66,8 @@ async def test_prepare_makes_every_file(tmp_path: Path) -> None:
     """A missing folder and its files are made, readable by their owner only, at the newest revision; again is harmless."""
     folder = tmp_path / "new" / "data"
 
-    await prepare(folder)
-    await prepare(folder)
+    await prepare(Places(folder))
+    await prepare(Places(folder))
 
     for database in DATABASES:
         path = folder / f"{database}.db"
@@ -98,8 +99,8 @@ def test_the_difference_would_be_seen(tmp_path: Path) -> None:
 
 WITHOUT_ALEMBIC = """
 import asyncio, pathlib, sys
-from openim_ray.storage.open import prepare
-asyncio.run(prepare(pathlib.Path(sys.argv[1])))
+from openim_ray.storage.open import Places, prepare
+asyncio.run(prepare(Places(pathlib.Path(sys.argv[1]))))
 print("alembic" in sys.modules)
 """
 
@@ -117,7 +118,7 @@ async def test_without_a_process_of_its_own_files_are_made_here(
     """Where none can be started, the files are made all the same."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
 
-    await prepare(tmp_path)
+    await prepare(Places(tmp_path))
 
     assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
 
@@ -130,7 +131,7 @@ async def test_a_newer_file_is_refused(data_dir: Path, database: str) -> None:
     before = path.read_bytes()
 
     with pytest.raises(SchemaTooNew, match=rf"{database}\.db has schema 0999, .* up to 0001"):
-        await prepare(data_dir)
+        await prepare(Places(data_dir))
 
     assert path.read_bytes() == before
 
@@ -142,13 +143,13 @@ async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
 
     for door in (open_message_store, open_message_reader, open_state_reader, open_directory_store):
         with pytest.raises(SchemaTooNew):
-            await door(data_dir)
+            await door(Places(data_dir))
 
 
 async def test_a_reader_may_come_first(tmp_path: Path) -> None:
     """A reader that is opened before any file exists makes it, and sees what a store writes afterwards."""
-    reader = await open_message_reader(tmp_path)
-    store = await open_message_store(tmp_path)
+    reader = await open_message_reader(Places(tmp_path))
+    store = await open_message_store(Places(tmp_path))
 
     assert await reader.read_marks("a_b") == {}
     await store.claim(["p"], "owner")
@@ -180,7 +181,7 @@ async def test_a_migration_that_was_killed_is_made_again(tmp_path: Path) -> None
     """A file that was touched but never migrated counts as new."""
     (tmp_path / "messages.db").touch()
 
-    store = await open_message_store(tmp_path)
+    store = await open_message_store(Places(tmp_path))
     assert await store.claim(["p"], "owner") == {"p": 1}
     await store.aclose()
 
@@ -196,15 +197,15 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"not a database")
 
 
-async def test_an_unknown_kind(tmp_path: Path) -> None:
-    """A kind of storage that doesn't exist is named together with those that do."""
-    with pytest.raises(ValueError, match="'mongo': one of sqlite, memory"):
-        await prepare(tmp_path, "mongo")
+async def test_an_unknown_place(tmp_path: Path) -> None:
+    """A place that no store is known for is named, without its password."""
+    with pytest.raises(ValueError, match=r"no store is known for oracle://me:\*\*\*@host/db"):
+        await prepare(Places(tmp_path, "oracle://me:secret@host/db"))
 
 
 async def test_opening_at_once_in_one_process(tmp_path: Path) -> None:
     """Several openings of a fresh folder at the same time make each file once."""
-    stores = await asyncio.gather(*(open_directory_store(tmp_path) for _ in range(4)))
+    stores = await asyncio.gather(*(open_directory_store(Places(tmp_path)) for _ in range(4)))
 
     assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
     for store in stores:

@@ -15,7 +15,7 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
-from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.open import Places, open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.sqlite import connection as connections
 from tests.contract.rows import CHAT, KEY, message, write
 
@@ -62,7 +62,7 @@ def is_small(step: str) -> bool:
 
 async def test_message_queries(data_dir: Path, statements: set[str]) -> None:
     """Every query of the message log finds its rows by an index."""
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     await store.claim(["p"], "owner")
     await store.write([write(message(1), message(2), read={"bob": 1}, epoch=1)])
     await store.write([write(message(2), message(3, "c1"), epoch=1)])
@@ -80,7 +80,7 @@ async def test_message_queries(data_dir: Path, statements: set[str]) -> None:
 
 async def test_state_queries(data_dir: Path, statements: set[str]) -> None:
     """Every query of tokens and read positions finds its rows by an index."""
-    state = await open_state_store(data_dir, clock=lambda: 0.0)
+    state = await open_state_store(Places(data_dir), clock=lambda: 0.0)
     await state.save_tokens([TokenRecord("d", ALICE, 5, 0, 1)])
     await state.token_state(ALICE, 5, "d")
     await state.tokens(ALICE, 5)
@@ -94,7 +94,7 @@ async def test_state_queries(data_dir: Path, statements: set[str]) -> None:
 
 async def test_directory_queries(data_dir: Path, statements: set[str]) -> None:
     """Every query of the directory finds its rows by an index; only the search by a part of a name looks at all."""
-    directory = await open_directory_store(data_dir)
+    directory = await open_directory_store(Places(data_dir))
     await directory.register([User(user_id=ALICE)])
     await directory.friends_delta(ALICE, "", 0)
     await directory.update_user(ALICE, {"nickname": "Al"})

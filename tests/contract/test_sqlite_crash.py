@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from openim_ray.domain.message import Outcome
-from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.open import Places, open_message_reader, open_message_store
 from openim_ray.storage.sqlite.connection import connect_writer
 from tests.contract.rows import CHAT, KEY, message, write
 
@@ -60,11 +60,11 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(data_dir: Path, ack
         os.kill(pid, signal.SIGKILL)
         last = max([last, *(int(line) for line in said.read().split())])
 
-    reader = await open_message_reader(data_dir)  # with nobody there to recover the write-ahead log for it
+    reader = await open_message_reader(Places(data_dir))  # with nobody there to recover the write-ahead log for it
     assert len(await reader.read_range(CHAT, 1, last, 1 << 30)) == last
     await reader.aclose()
     check_integrity(data_dir)
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     state = await store.load_log(KEY, 10_000)
     assert state is not None
     head = state.heads[CHAT]
@@ -82,7 +82,7 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(data_dir: Path, ack
 
 async def test_a_reader_beside_a_writer(data_dir: Path) -> None:
     """A reader of another process sees every acknowledged row at once, and only whole batches."""
-    reader = await open_message_reader(data_dir)
+    reader = await open_message_reader(Places(data_dir))
     with writer_process(data_dir, "writer") as (_, said):
         for _ in range(30):
             acknowledged = int(said.readline())
@@ -96,7 +96,7 @@ async def test_a_reader_beside_a_writer(data_dir: Path) -> None:
 
 async def test_a_claim_fences_another_process(data_dir: Path) -> None:
     """Who took a partition over is alone: the old owner's next write is refused, and the log is dense."""
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     with writer_process(data_dir, "old") as (_, said):
         said.readline()
         epoch = (await store.claim(["p"], "new"))["p"]
@@ -112,7 +112,7 @@ async def test_a_claim_fences_another_process(data_dir: Path) -> None:
 
 async def test_two_writers_of_one_file(data_dir: Path) -> None:
     """Processes that write one file at once wait for each other: nothing is refused, nothing is lost."""
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     with writer_process(data_dir, "other") as (_, said):
         said.readline()
         for seq in range(1, 101):

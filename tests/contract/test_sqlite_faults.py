@@ -17,7 +17,7 @@ from openim_ray.domain.message import DamagedRow, Outcome
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq
-from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.open import Places, open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.sqlite import connection as connections
 from openim_ray.storage.sqlite import writer as writers
 from openim_ray.storage.sqlite.messages import SqliteMessageStore
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def messages(data_dir: Path) -> AsyncIterator[SqliteMessageStore]:
     """Open a SQLite message store."""
-    opened = await open_message_store(data_dir)
+    opened = await open_message_store(Places(data_dir))
     assert isinstance(opened, SqliteMessageStore)
     yield opened
     await opened.aclose()
@@ -133,9 +133,9 @@ async def test_the_write_ahead_log_is_bounded(
 async def test_a_locked_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a stranger holds the file, every store is Unavailable after the busy limit, and works again when she lets go."""
     monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
-    store = await open_message_store(data_dir)
-    state = await open_state_store(data_dir)
-    directory = await open_directory_store(data_dir)
+    store = await open_message_store(Places(data_dir))
+    state = await open_state_store(Places(data_dir))
+    directory = await open_directory_store(Places(data_dir))
     alice = UserID("alice")
     row = Conversation(owner_user_id=alice, conversation_id=CHAT, conversation_type=1)
     strangers = [sqlite3.connect(data_dir / f"{name}.db") for name in ("messages", "state", "directory")]
@@ -164,7 +164,7 @@ async def test_a_locked_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_a_closed_store_is_unavailable(data_dir: Path) -> None:
     """Calls after the end are refused like those of a store that is away; closing twice is harmless."""
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     await store.aclose()
     await store.aclose()
 
@@ -176,7 +176,7 @@ async def test_a_closed_store_is_unavailable(data_dir: Path) -> None:
 
 async def test_values_that_cannot_be_stored(data_dir: Path) -> None:
     """Half a surrogate pair and a number beyond 64 bits are the caller's fault."""
-    directory = await open_directory_store(data_dir)
+    directory = await open_directory_store(Places(data_dir))
 
     for user in (User(user_id=UserID("\ud800")), User(user_id=UserID("a"), create_time=1 << 70)):
         with pytest.raises(ArgsError):

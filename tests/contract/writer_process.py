@@ -13,13 +13,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from openim_ray.domain.message import Outcome
-from openim_ray.storage.open import open_message_store
+from openim_ray.storage.open import Places, open_message_store
 from tests.contract.rows import message, write
 
 
 async def main(data_dir: Path, owner: str, batch_rows: int, batches: int) -> None:
     """Claim the partition and write batches until an outcome isn't STORED."""
-    store = await open_message_store(data_dir)
+    store = await open_message_store(Places(data_dir))
     epoch = (await store.claim(["p"], owner))["p"]
     for begin in range(1, 1 + batches * batch_rows, batch_rows):
         rows = [message(seq, f"{owner}-{seq}", body=b"x" * 500) for seq in range(begin, begin + batch_rows)]

@@ -15,7 +15,7 @@ from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
-from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.open import Places, open_directory_store
 from tests.unit.api.api_client import ApiClient, api_client
 from tests.unit.services.memory_world import MemoryWorld
 
@@ -50,7 +50,7 @@ STRANGE = (None, True, 1.5, 1e308, [], {}, [None], {"": {}}, [[[]]])
 @asynccontextmanager
 async def served(kind: str, folder: Path) -> AsyncIterator[ApiClient]:
     """Serve alice and bob from a directory of one kind."""
-    directory = await open_directory_store(folder, kind)
+    directory = await open_directory_store(Places.in_memory(folder) if kind == "memory" else Places(folder))
     try:
         await directory.register([User(user_id=UserID(name)) for name in ("alice", "bob")])
         async with api_client(MemoryWorld(directory=directory)) as api:
