@@ -13,11 +13,13 @@ import os
 import secrets
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray._private import auto_init_hook, ray_constants, worker
+from ray._private import node as ray_node
 from ray._private import utils as private_utils
 from ray._private.node import Node
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
@@ -38,6 +40,7 @@ FAILURE_HANDLER_OFF = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
 OBJECT_STORE_BYTES = 80_000_000
 """The smallest that Ray takes without a word; nothing here is big enough for it."""
 
+PORT_STEP_MS = 20
 LOG_BYTES_MAX = 10_000_000
 """Of each log file that Ray keeps; then it begins another, and removes the third."""
 
@@ -73,7 +76,7 @@ def start(data_dir: Path, namespace: str) -> str:
     """
     _prepare_start(data_dir)
     try:
-        with _unused_parts_left_out(), _signals_left_alone():
+        with _unused_parts_left_out(), _signals_left_alone(), _waits_in_steps():
             context = ray.init(
                 address="local",
                 namespace=namespace,
@@ -118,6 +121,7 @@ def start_head(data_dir: Path, port: int) -> str:
         with (
             _unused_parts_left_out(),
             _signals_left_alone(),
+            _waits_in_steps(),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
@@ -184,6 +188,34 @@ def _signals_left_alone() -> Iterator[None]:
         restored.callback(setattr, ray_constants, FAILURE_HANDLER_OFF, getattr(ray_constants, FAILURE_HANDLER_OFF))
         setattr(ray_constants, FAILURE_HANDLER_OFF, True)
         yield
+
+
+@contextlib.contextmanager
+def _waits_in_steps() -> Iterator[None]:
+    """
+    Let other threads run while Ray waits for the port of a part.
+
+    Its native code waits half a minute without letting go of the interpreter: a part that the same signal ended as was sent to this
+    process never tells its port, and the thread that ends a start at a signal could not run.
+    """
+    owner: Any = ray_node  # which does not offer it to others
+    wait = owner.wait_for_persisted_port
+
+    def wait_in_steps(*place: Any, timeout_ms: int) -> int:
+        deadline = time.monotonic() + timeout_ms / 1000
+        while True:
+            try:
+                return int(wait(*place, timeout_ms=min(PORT_STEP_MS, timeout_ms)))
+            except RuntimeError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(PORT_STEP_MS / 1000)
+
+    owner.wait_for_persisted_port = wait_in_steps
+    try:
+        yield
+    finally:
+        owner.wait_for_persisted_port = wait
 
 
 def leave_out_client_server(ray_params: Any, _is_head: bool) -> None:

@@ -197,17 +197,28 @@ def _make_secret(path: Path) -> None:
 
 
 def _free_ports(hosts: Sequence[str], ws_port: int, api_port: int, patience: float) -> tuple[int, int]:
-    if not (ws_port and api_port):
-        # A port that the system chose for one address may be taken on another: it chooses again.
-        patience = PORT_SECONDS
+    wanted = {"server.ws_port": ws_port, "server.api_port": api_port}
+    with contextlib.ExitStack() as held:  # both at once, or both might be the same
+        # Those that are named first, or the system might choose one of them for the other.
+        for setting in sorted(wanted, key=lambda setting: wanted[setting] == 0):
+            port = wanted[setting]
+            # A port that the system chose for one address may be taken on another: it chooses again.
+            wanted[setting] = _hold(held, hosts, port, setting, patience if port else PORT_SECONDS)
+    return wanted["server.ws_port"], wanted["server.api_port"]
+
+
+def _hold(held: contextlib.ExitStack, hosts: Sequence[str], port: int, setting: str, patience: float) -> int:
     deadline = time.monotonic() + patience
     while True:
-        with contextlib.ExitStack() as held:  # both at once, or both might be the same
+        with contextlib.ExitStack() as attempt:
             try:
-                return _bind(held, hosts, ws_port, "server.ws_port"), _bind(held, hosts, api_port, "server.api_port")
+                found = _bind(attempt, hosts, port, setting)
             except StartError:
                 if time.monotonic() >= deadline:
                     raise
+            else:
+                held.push(attempt.pop_all())
+                return found
         time.sleep(PORT_CHECK_SECONDS)
 
 

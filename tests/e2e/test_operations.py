@@ -186,7 +186,7 @@ def test_a_start_can_be_broken_off(tmp_path: Path, number: signal.Signals) -> No
     with subprocess.Popen(command, env=server.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
         until(lambda: list(processes(server.data_dir)), "first process of Ray")
         os.killpg(up.pid, number)
-        said, _ = up.communicate(timeout=WAIT_SECONDS)
+        said, _ = up.communicate(timeout=HANGING_SECONDS)
     assert (up.returncode, said) == (0, b"")
     assert traces(server) == []
 

@@ -27,6 +27,7 @@ export class Thread {
   #seenTo = 0; // newest seq that was on the screen
   #isLoading = false;
   #isAtEnd = true;
+  #endTop = 0; // where the last move to the end came to
 
   /** `actions`: back(). */
   constructor(actions) {
@@ -53,6 +54,7 @@ export class Thread {
     this.#unreadFrom = conversation.unread > 0 ? conversation.readSeq + 1 : 0;
     this.#shown = conversation;
     this.#isAtEnd = true;
+    this.#endTop = 0;
     part(this.#root, "messages").replaceChildren();
     this.render();
     this.#composer.enter(this.#chat, conversation); // after rendering: what is hidden has no height
@@ -86,6 +88,7 @@ export class Thread {
 
   #renderMessages(conversation) {
     const messages = conversation.visible;
+    if (this.#hasLeftEnd()) this.#isAtEnd = false; // the event that tells comes with the next frame
     const fromEnd = this.#history.scrollHeight - this.#history.scrollTop;
     const lines = linesOf(messages, this.#unreadFrom);
     const update = (element, line) => this.#update(element, line);
@@ -149,17 +152,26 @@ export class Thread {
   }
 
   #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#history;
-    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    this.#isAtEnd = this.#isNearEnd();
     if (this.#shown === null) return;
     this.#renderNewest(this.#shown);
     this.#markRead();
-    if (scrollTop < NEAR_TOP_PX && !this.#isLoading && !this.#shown.isComplete) this.#loadOlder();
+    if (this.#history.scrollTop < NEAR_TOP_PX && !this.#isLoading && !this.#shown.isComplete) this.#loadOlder();
+  }
+
+  #hasLeftEnd() {
+    return this.#history.scrollTop < this.#endTop && !this.#isNearEnd();
+  }
+
+  #isNearEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#history;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   }
 
   #scrollToEnd() {
     this.#isAtEnd = true;
     this.#history.scrollTop = this.#history.scrollHeight;
+    this.#endTop = this.#history.scrollTop;
     if (this.#shown !== null) this.#renderNewest(this.#shown);
   }
 
