@@ -25,6 +25,7 @@ from openim_ray.actors.settings import (
     load_actor_config,
     persistence_names,
 )
+from openim_ray.actors.store_waits import WAITING, StoreWaits
 from openim_ray.api.app import build_api
 from openim_ray.core.gateway.hub import Hub
 from openim_ray.domain.errors import OpenIMError, Unavailable
@@ -78,6 +79,7 @@ class GatewayActor:
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
         self._readiness = Readiness(self._checks)
+        self._stores = StoreWaits()
         self._asking_placement = False
         self._started = begin(self._start())
 
@@ -100,9 +102,11 @@ class GatewayActor:
     async def _compose(self) -> GatewayProcess:
         config = self._config
         places = Places.of(config)
-        reader = self._messages = await open_message_reader(places)
-        state = await open_state_reader(places)
-        directory = await open_directory_store(places)
+        stores = self._stores
+        reader = await stores.open("message store", places.messages, lambda: open_message_reader(places))
+        state = await stores.open("state store", places.directory, lambda: open_state_reader(places))
+        directory = await stores.open("directory", places.directory, lambda: open_directory_store(places))
+        self._messages = reader
         self._hub.place(await self._placement(), wall_ms())
         limits = config.gateway
         times = Times(limits.read_deadline_seconds, limits.write_deadline_seconds, limits.web_ping_seconds)
@@ -229,6 +233,8 @@ class GatewayActor:
     # --- health
 
     async def _ready(self) -> tuple[bool, dict[str, object]]:
+        if self._stores.waiting_for:
+            return False, {WAITING: self._stores.waiting_for}
         if self._broker is None or self._server is None or not self._server.admitting:
             return False, {"gateway": "starting or stopping"}
         return await self._readiness.ask()

@@ -21,6 +21,7 @@ from openim_ray.actors.settings import (
     persistence_names,
     shard_settings,
 )
+from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
@@ -83,9 +84,10 @@ class InboxActor:
 
     async def _start(self) -> None:
         places = Places.of(self._config)
-        self._messages = await open_message_reader(places)
-        self._state = await open_state_reader(places)
-        self._directory = await open_directory_store(places)
+        stores = StoreWaits()
+        self._messages = await stores.open("message store", places.messages, lambda: open_message_reader(places))
+        self._state = await stores.open("state store", places.directory, lambda: open_state_reader(places))
+        self._directory = await stores.open("directory", places.directory, lambda: open_directory_store(places))
         placement = Placement(epoch=0, shards=())
         while not placement.partitions_of(self._name):
             placement = await self._until_there(SUPERVISOR, "placement")

@@ -13,6 +13,7 @@ import structlog
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
 from openim_ray.actors.settings import link_settings, load_actor_config
+from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.core import items
 from openim_ray.core.persistence.writer import LogJob, StateJob, Writer
 from openim_ray.domain.errors import OpenIMError, Unavailable
@@ -55,8 +56,9 @@ class PersistenceActor:
 
     async def _start(self) -> None:
         places = Places.of(self._config)
-        self._messages = await open_message_store(places)
-        self._state = await open_state_store(places)
+        stores = StoreWaits()
+        self._messages = await stores.open("message store", places.messages, lambda: open_message_store(places))
+        self._state = await stores.open("state store", places.directory, lambda: open_state_store(places))
         await tick_forever(TICK_SECONDS, self._links.tick)
 
     # --- what peers call

@@ -24,13 +24,14 @@ from openim_ray.actors.run_file import (
     write_run_file,
 )
 from openim_ray.actors.settings import SUPERVISOR, gateway_names
+from openim_ray.actors.store_waits import WAITING
 from openim_ray.actors.supervisor import SupervisorActor, ensure_actor
 from openim_ray.config import to_payload
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.prepare import SECRET_FILE, Endpoints, StartError, data_directory, data_path, is_locked, locked, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from openim_ray.config import Config
@@ -55,10 +56,11 @@ class NothingRuns(Exception):
     """
 
 
-def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
+def run(config: Config, announce: Callable[[Endpoints], None], tell: Callable[[str], None]) -> None:
     """
     Start a server and serve until SIGINT, SIGTERM or SIGHUP; then drain and stop.
 
+    `announce` is called when it is ready, `tell` with each line that somebody who waits for that should read.
     Nothing of it is left running when this returns or raises. One of these signals during the start ends this process with status 0.
 
     Raises:
@@ -73,7 +75,7 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
         _refuse_beside_detached(data_dir)
         try:
             with _ended_by_signals(data_dir, stopped):
-                endpoints = _start(config, data_dir)
+                endpoints = _start(config, data_dir, tell)
                 announce(endpoints)
             _serve(stopped)
             drain(config)
@@ -84,10 +86,10 @@ def run(config: Config, announce: Callable[[Endpoints], None]) -> None:
             sweep(data_dir)
 
 
-def _start(config: Config, data_dir: Path) -> Endpoints:
+def _start(config: Config, data_dir: Path, tell: Callable[[str], None]) -> Endpoints:
     config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
     address = cluster.start(data_dir, config.cluster.namespace)
-    _start_actors(config)
+    _start_actors(config, tell)
     _write_run_file(config, endpoints, address, detached=False, loopback=True)
     return endpoints
 
@@ -98,9 +100,9 @@ def _serve(stopped: threading.Event) -> None:
             raise ServerLost(f"{', '.join(lost)} of Ray ended unexpectedly; the server is down, start it again")
 
 
-def run_detached(config: Config) -> Endpoints:
+def run_detached(config: Config, tell: Callable[[str], None]) -> Endpoints:
     """
-    Make the actors in a Ray that runs already (or in one started for it), and return; `stop` ends them.
+    Make the actors in a Ray that runs already (or in one started for it), and return; `stop` ends them. For `tell` see `run`.
 
     Done again, it finds the same server, and starts what is missing of it.
 
@@ -111,7 +113,7 @@ def run_detached(config: Config) -> Endpoints:
     with locked(data_dir):
         running = _detached_server(data_dir)
         if running is not None:
-            return _resume(config, data_dir, running)
+            return _resume(config, data_dir, running, tell)
         config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
         own = begun = not config.cluster.address
         try:
@@ -120,7 +122,7 @@ def run_detached(config: Config) -> Endpoints:
             _refuse_several_machines()
             _refuse_beside_namesake(config)
             begun = True
-            _start_actors(config)
+            _start_actors(config, tell)
             _write_run_file(config, endpoints, address, detached=True, loopback=own)
         except BaseException:
             if begun and not own:
@@ -133,12 +135,12 @@ def run_detached(config: Config) -> Endpoints:
     return endpoints
 
 
-def _resume(config: Config, data_dir: Path, running: RunFile) -> Endpoints:
+def _resume(config: Config, data_dir: Path, running: RunFile, tell: Callable[[str], None]) -> Endpoints:
     cluster.attach(data_dir, running.address, running.namespace, loopback=running.loopback)
     try:
         ask(SUPERVISOR, "ensure_running", START_SECONDS)
         for name in gateway_names(config):
-            _wait_ready(name)
+            _wait_ready(name, tell)
     finally:
         cluster.stop()
     secret_file = None if config.auth.admin_secret.reveal() else data_dir / SECRET_FILE
@@ -292,25 +294,32 @@ def _run_file(config: Config, endpoints: Endpoints, address: str, *, detached: b
 # --- start
 
 
-def _start_actors(config: Config) -> None:
+def _start_actors(config: Config, tell: Callable[[str], None]) -> None:
     payload = to_payload(config)
     ensure_actor(SupervisorActor, SUPERVISOR, config.cluster.namespace, payload)
     try:
         ask(SUPERVISOR, "ensure_running", START_SECONDS)
         for name in gateway_names(config):
-            _wait_ready(name)
+            _wait_ready(name, tell)
     except (OpenIMError, ValueError) as error:
         raise StartError(f"actors did not start: {str(error).strip().splitlines()[-1]}") from error
 
 
-def _wait_ready(name: str) -> None:
+def _wait_ready(name: str, tell: Callable[[str], None]) -> None:
+    """Wait until an actor serves; the time that a store takes to come does not count, and is told."""
     deadline = time.monotonic() + START_SECONDS
-    detail: object = "no answer"
+    detail: Mapping[str, object] = {}
+    told: object = None
     while time.monotonic() < deadline:
         ask(name, "incarnation", START_SECONDS)
         ready, detail = ask(name, "ready", START_SECONDS)
         if ready:
             return
+        if WAITING in detail:
+            deadline = time.monotonic() + START_SECONDS
+            if detail[WAITING] != told:
+                told = detail[WAITING]
+                tell(f"waiting for {told}")
         time.sleep(READY_CHECK_SECONDS)
     raise StartError(f"{name} did not become ready: {detail}")
 

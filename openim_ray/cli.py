@@ -98,15 +98,20 @@ def _up(options: argparse.Namespace) -> None:
     from openim_ray import app
 
     if options.detach:
-        _announce(app.run_detached(config))
+        _announce(app.run_detached(config, _tell))
         return
     try:
-        app.run(config, _announce)
+        app.run(config, _announce, _tell)
         sys.stdout.write("the server has stopped\n")
     except app.ServerLost as error:
         _fail(str(error), 1)
         sys.stderr.flush()
         os._exit(1)  # by itself Ray waits for a minute to take leave of the parts that are gone
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _announce(endpoints: Endpoints) -> None:
@@ -129,8 +134,7 @@ def _announce(endpoints: Endpoints) -> None:
         f"  next        {_for_the_shell(endpoints, 'user', 'add', 'alice')}",
         f"              {_for_the_shell(endpoints, 'user', 'token', 'alice', '--platform', 'web')}",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    _tell("\n".join(lines))
 
 
 def _for_the_shell(endpoints: Endpoints, *arguments: str) -> str:
