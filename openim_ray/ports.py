@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
     from openim_ray.domain.read_position import ReadPosition
+    from openim_ray.domain.sequence import ConversationSeq
 
 
 class MessageReader(Protocol):
@@ -66,6 +67,10 @@ class MessageReader(Protocol):
         """Return each reader's mark of a log (see `LogState.read`)."""
         ...
 
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """Return the streams that hold messages, with their max seqs, in order of their ids: the first `limit` behind the id `after`."""
+        ...
+
 
 class MessageStore(MessageReader, Protocol):
     """
@@ -92,6 +97,60 @@ class MessageStore(MessageReader, Protocol):
         Each LogWrite is atomic by itself: one that is refused leaves its neighbours alone.
         """
         ...
+
+
+class HistoryReader(Protocol):
+    """
+    Reads what the history holds, with a message store behind nobody waits for it; any process may hold one.
+
+    Rows come as from a `MessageReader`, damaged ones as `DamagedRow`.
+    """
+
+    async def confirmed(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, ConversationSeq]:
+        """
+        Return up to which seq each history is complete, 0 or absent if nothing is known.
+
+        A seq up to there without a row in the history is positively absent: it had none in the message store when it was copied.
+        """
+        ...
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return rows of begin..end (inclusive), ascending, at most the `newest` highest ones."""
+        ...
+
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return the rows that exist among `seqs`, ascending."""
+        ...
+
+
+class HistoryStore(HistoryReader, Protocol):
+    """
+    Keeps every message for ever, behind the message store; held by persistence actors.
+    """
+
+    async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
+        """
+        Make rows durable and return up to which seq each of these histories is complete now.
+
+        A row that is there is replaced only by one with a higher `rev`, so copying again is harmless. A span that does not continue
+        what is complete is kept, but does not count until the hole below it is filled.
+        """
+        ...
+
+
+class Span(NamedTuple):
+    """
+    All that the message store held of `first`..`last` of one stream when it was read; ascending.
+    """
+
+    conversation_id: ConversationID
+    first: int
+    last: int
+    rows: tuple[StoredMessage, ...]
 
 
 class TokenRecord(NamedTuple):

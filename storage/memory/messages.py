@@ -129,6 +129,12 @@ class MessageTables:
         log = self._logs.get(key)
         return dict(log.read) if log else {}
 
+    def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """Return ids and max seqs of the streams behind an id, in order of ids."""
+        streams = [(one, stream.rows) for log in self._logs.values() for one, stream in log.streams.items()]
+        held = sorted((one, ConversationSeq(len(rows))) for one, rows in streams if one > after and rows)
+        return held[:limit]
+
     def _stream(self, conversation_id: ConversationID) -> _Stream:
         log = self._logs.get(home_key(conversation_id))
         return log.streams.get(conversation_id, _EMPTY) if log else _EMPTY
@@ -226,6 +232,10 @@ class MemoryMessageStore:
     async def read_marks(self, home_key: str) -> dict[str, int]:
         """See `ports.MessageReader`."""
         return self.tables.read_marks(home_key)
+
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """See `ports.MessageReader`."""
+        return self.tables.page_heads(after, limit)
 
 
 def _head(conversation_id: ConversationID, stream: _Stream, log: _Log) -> StreamHead:

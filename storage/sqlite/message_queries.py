@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.storage.sqlite.envelope import Columns
 
 _MESSAGES = """
@@ -54,6 +55,18 @@ def heads(
     """
     with snapshot(connection):
         return _heads(connection, conversation_ids)
+
+
+def page_heads(connection: sqlite3.Connection, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+    """
+    Return ids and max seqs of the streams behind an id, in order of ids.
+    """
+    found = connection.execute(
+        "SELECT conversation_id, max_seq FROM streams WHERE conversation_id > ? AND max_seq > 0"
+        " ORDER BY conversation_id LIMIT ?",
+        (after, limit),
+    )
+    return found.fetchall()
 
 
 def read_range(

@@ -90,6 +90,10 @@ class SqliteMessageReader:
         """See `ports.MessageReader`."""
         return await self._read(lambda connection: queries.read_marks(connection, home_key))
 
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """See `ports.MessageReader`."""
+        return await self._read(lambda connection: queries.page_heads(connection, after, limit))
+
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         def run(connection: sqlite3.Connection) -> T:
             with driver_errors(self._path):

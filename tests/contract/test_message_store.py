@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from openim_ray.domain.conversation import home_key
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import Outcome, StreamHead, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
@@ -371,3 +372,15 @@ async def test_a_log_with_many_senders(store: OpenMessageStore) -> None:
 
     head = (await store.heads([ConversationID("sg_team")]))[ConversationID("sg_team")]
     assert {f"u{number}": 450 + number if number else 500 for number in range(50)} == head.sent
+
+
+async def test_heads_come_in_pages(store: OpenMessageStore, reader: OpenMessageReader) -> None:
+    """In order of ids, each once, with the newest seq; a stream without messages is left out."""
+    other = ConversationID("si_alice_carol")
+    await store.write([write(message(1), message(2), message(1, "c9", conversation=STREAM))])
+    await store.write([write(message(1, conversation=other), key=home_key(other), participants=("alice", "carol"))])
+
+    first = await reader.page_heads("", 2)
+    rest = await reader.page_heads(first[-1][0], 2)
+    assert [*first, *rest] == sorted([(CHAT, 2), (STREAM, 1), (other, 1)])
+    assert (len(first), await reader.page_heads(rest[-1][0], 2)) == (2, [])

@@ -1,0 +1,168 @@
+"""Copying to a history that is slow, down, new, or behind; the stores are in memory, the history fails when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from openim_ray.actors import history_copier
+from openim_ray.actors.history_copier import HistoryCopier, spans_of
+from openim_ray.core.persistence.history_lane import HistoryLane
+from openim_ray.domain.errors import Unavailable
+from openim_ray.storage.memory import MemoryMessageStore
+from openim_ray.storage.memory.history import MemoryHistoryStore
+from tests.contract.rows import CHAT, STREAM, message, write
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.sequence import ConversationSeq
+    from openim_ray.ports import Span
+
+
+class History(MemoryHistoryStore):
+    """
+    Fails while it is told to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault: Exception | None = None
+        self.copied = asyncio.Condition()
+
+    async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.HistoryStore`."""
+        if self.fault is not None:
+            raise self.fault
+        confirmed = await super().copy(spans)
+        async with self.copied:
+            self.copied.notify_all()
+        return confirmed
+
+    async def until(self, conversation_id: ConversationID, seq: int) -> None:
+        """Wait until the history of a conversation is complete up to a seq."""
+        async with self.copied:
+            await self.copied.wait_for(lambda: self.tables.confirmed([conversation_id]).get(conversation_id, 0) >= seq)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once, and fill in small steps."""
+    monkeypatch.setattr(history_copier, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(history_copier, "FILL_ROWS", 4)
+    monkeypatch.setattr(history_copier, "PAGE_HEADS", 1)
+
+
+@pytest.fixture
+def messages() -> MemoryMessageStore:
+    """The message store."""
+    return MemoryMessageStore()
+
+
+@pytest.fixture
+async def history() -> History:
+    """The history."""
+    return History()
+
+
+@pytest.fixture
+async def copier(messages: MemoryMessageStore, history: History) -> AsyncIterator[HistoryCopier]:
+    """A copier for all conversations; the test lets it run by `begin`."""
+    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, history, lambda _: True)
+    yield copier
+    for task in [one for one in asyncio.all_tasks() if one.get_name() == "copier"]:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def begin(copier: HistoryCopier) -> None:
+    """Let it run."""
+    asyncio.get_running_loop().create_task(copier.run(), name="copier")
+
+
+async def store(messages: MemoryMessageStore, rows: Sequence[StoredMessage]) -> None:
+    """Store rows."""
+    for row in rows:
+        await messages.write([write(row)])
+
+
+async def test_an_empty_history_is_filled(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier
+) -> None:
+    """Everything that the message store holds, stream by stream, in several steps."""
+    rows = [*(message(seq) for seq in range(1, 11)), message(1, "n1", conversation=STREAM)]
+    await store(messages, rows)
+    begin(copier)
+    await history.until(CHAT, 10)
+    await history.until(STREAM, 1)
+
+    assert history.tables.read_range(CHAT, 1, 100, 100) == rows[:10]
+    assert history.tables.read_range(STREAM, 1, 100, 100) == rows[10:]
+    assert copier.rows_copied == 11
+
+
+async def test_new_rows_follow_without_being_read_again(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are handed over."""
+    begin(copier)
+    monkeypatch.setattr(messages, "read_range", None)
+    rows = [message(seq) for seq in range(1, 8)]
+    await store(messages, rows)
+    copier.stored(rows)
+    await history.until(CHAT, 7)
+
+    assert history.tables.read_range(CHAT, 1, 100, 100) == rows
+
+
+@pytest.mark.parametrize("fault", [Unavailable("down"), ValueError("a fault of ours")])
+async def test_what_went_by_while_it_was_down_is_caught_up(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, fault: Exception
+) -> None:
+    """However it fails, for how long it may; the fault is told once, unless it is one of ours."""
+    begin(copier)
+    history.fault = fault
+    rows = [message(seq) for seq in range(1, 30)]
+    await store(messages, rows)
+    with capture_logs() as logs:
+        for row in rows:
+            copier.stored([row])
+            await asyncio.sleep(0)
+        while not logs:  # noqa: ASYNC110 - a log gives no event
+            await asyncio.sleep(0)
+        history.fault = None
+        await history.until(CHAT, 29)
+
+    assert history.tables.read_range(CHAT, 1, 100, 100) == rows
+    assert [entry["event"] for entry in logs][-1] == "history catches up"
+    if isinstance(fault, Unavailable):
+        assert [entry["event"] for entry in logs] == ["history falls behind", "history catches up"]
+
+
+async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMessageStore, history: History) -> None:
+    """Each has one writer."""
+    await store(messages, [message(1), message(1, "n1", conversation=STREAM)])
+    copier = HistoryCopier(
+        HistoryLane(rows_max=3, bytes_max=10_000), messages, history, lambda conversation_id: conversation_id == STREAM
+    )
+    task = asyncio.get_running_loop().create_task(copier.run())
+    await history.until(STREAM, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert history.tables.confirmed([CHAT]) == {}
+
+
+def test_spans_have_no_holes() -> None:
+    """A row that does not continue its conversation begins another one."""
+    spans = spans_of([message(1), message(2), message(1, conversation=STREAM), message(5)])
+    assert [(span.conversation_id, span.first, span.last, len(span.rows)) for span in spans] == [
+        (CHAT, 1, 2, 2),
+        (CHAT, 5, 5, 1),
+        (STREAM, 1, 1, 1),
+    ]
