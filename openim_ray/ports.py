@@ -92,9 +92,14 @@ class MessageStore(MessageReader, Protocol):
 
     async def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
         """
-        Write a batch in one commit and say for each write what became of it.
+        Write a batch and say for each write what became of it; one that is refused leaves its neighbours alone.
 
-        Each LogWrite is atomic by itself: one that is refused leaves its neighbours alone.
+        A LogWrite is refused whole before anything of it is written, or it is stored. Embedded stores commit it in one transaction. A store without
+        transactions (MongoDB) inserts its rows in order: chats before their `n_` streams, marks together with the last row. There, after Unavailable, a
+        crash, or a refusal that another owner caused in that moment (CONFLICT, DUPLICATE, SUPERSEDED), a prefix of that order may stand. So each stream
+        stays dense, no mark stands without its rows, and repeating the write completes it.
+
+        ArgsError: something of the batch can't be stored (then each write is to be tried alone).
         """
         ...
 

@@ -1,7 +1,8 @@
 """
 The one door to the stores.
 
-Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew` or `Unavailable`. Whoever opens closes: `aclose()`.
+Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew`, `StoreTooOld` or `Unavailable`, and `ArgsError` for a URL that can't be
+used. Whoever opens closes: `aclose()`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 EMBEDDED = ("", "sqlite")
 """What stands for a SQLite file in the data directory."""
+
+MONGODB = ("mongodb", "mongodb+srv")
+"""Schemes of a URL that names a MongoDB."""
 
 IN_MEMORY = "memory:"
 """A place for tests: stores and readers of one process that name the same data directory share their tables, and nothing survives it."""
@@ -132,6 +136,10 @@ async def open_message_store(places: Places) -> OpenMessageStore:
     if places.messages == IN_MEMORY:
         return MemoryMessageStore(_memory(places).messages)
     await _ensure(places, "messages")
+    if _is_mongodb(places.messages):
+        from openim_ray.storage.mongo.messages import MongoMessageStore
+
+        return MongoMessageStore(places.messages)
     from openim_ray.storage.sqlite.messages import SqliteMessageStore
 
     return SqliteMessageStore(places.data_dir / "messages.db")
@@ -144,6 +152,10 @@ async def open_message_reader(places: Places) -> OpenMessageReader:
     if places.messages == IN_MEMORY:
         return MemoryMessageStore(_memory(places).messages)
     await _ensure(places, "messages")
+    if _is_mongodb(places.messages):
+        from openim_ray.storage.mongo.messages import MongoMessageReader
+
+        return MongoMessageReader(places.messages)
     from openim_ray.storage.sqlite.messages import SqliteMessageReader
 
     return SqliteMessageReader(places.data_dir / "messages.db")
@@ -195,9 +207,18 @@ def _memory(places: Places) -> MemoryTables:
     return _tables.setdefault(places.data_dir.absolute(), MemoryTables())
 
 
+def _is_mongodb(url: str) -> bool:
+    return url.partition("://")[0] in MONGODB
+
+
 async def _ensure(places: Places, database: str) -> None:
     url = places.databases[database]
     if url == IN_MEMORY:
+        return
+    if database == "messages" and _is_mongodb(url):
+        from openim_ray.storage.mongo.schema import ensure_schema as ensure_collections
+
+        await ensure_collections(url)
         return
     if url not in EMBEDDED:
         raise ValueError(f"no store is known for {hide_password(url)}")

@@ -16,8 +16,14 @@ HIDDEN = "(hidden)"
 SHOWN_CHARACTERS_MAX = 80
 SECRET_CHARACTERS_MIN = 8
 
-# Greedy up to the last @, so that a password with a raw @ or / is hidden as a whole.
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S*@")
+EMBEDDED_STORE = {"", "sqlite"}
+
+# Greedy up to the last @, so that a password with a raw @, / or space is hidden as a whole.
+_PASSWORD_IN_URL = re.compile(r"(://[^:@]*):.*@", re.DOTALL)
+# Options of drivers whose values are secrets, such as tlsCertificateKeyFilePassword and authMechanismProperties.
+_SECRET_IN_QUERY = re.compile(
+    r"([?&;][^=&;]*(?:password|passwd|token|secret|mechanismproperties)[^=&;]*)=[^&;]*", re.IGNORECASE
+)
 
 
 class ConfigError(ValueError):
@@ -74,8 +80,8 @@ def show(value: object) -> str:
 
 
 def hide_password(url: str) -> str:
-    """Return the URL with the password of its user replaced."""
-    return _PASSWORD_IN_URL.sub(r"\1:***@", url)
+    """Return the URL with the password of its user, and those in its query, replaced."""
+    return _SECRET_IN_QUERY.sub(r"\1=***", _PASSWORD_IN_URL.sub(r"\1:***@", url))
 
 
 def absolute_path(value: str) -> str:
@@ -107,6 +113,16 @@ def _is_url(value: str, *schemes: str) -> bool:
         return False
 
 
+def _is_store_url(value: str, *schemes: str) -> bool:
+    """Tell whether a text is the URL of a database server: several hosts and a query are allowed, its driver judges the rest."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    hosts = parts.netloc.rpartition("@")[2]
+    return parts.scheme in schemes and hosts != "" and not re.search(r"\s", value)
+
+
 def _is_secret(value: Secret) -> bool:
     return not value or len(value.reveal()) >= SECRET_CHARACTERS_MIN
 
@@ -126,9 +142,13 @@ HTTP_URL = Rule(
     "empty, or a URL such as https://chat.example.org/im/api",
     lambda value: value == "" or _is_url(value, "http", "https"),
 )
-STORE = Rule(
+MESSAGES_STORE = Rule(
+    "empty or sqlite, the embedded database, or a URL such as mongodb://user:password@host:27017/openim",
+    lambda value: value in EMBEDDED_STORE or _is_store_url(value, "mongodb", "mongodb+srv"),
+)
+HISTORY_STORE = DIRECTORY_STORE = TOKENS_STORE = Rule(
     "empty or sqlite, the embedded database; database servers are not implemented yet",
-    lambda value: value in {"", "sqlite"},
+    lambda value: value in EMBEDDED_STORE,
 )
 RAY_ADDRESS = Rule(
     "empty (a Ray of its own on this machine), or HOST:PORT of a Ray head",

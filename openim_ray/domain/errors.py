@@ -161,6 +161,21 @@ class SchemaTooNew(Exception):
         return f"{self.file} has schema {self.found}, this server knows schemas up to {self.known}: run a newer server"
 
 
+class StoreTooOld(Exception):
+    """
+    A database server is older than this server can use.
+    """
+
+    def __init__(self, place: str, found: str, needed: str) -> None:
+        super().__init__(place, found, needed)
+        self.place = place
+        self.found = found
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return f"{self.place} is on {self.found}, this server needs {self.needed} or newer"
+
+
 def error_from_code(code: int, detail: str = "") -> OpenIMError:
     """
     Return the error of a code, for results that crossed a process boundary as (code, detail).

@@ -113,7 +113,7 @@ class LogState(NamedTuple):
 
 class LogWrite(NamedTuple):
     """
-    One atomic write of a log's owner: rows in dense ascending order per stream, and marks, all or nothing.
+    One write of a log's owner: rows in dense ascending order per stream, and marks; how far all or nothing, `ports.MessageStore.write` says.
 
     `partition` and `epoch` fence: a store that knows a higher epoch for the partition refuses (SUPERSEDED).
     `read` raises read marks, never lowers them.
@@ -136,13 +136,13 @@ class Outcome(Enum):
     """Durable; also the answer to a repetition of the same write."""
 
     DUPLICATE = "duplicate"
-    """Nothing was written: some rows' (sender, clientMsgID) already stand in the log, see `existing`."""
+    """Refused: some rows' (sender, clientMsgID) already stand in the log, see `existing`."""
 
     CONFLICT = "conflict"
-    """Nothing was written: a seq is taken by another message or does not continue the head. Reload."""
+    """Refused: a seq is taken by another message or does not continue the head. Reload."""
 
     SUPERSEDED = "superseded"
-    """Nothing was written: a newer owner holds the partition. Answer nothing."""
+    """Refused: a newer owner holds the partition. Answer nothing: what was written all the same, is the newer owner's."""
 
 
 class WriteResult(NamedTuple):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.sequence import ConversationSeq
-    from openim_ray.storage.sqlite.envelope import Columns
+    from openim_ray.storage.envelope import Columns
 
 _MESSAGES = """
     SELECT m.seq, m.sender_id, m.client_id, m.server_id, m.send_time, m.rev, m.envelope

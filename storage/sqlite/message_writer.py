@@ -10,8 +10,8 @@ import json
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.message import LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
+from openim_ray.storage.envelope import seal
 from openim_ray.storage.sqlite.connection import json_list
-from openim_ray.storage.sqlite.envelope import seal
 
 if TYPE_CHECKING:
     import sqlite3

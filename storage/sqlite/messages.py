@@ -4,53 +4,56 @@ Conversation logs in `messages.db`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
-from openim_ray.domain.message import DamagedRow, intact
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.message import intact
+from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.sqlite import message_queries as queries
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
-from openim_ray.storage.sqlite.envelope import Damaged, unseal
 from openim_ray.storage.sqlite.message_writer import Batch, DuplicateFound, claim
 from openim_ray.storage.sqlite.threads import Threads
 from openim_ray.storage.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.message import LogState, LogWrite, MessageRef, StoredMessage, StreamHead, WriteResult
-    from openim_ray.storage.sqlite.envelope import Columns
-
-log = structlog.get_logger(__name__)
+    from openim_ray.domain.message import (
+        DamagedRow,
+        LogState,
+        LogWrite,
+        MessageRef,
+        StoredMessage,
+        StreamHead,
+        WriteResult,
+    )
 
 T = TypeVar("T")
 
 READER_THREADS = 2
-DAMAGED_MAX = 1000
-"""So many damaged rows are remembered as reported; beyond it, the oldest would be reported again."""
 
 
 class SqliteMessageReader:
     """
     Reads logs from any process, while another writes.
 
-    A damaged row is never served as a message: it comes as a `DamagedRow`, is reported once in the log of this process
-    (conversation, seq, no content) and counted in `damaged_rows`. Its seq stays taken and its key stays known to `find`.
+    A damaged row is never served as a message: it comes as a `DamagedRow`, reported and counted (`storage.damage`). Its seq
+    stays taken and its key stays known to `find`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._reported: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self.damaged_rows = 0
+        self._rows = Unsealer()
         self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(_connect_reader, path))
+
+    @property
+    def damaged_rows(self) -> int:
+        """How many different damaged rows it has met."""
+        return self._rows.damaged_rows
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -69,7 +72,7 @@ class SqliteMessageReader:
     ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return await self._read(
-            lambda connection: self._unsealed(
+            lambda connection: self._rows.unseal(
                 conversation_id, queries.read_range(connection, conversation_id, begin, end, newest)
             )
         )
@@ -79,7 +82,7 @@ class SqliteMessageReader:
     ) -> Sequence[StoredMessage | DamagedRow]:
         """See `ports.MessageReader`."""
         return await self._read(
-            lambda connection: self._unsealed(conversation_id, queries.read_seqs(connection, conversation_id, seqs))
+            lambda connection: self._rows.unseal(conversation_id, queries.read_seqs(connection, conversation_id, seqs))
         )
 
     async def find(self, conversation_id: ConversationID, sender_id: str, client_id: str) -> MessageRef | None:
@@ -107,30 +110,9 @@ class SqliteMessageReader:
             return None
         state, rows = found
         tail_rows = (
-            row for conversation_id, columns in rows.items() for row in self._unsealed(conversation_id, columns)
+            row for conversation_id, columns in rows.items() for row in self._rows.unseal(conversation_id, columns)
         )
         return state._replace(tail=tuple(intact(tail_rows)))
-
-    def _unsealed(self, conversation_id: ConversationID, rows: Iterable[Columns]) -> list[StoredMessage | DamagedRow]:
-        return [self._unseal(conversation_id, columns) for columns in rows]
-
-    def _unseal(self, conversation_id: ConversationID, columns: Columns) -> StoredMessage | DamagedRow:
-        try:
-            return unseal(conversation_id, columns)
-        except Damaged as damage:
-            seq = columns[0]
-            self._report(conversation_id, seq, damage)
-            return DamagedRow(ConversationSeq(seq))
-
-    def _report(self, conversation_id: str, seq: int, damage: Damaged) -> None:
-        place = (conversation_id, seq)
-        if place in self._reported:
-            return
-        self._reported[place] = None
-        if len(self._reported) > DAMAGED_MAX:
-            self._reported.popitem(last=False)
-        self.damaged_rows += 1
-        log.error("stored message is damaged", conversation_id=conversation_id, seq=seq, fault=str(damage))
 
 
 class SqliteMessageStore(SqliteMessageReader):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from openim_ray.storage.open import (
     open_state_store,
     prepare,
 )
+from tests.servers.mongod import MongoServer, mongo_server
+from tests.servers.server_process import CannotRun
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -78,18 +81,55 @@ def places(kind: str, data_dir: Path) -> Places:
     return Places.in_memory(data_dir) if kind == "memory" else Places(data_dir)
 
 
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """Lend the MongoDB of this run, a single server."""
+    try:
+        with mongo_server(tmp_path_factory.mktemp("mongod")) as server:
+            yield server
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def mongo_replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """Lend the MongoDB of this run that is a replica set."""
+    try:
+        with mongo_server(tmp_path_factory.mktemp("mongod-rs"), replica_set=True) as server:
+            yield server
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+
+
 @pytest.fixture
-async def store(places: Places) -> AsyncIterator[OpenMessageStore]:
+def mongo_url(mongo: MongoServer) -> Iterator[str]:
+    """Name a database of the test's own."""
+    database = f"test_{uuid.uuid4().hex}"
+    yield mongo.url(database)
+    mongo.drop(database)
+
+
+@pytest.fixture(params=["memory", "sqlite", "mongodb"])
+def message_places(request: pytest.FixtureRequest) -> Places:
+    """Tell where the message store of a test is."""
+    if request.param == "mongodb":
+        return Places(request.getfixturevalue("tmp_path"), request.getfixturevalue("mongo_url"))
+    data_dir = request.getfixturevalue("data_dir")
+    return Places.in_memory(data_dir) if request.param == "memory" else Places(data_dir)
+
+
+@pytest.fixture
+async def store(message_places: Places) -> AsyncIterator[OpenMessageStore]:
     """Open a message store."""
-    opened = await open_message_store(places)
+    opened = await open_message_store(message_places)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def reader(store: OpenMessageStore, places: Places) -> AsyncIterator[OpenMessageReader]:
+async def reader(store: OpenMessageStore, message_places: Places) -> AsyncIterator[OpenMessageReader]:
     """Open a reader beside the message store."""
-    opened = await open_message_reader(places)
+    opened = await open_message_reader(message_places)
     yield opened
     await opened.aclose()
 

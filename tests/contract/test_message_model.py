@@ -1,5 +1,5 @@
 """
-A Hypothesis state machine: whatever is done to a SQLite log, it answers as the memory log does.
+A Hypothesis state machine: whatever is done to a log in SQLite or MongoDB, it answers as the memory log does.
 """
 
 from __future__ import annotations
@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import HealthCheck, event, settings
@@ -21,11 +22,13 @@ from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.memory import MessageTables
 from openim_ray.storage.open import Places, open_message_reader, open_message_store
+from tests.servers.mongod import database_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
+    from tests.servers.mongod import MongoServer
 
 KEYS = ("a_b", "c_\u00e9")
 PAIRS: tuple[tuple[str, ...], ...] = (("a", "b"), ("a_b", ""), ())
@@ -38,17 +41,67 @@ MODEL = settings(
 )
 
 
+class Place(Protocol):
+    """
+    Where the store of an example is.
+    """
+
+    def make(self) -> Places:
+        """Make a fresh one."""
+        ...
+
+    def remove(self, places: Places) -> None:
+        """Forget it."""
+        ...
+
+
+class SqlitePlace:
+    """
+    A folder with fresh files.
+    """
+
+    def __init__(self, fresh_files: Path) -> None:
+        self._fresh_files = fresh_files
+
+    def make(self) -> Places:
+        """Copy the files."""
+        folder = Path(tempfile.mkdtemp(prefix="store-model-"))
+        shutil.copytree(self._fresh_files, folder, dirs_exist_ok=True)
+        return Places(folder)
+
+    def remove(self, places: Places) -> None:
+        """Delete the folder."""
+        shutil.rmtree(places.data_dir)
+
+
+class MongoPlace:
+    """
+    A database of its own.
+    """
+
+    def __init__(self, server: MongoServer, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+
+    def make(self) -> Places:
+        """Think of a name."""
+        return Places(self._folder, self._server.url(f"model_{uuid.uuid4().hex}"))
+
+    def remove(self, places: Places) -> None:
+        """Drop the database."""
+        self._server.drop(database_of(places.messages))
+
+
 class LogMachine(RuleBasedStateMachine):
     """
     Drives both stores with the same writes, most of them close to what an owner would send, many of them wrong.
     """
 
-    fresh_files: Path
+    place: Place
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="store-model-"))
-        shutil.copytree(self.fresh_files, self.folder, dirs_exist_ok=True)
+        self.places = self.place.make()
         self.runner = asyncio.Runner()
         self.model = MessageTables()
         self.past: list[LogWrite] = []
@@ -57,18 +110,18 @@ class LogMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Open the store and a reader."""
-        self.store: OpenMessageStore = self.run(open_message_store(Places(self.folder)))
-        self.reader: OpenMessageReader = self.run(open_message_reader(Places(self.folder)))
+        self.store: OpenMessageStore = self.run(open_message_store(self.places))
+        self.reader: OpenMessageReader = self.run(open_message_reader(self.places))
 
     def teardown(self) -> None:
         """Close everything."""
         self.run(self.reader.aclose())
         self.run(self.store.aclose())
         self.runner.close()
-        shutil.rmtree(self.folder)
+        self.place.remove(self.places)
 
     def run(self, call: Awaitable[Any]) -> Any:
-        """Wait for a call of the SQLite store."""
+        """Wait for a call of the store."""
         return self.runner.run(_await(call))
 
     @rule(
@@ -116,7 +169,7 @@ class LogMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         """Close the store and open it again."""
         self.run(self.store.aclose())
-        self.store = self.run(open_message_store(Places(self.folder)))
+        self.store = self.run(open_message_store(self.places))
 
     @rule(
         stream=st.sampled_from(("si", "n", "sg")),
@@ -166,7 +219,7 @@ class LogMachine(RuleBasedStateMachine):
         assert self.run(getattr(self.reader, query)(*arguments)) == expected
 
     def expect_fault(self, writes: list[LogWrite]) -> None:
-        """Check that SQLite refuses a write that contradicts itself, too."""
+        """Check that the store refuses a write that contradicts itself, too."""
         try:
             self.run(self.store.write(writes))
         except ValueError:
@@ -214,9 +267,18 @@ async def _await(call: Awaitable[object]) -> object:
     return await call
 
 
+def run_machine(place: Place) -> None:
+    """Let Hypothesis drive the machine over stores of a kind."""
+    run_state_machine_as_test(type("Machine", (LogMachine,), {"place": place}), settings=MODEL)
+
+
 @pytest.mark.timeout(600)  # finding a short example of a difference takes minutes
 def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
     """Any sequence of writes, claims, reads and reopenings gives the same answers in both stores."""
-    machine = type("Machine", (LogMachine,), {"fresh_files": fresh_files})
+    run_machine(SqlitePlace(fresh_files))
 
-    run_state_machine_as_test(machine, settings=MODEL)
+
+@pytest.mark.timeout(600)
+def test_mongodb_answers_as_memory(mongo: MongoServer, tmp_path: Path) -> None:
+    """The same of MongoDB."""
+    run_machine(MongoPlace(mongo, tmp_path))

@@ -22,6 +22,7 @@ from openim_ray.config import (
     to_payload,
 )
 from openim_ray.config.setting_index import ALIASES, Setting, catalogue
+from openim_ray.config.values import hide_password
 from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX
 from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 
@@ -281,11 +282,34 @@ class TestRefusals:
         config = load_config(None, {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}, {})
         assert config.server.ws_port == config.server.api_port == 0
 
+    @pytest.mark.parametrize("store", ["HISTORY", "DIRECTORY", "TOKENS"])
     @pytest.mark.parametrize("url", ["mongodb://h/db", "postgresql://h/db", "redis://h", "mysql://h", "sqlite:///x"])
-    def test_database_servers_are_not_there_yet(self, url: str) -> None:
+    def test_database_servers_are_not_there_yet(self, store: str, url: str) -> None:
         """A URL that can't be served is refused at the start instead of being ignored."""
-        assert "database servers are not implemented yet" in refusal({"OPENIM_STORAGE_MESSAGES_URL": url})
-        assert load_config(None, {"OPENIM_STORAGE_MESSAGES_URL": "sqlite"}, {}).storage.messages_url == "sqlite"
+        assert "database servers are not implemented yet" in refusal({f"OPENIM_STORAGE_{store}_URL": url})
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite",
+            "mongodb://h/db",
+            "mongodb://h",
+            "mongodb://user:pa%40ss@h1:27017,h2:27018/openim?replicaSet=rs0&authSource=admin",
+            "mongodb+srv://user:pass@cluster.example.org/openim?retryWrites=true",
+        ],
+    )
+    def test_where_messages_may_be(self, url: str) -> None:
+        """Messages are kept in SQLite or in a MongoDB, whose URL may name several hosts and options."""
+        assert load_config(None, {"OPENIM_STORAGE_MESSAGES_URL": url}, {}).storage.messages_url == url
+
+    @pytest.mark.parametrize(
+        "url", ["postgresql://h/db", "mongodb://", "mongodb://user:secret@", "mongodb:h", "mongodb://u:pa ss@h", "x"]
+    )
+    def test_where_messages_may_not_be(self, url: str) -> None:
+        """Anything else is refused with an example, and without its password."""
+        message = refusal({"OPENIM_STORAGE_MESSAGES_URL": url})
+        assert "mongodb://user:password@host:27017/openim" in message
+        assert not any(secret in message for secret in ("secret", "pa ss"))
 
 
 class TestSecrecy:
@@ -309,6 +333,35 @@ class TestSecrecy:
         message = refusal({"OPENIM_STORAGE_TOKENS_URL": f"redis://user:{password}@host:1/0"})
         assert "redis://user:***@host:1/0" in message
         assert password not in message.replace("***", "")
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("mongodb://u:pw@h1:1,h2:2/db?replicaSet=rs0&w=1", "mongodb://u:***@h1:1,h2:2/db?replicaSet=rs0&w=1"),
+            ("mongodb://u:p%40w%2F@h/db?authSource=admin", "mongodb://u:***@h/db?authSource=admin"),
+            ("mongodb://u:p@w/:?&=x@h/db?authSource=admin", "mongodb://u:***@h/db?authSource=admin"),
+            ("mongodb://u:p w\n@h", "mongodb://u:***@h"),
+            ("mongodb://u/v:pw@h", "mongodb://u/v:***@h"),
+            ("mongodb+srv://u:\u00fc\U0001f642@h/?tls=true", "mongodb+srv://u:***@h/?tls=true"),
+            (
+                "mongodb://h/?tlsCertificateKeyFilePassword=pw&tls=true",
+                "mongodb://h/?tlsCertificateKeyFilePassword=***&tls=true",
+            ),
+            ("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:pw", "mongodb://h/?authMechanismProperties=***"),
+            ("redis://:pw@h:1/0", "redis://:***@h:1/0"),
+            ("mongodb://h1:1,h2:2/db?replicaSet=rs0", "mongodb://h1:1,h2:2/db?replicaSet=rs0"),
+        ],
+    )
+    def test_passwords_of_odd_urls_are_hidden(self, url: str, shown: str) -> None:
+        """Wherever a URL holds a password, escaped or not, in its user or its query, it is left out, and nothing else is."""
+        assert hide_password(url) == shown
+
+    def test_a_listing_hides_the_password_of_a_store(self) -> None:
+        """`config show` shows where messages are, not with which password."""
+        config = load_config(None, {"OPENIM_STORAGE_MESSAGES_URL": "mongodb://u:hush@h/db?authSource=admin"}, {})
+        listing = str(describe(config))
+        assert "mongodb://u:***@h/db?authSource=admin" in listing
+        assert "hush" not in listing
 
     def test_secrets_compare_and_pickle(self) -> None:
         """A secret goes through Ray and compares by its text."""

@@ -50,7 +50,7 @@ STATEMENTS = (
         PRIMARY KEY (log, reader_id)
     ) WITHOUT ROWID
     """,
-    # envelope: see storage/sqlite/envelope.py. Rows stand in order of arrival and the two indexes are small: measured at
+    # envelope: see storage/envelope.py. Rows stand in order of arrival and the two indexes are small: measured at
     # random chats, 2.7 changed pages a message, and 4.7 if the table itself is sorted by (stream, seq).
     """
     CREATE TABLE messages (

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openim_ray.domain.message import StoredMessage
-from openim_ray.storage.sqlite import envelope
-from openim_ray.storage.sqlite.envelope import Damaged, seal, unseal
+from openim_ray.storage import envelope
+from openim_ray.storage.envelope import Damaged, seal, unseal
 
 ROW = StoredMessage(
     "si_a_b",  # type: ignore[arg-type]

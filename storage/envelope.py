@@ -21,7 +21,7 @@ VERSION = 1
 _HEADER = struct.Struct(">BI")
 
 Columns = tuple[int, str, str, str, int, int, bytes]
-"""(seq, sender_id, client_id, server_id, send_time, rev, envelope) as they stand in the table `messages`."""
+"""(seq, sender_id, client_id, server_id, send_time, rev, envelope) as they stand beside each other in a store."""
 
 
 class Damaged(Exception):

@@ -1,0 +1,104 @@
+"""
+How rows stand in the collection `messages`.
+
+Text of users is never the name of a field. `stored_at` is set by the server's clock (an empty BSON timestamp in an insert says so): retention
+goes by it, and a writer whose clock is wrong must not decide what is old.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson import Int64, ObjectId
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+
+from openim_ray.domain.errors import ArgsError
+from openim_ray.domain.message import MessageRef
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.storage.envelope import seal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openim_ray.domain.message import StoredMessage
+    from openim_ray.storage.envelope import Columns
+
+DOCUMENT_BYTES_MAX = 16 << 20
+"""What MongoDB takes as one document."""
+
+WHOLE = {"_id": False, "conversation": True, "seq": True, "sender": True, "client": True, "server": True} | {
+    "send_time": True,
+    "rev": True,
+    "envelope": True,
+    "read": True,
+}
+"""Fields that make a row and what it says about heads."""
+
+HEADLINE = {"_id": False, "conversation": True, "seq": True, "sender": True, "send_time": True, "read": True}
+"""Fields of a row that heads, newest seqs of senders, and marks follow from."""
+
+PLACE = {"_id": False, "conversation": True, "seq": True, "server": True}
+REFERENCE = PLACE | {"sender": True, "client": True, "send_time": True}
+
+
+def encode_row(row: StoredMessage, read: Mapping[str, int]) -> RawBSONDocument:
+    """
+    Return the document of a row, encoded; `read` are marks that become durable with it.
+
+    Raises:
+        ArgsError: it is larger than MongoDB takes.
+        UnicodeEncodeError, OverflowError: half a surrogate pair, a number beyond 64 bits.
+    """
+    document: dict[str, Any] = {
+        "_id": ObjectId(),
+        "conversation": row.conversation_id,
+        "seq": row.seq,
+        "sender": row.sender_id,
+        "client": row.client_id,
+        "server": row.server_id,
+        "send_time": row.send_time,
+        "rev": row.rev,
+        "stored_at": Timestamp(0, 0),
+        "envelope": seal(row),
+    }
+    if read:
+        document["read"] = encode_marks(read)
+    encoded = bson.encode(document)
+    if len(encoded) > DOCUMENT_BYTES_MAX:
+        raise ArgsError(f"a message of {len(encoded)} bytes can't be stored")
+    return RawBSONDocument(encoded)
+
+
+def encode_marks(read: Mapping[str, int]) -> list[dict[str, Any]]:
+    """
+    Return marks as a list of documents.
+    """
+    return [{"reader": reader, "seq": seq} for reader, seq in read.items()]
+
+
+def columns_of(document: Mapping[str, Any]) -> Columns:
+    """
+    Return what the envelope's checksum covers; a field that is missing or has another type makes the row a damaged one.
+    """
+    return (
+        int(document["seq"]),
+        document.get("sender", ""),
+        document.get("client", ""),
+        document.get("server", ""),
+        _integer(document.get("send_time")),
+        _integer(document.get("rev")),
+        document.get("envelope", b""),
+    )
+
+
+def reference_of(document: Mapping[str, Any]) -> MessageRef:
+    """
+    Return where a row stands.
+    """
+    return MessageRef(ConversationSeq(int(document["seq"])), document["server"], int(document["send_time"]))
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, Int64) else value

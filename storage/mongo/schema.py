@@ -1,0 +1,83 @@
+"""
+Collections and indexes of the message log, made and judged here.
+
+The document `schema` says which version of this server's layout a database has. A newer one is refused; version 1 is the first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from openim_ray.domain.errors import SchemaTooNew, StoreTooOld
+from openim_ray.storage.mongo.connection import Connection
+
+if TYPE_CHECKING:
+    from openim_ray.storage.mongo.connection import Database
+
+VERSION = 1
+SERVER_MIN = (5, 0)
+"""The oldest MongoDB that this server was made for."""
+
+MESSAGES = "messages"
+LOGS = "logs"
+STREAMS = "streams"
+SENT = "sent"
+MARKS = "marks"
+PARTITIONS = "partitions"
+COUNTERS = "counters"
+SCHEMA = "schema"
+
+INDEXES = {
+    MESSAGES: (
+        (("conversation", "seq"), True),
+        (("conversation", "sender", "client"), True),
+    ),
+    STREAMS: ((("home_key",), False),),
+    SENT: ((("conversation", "sender"), True),),
+    MARKS: ((("home_key", "reader"), True),),
+}
+"""Fields of each index, and whether it is unique; a collection's `_id` is indexed by itself."""
+
+
+async def ensure_schema(url: str) -> None:
+    """
+    Bring a database to the newest version; make it if there is none. Safe in several processes at once.
+
+    Raises:
+        SchemaTooNew: a newer server wrote the database.
+        StoreTooOld: the MongoDB is older than `SERVER_MIN`.
+        Unavailable: it can't be read or written.
+        ArgsError: the URL can't be used.
+    """
+    connection = Connection(url)
+    try:
+        await connection.run(lambda: _ensure(connection))
+    finally:
+        await connection.aclose()
+
+
+async def _ensure(connection: Connection) -> None:
+    database = connection.database
+    information = await database.client.server_info()
+    if tuple(information["versionArray"][:2]) < SERVER_MIN:
+        raise StoreTooOld(connection.place, f"MongoDB {information['version']}", ".".join(map(str, SERVER_MIN)))
+    found = await database[SCHEMA].find_one({"_id": MESSAGES})
+    if found is not None:
+        if found["version"] > VERSION:
+            raise SchemaTooNew(connection.place, str(found["version"]), str(VERSION))
+        return
+    await _make(database)
+
+
+async def _make(database: Database) -> None:
+    for collection, indexes in INDEXES.items():
+        await database[collection].create_indexes(
+            [IndexModel([(field, ASCENDING) for field in fields], unique=unique) for fields, unique in indexes]
+        )
+    try:
+        await database[SCHEMA].update_one({"_id": MESSAGES}, {"$setOnInsert": {"version": VERSION}}, upsert=True)
+    except DuplicateKeyError:
+        return  # another process was here first
