@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openim_ray.config import Config
+    from openim_ray.storage.relational.database import Database
 
 EMBEDDED = ("", "sqlite")
 """What stands for a SQLite file in the data directory."""
@@ -159,9 +160,9 @@ async def open_state_store(
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state, clock)
     await _ensure(places, "state")
-    from openim_ray.storage.sqlite.state import SqliteStateStore
+    from openim_ray.storage.relational.state import RelationalStateStore
 
-    return SqliteStateStore(places.data_dir / "state.db", clock)
+    return RelationalStateStore(_database(places, "state"), clock)
 
 
 async def open_state_reader(places: Places) -> OpenStateReader:
@@ -171,9 +172,9 @@ async def open_state_reader(places: Places) -> OpenStateReader:
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state)
     await _ensure(places, "state")
-    from openim_ray.storage.sqlite.state import SqliteStateReader
+    from openim_ray.storage.relational.state import RelationalStateReader
 
-    return SqliteStateReader(places.data_dir / "state.db")
+    return RelationalStateReader(_database(places, "state"))
 
 
 async def open_directory_store(places: Places) -> OpenDirectoryStore:
@@ -183,9 +184,9 @@ async def open_directory_store(places: Places) -> OpenDirectoryStore:
     if places.directory == IN_MEMORY:
         return MemoryDirectoryStore(_memory(places).directory)
     await _ensure(places, "directory")
-    from openim_ray.storage.sqlite.directory import SqliteDirectoryStore
+    from openim_ray.storage.relational.directory import RelationalDirectoryStore
 
-    return SqliteDirectoryStore(places.data_dir / "directory.db")
+    return RelationalDirectoryStore(_database(places, "directory"))
 
 
 _tables: dict[Path, MemoryTables] = {}
@@ -193,6 +194,12 @@ _tables: dict[Path, MemoryTables] = {}
 
 def _memory(places: Places) -> MemoryTables:
     return _tables.setdefault(places.data_dir.absolute(), MemoryTables())
+
+
+def _database(places: Places, database: str) -> Database:
+    from openim_ray.storage.sqlite.database import SqliteDatabase
+
+    return SqliteDatabase(places.data_dir / f"{database}.db")
 
 
 async def _ensure(places: Places, database: str) -> None:

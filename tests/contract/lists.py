@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert
+from sqlalchemy.dialects.sqlite import insert
 
 from openim_ray.storage.memory import DirectoryTables, MemoryDirectoryStore
-from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
-from openim_ray.storage.sqlite.relational import RelationalWriter
+from openim_ray.storage.relational import version_lists
+from openim_ray.storage.relational.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
+from openim_ray.storage.sqlite.database import RelationalWriter
 from openim_ray.storage.version_rules import Change, ListKind
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Filler:
 
     def _insert(self, table: Table, columns: dict[str, object]) -> None:
         with closing(RelationalWriter(self._path)) as writer, writer.transaction() as connection:
-            connection.execute(insert(table).prefix_with("OR IGNORE"), columns)
+            connection.execute(insert(table).on_conflict_do_nothing(), columns)
 
 
 def _blank(table: Table) -> dict[str, object]:

@@ -25,10 +25,10 @@ from openim_ray.storage.open import (
     open_state_reader,
     prepare,
 )
-from openim_ray.storage.sqlite.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.relational.state_tables import METADATA as STATE
+from openim_ray.storage.sqlite.database import bind
 from openim_ray.storage.sqlite.migrate import ensure_schema, revisions
-from openim_ray.storage.sqlite.relational import bind
-from openim_ray.storage.sqlite.state_tables import METADATA as STATE
 
 if TYPE_CHECKING:
     from pathlib import Path
