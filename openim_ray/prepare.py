@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from openim_ray.config import Config, Secret
-from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
 from openim_ray.storage.open import Places
 from openim_ray.storage.open import prepare as prepare_stores
 
@@ -158,8 +158,10 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
         asyncio.run(prepare_stores(Places.of(config)))
     except SchemaTooNew as error:
         raise StartError(f"{data_dir}: {error}") from error
+    except UnsuitableStore as error:
+        raise StartError(f"storage.directory_url: {error}") from error
     except OpenIMError as error:
-        raise StartError(f"the databases in {data_dir} can't be opened: {error.detail}") from error
+        raise StartError(f"the databases of {data_dir} can't be opened: {error.detail}") from error
     return config, _endpoints(config, data_dir, secret_file)
 
 

@@ -1,7 +1,8 @@
 """
 The one door to the stores.
 
-Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew` or `Unavailable`. Whoever opens closes: `aclose()`.
+Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew`, `UnsuitableStore` (a server that can't keep the promises)
+or `Unavailable`. Whoever opens closes: `aclose()`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 EMBEDDED = ("", "sqlite")
 """What stands for a SQLite file in the data directory."""
+
+POSTGRESQL = ("postgresql://", "postgres://")
+"""How the URL of a PostgreSQL database begins."""
+
+SERVED = ("state", "directory")
+"""What PostgreSQL can keep."""
 
 IN_MEMORY = "memory:"
 """A place for tests: stores and readers of one process that name the same data directory share their tables, and nothing survives it."""
@@ -122,6 +130,11 @@ async def prepare(places: Places) -> None:
         from openim_ray.storage.sqlite.migrate import migrate_apart
 
         await asyncio.to_thread(migrate_apart, places.data_dir, files)
+    served = [database for database in SERVED if places.databases[database].startswith(POSTGRESQL)]
+    if served:
+        from openim_ray.storage.postgres import migrate
+
+        await asyncio.to_thread(migrate.migrate_apart, places.directory, served)
     for database in DATABASES:
         await _ensure(places, database)
 
@@ -197,6 +210,11 @@ def _memory(places: Places) -> MemoryTables:
 
 
 def _database(places: Places, database: str) -> Database:
+    if places.directory.startswith(POSTGRESQL):
+        from openim_ray.storage.postgres.connection import Address
+        from openim_ray.storage.postgres.database import PostgresDatabase
+
+        return PostgresDatabase(Address(places.directory), database)
     from openim_ray.storage.sqlite.database import SqliteDatabase
 
     return SqliteDatabase(places.data_dir / f"{database}.db")
@@ -206,10 +224,16 @@ async def _ensure(places: Places, database: str) -> None:
     url = places.databases[database]
     if url == IN_MEMORY:
         return
-    if url not in EMBEDDED:
-        raise ValueError(f"no store is known for {hide_password(url)}")
-    from openim_ray.storage.sqlite.migrate import ensure_schema
+    if url in EMBEDDED:
+        from openim_ray.storage.sqlite.migrate import ensure_schema
 
+        ensure = partial(ensure_schema, places.data_dir / f"{database}.db", database)
+    elif url.startswith(POSTGRESQL) and database in SERVED:
+        from openim_ray.storage.postgres import migrate
+        from openim_ray.storage.postgres.connection import Address
+
+        ensure = partial(migrate.ensure_schema, Address(url), database)
+    else:
+        raise ValueError(f"no store is known for {hide_password(url)}")
     with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
-        path = places.data_dir / f"{database}.db"
-        await asyncio.get_running_loop().run_in_executor(executor, ensure_schema, path, database)
+        await asyncio.get_running_loop().run_in_executor(executor, ensure)

@@ -255,10 +255,13 @@ class LinksSection(Section, frozen=True):
 class StorageSection(Section, frozen=True):
     """Databases. Empty means SQLite in data_dir."""
 
-    messages_url: Annotated[str, static("Where recent messages are kept.", values.STORE)] = ""
-    history_url: Annotated[str, static("Where every message is kept for ever.", values.STORE)] = ""
-    directory_url: Annotated[str, static("Where users, relations, groups and conversations are.", values.STORE)] = ""
-    tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.STORE)] = ""
+    messages_url: Annotated[str, static("Where recent messages are kept.", values.MESSAGES_STORE)] = ""
+    history_url: Annotated[str, static("Where every message is kept for ever.", values.HISTORY_STORE)] = ""
+    directory_url: Annotated[
+        str,
+        static("Where users, relations, groups, conversations, tokens and read positions are.", values.DIRECTORY_STORE),
+    ] = ""
+    tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.TOKENS_STORE)] = ""
     retention_days: Annotated[
         int,
         reloadable(

@@ -18,6 +18,7 @@ SECRET_CHARACTERS_MIN = 8
 
 # Greedy up to the last @, so that a password with a raw @ or / is hidden as a whole.
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&]\w*password=)[^&\s]*", re.IGNORECASE)
 
 
 class ConfigError(ValueError):
@@ -74,8 +75,8 @@ def show(value: object) -> str:
 
 
 def hide_password(url: str) -> str:
-    """Return the URL with the password of its user replaced."""
-    return _PASSWORD_IN_URL.sub(r"\1:***@", url)
+    """Return the URL with the password of its user replaced, wherever it stands."""
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", url))
 
 
 def absolute_path(value: str) -> str:
@@ -107,6 +108,16 @@ def _is_url(value: str, *schemes: str) -> bool:
         return False
 
 
+def _is_postgresql(value: str) -> bool:
+    """Tell whether libpq can read it is found out at the start; several hosts and a socket's folder (?host=) are allowed."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    has_host = bool(parts.netloc.rpartition("@")[2]) or "host=" in parts.query
+    return parts.scheme in {"postgresql", "postgres"} and has_host and len(parts.path) > 1 and not parts.fragment
+
+
 def _is_secret(value: Secret) -> bool:
     return not value or len(value.reveal()) >= SECRET_CHARACTERS_MIN
 
@@ -126,9 +137,13 @@ HTTP_URL = Rule(
     "empty, or a URL such as https://chat.example.org/im/api",
     lambda value: value == "" or _is_url(value, "http", "https"),
 )
-STORE = Rule(
+MESSAGES_STORE = HISTORY_STORE = TOKENS_STORE = Rule(
     "empty or sqlite, the embedded database; database servers are not implemented yet",
     lambda value: value in {"", "sqlite"},
+)
+DIRECTORY_STORE = Rule(
+    "empty or sqlite, the embedded database, or a URL such as postgresql://user@host/database",
+    lambda value: value in {"", "sqlite"} or _is_postgresql(value),
 )
 RAY_ADDRESS = Rule(
     "empty (a Ray of its own on this machine), or HOST:PORT of a Ray head",

@@ -146,9 +146,15 @@ class Superseded(Exception):
         self.epoch = epoch
 
 
+class UnsuitableStore(Exception):
+    """
+    A database server is not one on which the promises can be kept; the text says why. Waiting doesn't help.
+    """
+
+
 class SchemaTooNew(Exception):
     """
-    A stored file was written by a newer server; this one must not touch it.
+    A stored file or database was written by a newer server; this one must not touch it.
     """
 
     def __init__(self, file: str, found: str, known: str) -> None:

@@ -34,7 +34,7 @@ _SOME = _ALL.where(is_wanted(CONVERSATIONS.c.conversation_id))
 _PAGE = _ALL.limit(bindparam("size", type_=INTEGER)).offset(bindparam("skip", type_=INTEGER))
 _COUNT = select(func.count()).select_from(CONVERSATIONS).where(_MINE)
 _IDS = _ALL.with_only_columns(CONVERSATIONS.c.conversation_id)
-_CREATE = Upsert(CONVERSATIONS, lambda new: new.on_conflict_do_nothing())
+_CREATE = Upsert(CONVERSATIONS, lambda new: new.on_conflict_do_nothing().returning(CONVERSATIONS.c.id))
 
 
 class RelationalConversationStore(DirectoryPart):
@@ -81,8 +81,8 @@ def _page(owner: Mapping[str, str], page: Page, connection: Connection) -> tuple
 
 def _ensure(rows: Sequence[Conversation], connection: Connection) -> None:
     for row in rows:
-        created = connection.execute(_CREATE.on(connection), dict(zip(_NAMES, _VALUES(row), strict=True)))
-        if created.rowcount:
+        created = connection.execute(_CREATE.on(connection), dict(zip(_NAMES, _VALUES(row), strict=True))).first()
+        if created is not None:
             version_lists.change(
                 connection, ListKind.CONVERSATIONS, row.owner_user_id, row.conversation_id, Change.INSERTED
             )

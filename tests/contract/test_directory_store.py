@@ -19,9 +19,7 @@ from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from openim_ray.storage.open import OpenDirectoryStore
+    from openim_ray.storage.open import OpenDirectoryStore, Places
 
 ALICE, BOB, CAROL, DAVE = (UserID(name) for name in ("alice", "bob", "carol", "dave"))
 ALL = Page(1, 100)
@@ -44,10 +42,10 @@ def row(owner: str, peer: str, **fields: object) -> Conversation:
 
 
 @pytest.fixture
-async def filler(directory: OpenDirectoryStore, data_dir: Path) -> Filler:
+async def filler(directory: OpenDirectoryStore, people_places: Places) -> Filler:
     """Register four people and return who fills their lists."""
     await directory.register([user(name) for name in (ALICE, BOB, CAROL, DAVE)])
-    return Filler(directory, data_dir)
+    return Filler(directory, people_places)
 
 
 # --- users

@@ -287,6 +287,38 @@ class TestRefusals:
         assert "database servers are not implemented yet" in refusal({"OPENIM_STORAGE_MESSAGES_URL": url})
         assert load_config(None, {"OPENIM_STORAGE_MESSAGES_URL": "sqlite"}, {}).storage.messages_url == "sqlite"
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "sqlite",
+            "postgresql://h/db",
+            "postgres://user:pw@h:5433/db?sslmode=require",
+            "postgresql://h1:5432,h2:5432/db",
+            "postgresql:///db?host=/run/postgresql",
+            "postgresql://[::1]:5432/db",
+        ],
+    )
+    def test_places_of_the_directory(self, url: str) -> None:
+        """Users and what belongs to them may be in PostgreSQL, whose URLs may carry options."""
+        assert load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": url}, {}).storage.directory_url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mongodb://h/db",
+            "mysql://h/db",
+            "postgresql://h",
+            "postgresql:///db",
+            "postgresql://h/db#x",
+            "sqlite:///x",
+            "h/db",
+        ],
+    )
+    def test_places_that_the_directory_can_not_be_at(self, url: str) -> None:
+        """Anything else is refused at the start, with an example."""
+        assert refusal({"OPENIM_STORAGE_DIRECTORY_URL": url}).endswith("such as postgresql://user@host/database")
+
 
 class TestSecrecy:
     """No listing, error or traceback shows a secret."""
@@ -302,6 +334,13 @@ class TestSecrecy:
         """A secret that is too short may be part of a good one."""
         message = refusal({"OPENIM_ADMIN_SECRET": "hushhus"})
         assert message == "auth.admin_secret = (hidden) (OPENIM_ADMIN_SECRET): must be empty, or at least 8 characters"
+
+    def test_a_password_in_a_query_is_hidden(self) -> None:
+        """PostgreSQL takes a password there, too; a listing hides it."""
+        url = "postgresql://user@host/db?password=pw&sslmode=require"
+        config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": url}, {})
+        assert "postgresql://user@host/db?password=***&sslmode=require" in str(describe(config))
+        assert "pw" not in str(describe(config))
 
     @pytest.mark.parametrize("password", ["pw", "p@w", "p/w:x"])
     def test_passwords_in_urls_are_hidden(self, password: str) -> None:
