@@ -2,7 +2,8 @@
 The ports: what the server needs of the world, as protocols that backends fulfil.
 
 Every method may raise `errors.Unavailable` (the store can't answer now; the outcome of a write is then unknown, and the
-same write may be repeated). A driver's own exceptions never pass. The memory backend is the reference; one contract suite
+same write may be repeated). A driver's own exceptions never pass. Text of people and state that holds a NUL or half a
+surrogate pair is refused with `errors.ArgsError` (PostgreSQL can't keep it, so nobody does); nothing is found by it. The memory backend is the reference; one contract suite
 (`tests/contract/`) holds for all of them.
 """
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from openim_ray.config import Config, Secret
-from openim_ray.domain.errors import OpenIMError, SchemaTooNew, StoreTooOld
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
 from openim_ray.storage.open import Places
 from openim_ray.storage.open import prepare as prepare_stores
 
@@ -156,7 +156,7 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
     config = msgspec.structs.replace(config, server=server)
     try:
         asyncio.run(prepare_stores(Places.of(config)))
-    except (SchemaTooNew, StoreTooOld) as error:
+    except (SchemaTooNew, UnsuitableStore) as error:
         raise StartError(f"{error} (data directory {data_dir})") from error
     except OpenIMError as error:
         raise StartError(f"a database can't be opened: {error.detail} (data directory {data_dir})") from error

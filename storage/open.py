@@ -1,8 +1,8 @@
 """
 The one door to the stores.
 
-Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew`, `StoreTooOld` or `Unavailable`, and `ArgsError` for a URL that can't be
-used. Whoever opens closes: `aclose()`.
+Every `open_…` makes or migrates what it opens and may raise `SchemaTooNew`, `UnsuitableStore` (a server that can't keep the promises)
+or `Unavailable`. Whoever opens closes: `aclose()`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -34,12 +35,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openim_ray.config import Config
+    from openim_ray.storage.relational.database import Database
 
 EMBEDDED = ("", "sqlite")
 """What stands for a SQLite file in the data directory."""
 
 MONGODB = ("mongodb", "mongodb+srv")
 """Schemes of a URL that names a MongoDB."""
+
+POSTGRESQL = ("postgresql://", "postgres://")
+"""How the URL of a PostgreSQL database begins."""
+
+SERVED = ("state", "directory")
+"""What PostgreSQL can keep."""
 
 IN_MEMORY = "memory:"
 """A place for tests: stores and readers of one process that name the same data directory share their tables, and nothing survives it."""
@@ -125,6 +133,11 @@ async def prepare(places: Places) -> None:
         from openim_ray.storage.sqlite.migrate import migrate_apart
 
         await asyncio.to_thread(migrate_apart, places.data_dir, files)
+    served = [database for database in SERVED if places.databases[database].startswith(POSTGRESQL)]
+    if served:
+        from openim_ray.storage.postgres import migrate
+
+        await asyncio.to_thread(migrate.migrate_apart, places.directory, served)
     for database in DATABASES:
         await _ensure(places, database)
 
@@ -171,9 +184,9 @@ async def open_state_store(
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state, clock)
     await _ensure(places, "state")
-    from openim_ray.storage.sqlite.state import SqliteStateStore
+    from openim_ray.storage.relational.state import RelationalStateStore
 
-    return SqliteStateStore(places.data_dir / "state.db", clock)
+    return RelationalStateStore(_database(places, "state"), clock)
 
 
 async def open_state_reader(places: Places) -> OpenStateReader:
@@ -183,9 +196,9 @@ async def open_state_reader(places: Places) -> OpenStateReader:
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state)
     await _ensure(places, "state")
-    from openim_ray.storage.sqlite.state import SqliteStateReader
+    from openim_ray.storage.relational.state import RelationalStateReader
 
-    return SqliteStateReader(places.data_dir / "state.db")
+    return RelationalStateReader(_database(places, "state"))
 
 
 async def open_directory_store(places: Places) -> OpenDirectoryStore:
@@ -195,9 +208,9 @@ async def open_directory_store(places: Places) -> OpenDirectoryStore:
     if places.directory == IN_MEMORY:
         return MemoryDirectoryStore(_memory(places).directory)
     await _ensure(places, "directory")
-    from openim_ray.storage.sqlite.directory import SqliteDirectoryStore
+    from openim_ray.storage.relational.directory import RelationalDirectoryStore
 
-    return SqliteDirectoryStore(places.data_dir / "directory.db")
+    return RelationalDirectoryStore(_database(places, "directory"))
 
 
 _tables: dict[Path, MemoryTables] = {}
@@ -211,6 +224,17 @@ def _is_mongodb(url: str) -> bool:
     return url.partition("://")[0] in MONGODB
 
 
+def _database(places: Places, database: str) -> Database:
+    if places.directory.startswith(POSTGRESQL):
+        from openim_ray.storage.postgres.connection import Address
+        from openim_ray.storage.postgres.database import PostgresDatabase
+
+        return PostgresDatabase(Address(places.directory), database)
+    from openim_ray.storage.sqlite.database import SqliteDatabase
+
+    return SqliteDatabase(places.data_dir / f"{database}.db")
+
+
 async def _ensure(places: Places, database: str) -> None:
     url = places.databases[database]
     if url == IN_MEMORY:
@@ -220,10 +244,16 @@ async def _ensure(places: Places, database: str) -> None:
 
         await ensure_collections(url)
         return
-    if url not in EMBEDDED:
-        raise ValueError(f"no store is known for {hide_password(url)}")
-    from openim_ray.storage.sqlite.migrate import ensure_schema
+    if url in EMBEDDED:
+        from openim_ray.storage.sqlite.migrate import ensure_schema
 
+        ensure = partial(ensure_schema, places.data_dir / f"{database}.db", database)
+    elif url.startswith(POSTGRESQL) and database in SERVED:
+        from openim_ray.storage.postgres import migrate
+        from openim_ray.storage.postgres.connection import Address
+
+        ensure = partial(migrate.ensure_schema, Address(url), database)
+    else:
+        raise ValueError(f"no store is known for {hide_password(url)}")
     with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
-        path = places.data_dir / f"{database}.db"
-        await asyncio.get_running_loop().run_in_executor(executor, ensure_schema, path, database)
+        await asyncio.get_running_loop().run_in_executor(executor, ensure)

@@ -258,7 +258,8 @@ class StorageSection(Section, frozen=True):
     messages_url: Annotated[str, static("Where recent messages are kept.", values.MESSAGES_STORE)] = ""
     history_url: Annotated[str, static("Where every message is kept for ever.", values.HISTORY_STORE)] = ""
     directory_url: Annotated[
-        str, static("Where users, relations, groups and conversations are.", values.DIRECTORY_STORE)
+        str,
+        static("Where users, relations, groups, conversations, tokens and read positions are.", values.DIRECTORY_STORE),
     ] = ""
     tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.TOKENS_STORE)] = ""
     retention_days: Annotated[

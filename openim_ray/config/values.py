@@ -120,7 +120,11 @@ def _is_store_url(value: str, *schemes: str) -> bool:
     except ValueError:
         return False
     hosts = parts.netloc.rpartition("@")[2]
-    return parts.scheme in schemes and hosts != "" and not re.search(r"\s", value)
+    return parts.scheme in schemes and (hosts != "" or "host=" in parts.query) and not re.search(r"\s", value)
+
+
+def _is_postgresql(value: str) -> bool:
+    return _is_store_url(value, "postgresql", "postgres") and len(urlsplit(value).path) > 1
 
 
 def _is_secret(value: Secret) -> bool:
@@ -146,9 +150,13 @@ MESSAGES_STORE = Rule(
     "empty or sqlite, the embedded database, or a URL such as mongodb://user:password@host:27017/openim",
     lambda value: value in EMBEDDED_STORE or _is_store_url(value, "mongodb", "mongodb+srv"),
 )
-HISTORY_STORE = DIRECTORY_STORE = TOKENS_STORE = Rule(
+HISTORY_STORE = TOKENS_STORE = Rule(
     "empty or sqlite, the embedded database; database servers are not implemented yet",
     lambda value: value in EMBEDDED_STORE,
+)
+DIRECTORY_STORE = Rule(
+    "empty or sqlite, the embedded database, or a URL such as postgresql://user@host/database",
+    lambda value: value in EMBEDDED_STORE or _is_postgresql(value),
 )
 RAY_ADDRESS = Rule(
     "empty (a Ray of its own on this machine), or HOST:PORT of a Ray head",

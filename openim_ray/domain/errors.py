@@ -146,9 +146,15 @@ class Superseded(Exception):
         self.epoch = epoch
 
 
+class UnsuitableStore(Exception):
+    """
+    A database server is not one on which the promises can be kept; the text says why. Waiting doesn't help.
+    """
+
+
 class SchemaTooNew(Exception):
     """
-    A stored file was written by a newer server; this one must not touch it.
+    A stored file or database was written by a newer server; this one must not touch it.
     """
 
     def __init__(self, file: str, found: str, known: str) -> None:
@@ -159,21 +165,6 @@ class SchemaTooNew(Exception):
 
     def __str__(self) -> str:
         return f"{self.file} has schema {self.found}, this server knows schemas up to {self.known}: run a newer server"
-
-
-class StoreTooOld(Exception):
-    """
-    A database server is older than this server can use.
-    """
-
-    def __init__(self, place: str, found: str, needed: str) -> None:
-        super().__init__(place, found, needed)
-        self.place = place
-        self.found = found
-        self.needed = needed
-
-    def __str__(self) -> str:
-        return f"{self.place} is on {self.found}, this server needs {self.needed} or newer"
 
 
 def error_from_code(code: int, detail: str = "") -> OpenIMError:

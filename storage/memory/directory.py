@@ -4,7 +4,7 @@ People and what they own, in memory.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from openim_ray.domain.conversation import Conversation, single_chat_id
@@ -12,6 +12,7 @@ from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
 from openim_ray.storage.directory_rules import SYSTEM_LEVELS, check_changes, is_profile_change
 from openim_ray.storage.memory.versions import VersionTables
+from openim_ray.storage.text_rules import check_text
 from openim_ray.storage.version_rules import Change, ListKind, new_version_id
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class DirectoryTables:
         """Create accounts, all or none."""
         new: dict[str, User] = {}
         for user in users:
+            check_text(*astuple(user))
             if user.user_id in self._users or user.user_id in new:
                 raise RegisteredAlready(user.user_id)
             new[user.user_id] = user
@@ -56,6 +58,7 @@ class DirectoryTables:
     def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
         """Change an account and take a step in every list that shows it."""
         check_changes(changes)
+        check_text(*changes.values())
         user = self._users.get(user_id)
         if user is None:
             raise UserIDNotFound(user_id)
@@ -152,6 +155,8 @@ class DirectoryTables:
 
     def ensure_conversations(self, rows: Sequence[Conversation]) -> None:
         """Create the rows that don't exist yet."""
+        for row in rows:
+            check_text(*astuple(row))
         for row in rows:
             owned = self._conversations.setdefault(row.owner_user_id, {})
             if row.conversation_id not in owned:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openim_ray.storage.text_rules import check_text
 from openim_ray.storage.token_rules import merged
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class StateTables:
     def save_tokens(self, records: Sequence[TokenRecord], now: float) -> None:
         """Insert or replace records and forget those that expired before `now` (Unix seconds)."""
         for record in records:
+            check_text(*record)
+        for record in records:
             self._tokens[record.digest] = merged(self._tokens.get(record.digest), record)
         for digest in [record.digest for record in self._tokens.values() if record.expires_at < now]:
             del self._tokens[digest]
@@ -50,6 +53,7 @@ class StateTables:
 
     def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
         """Replace the user's positions of these conversations."""
+        check_text(user_id, *positions)
         self._positions.setdefault(user_id, {}).update(positions)
 
 

@@ -1,4 +1,4 @@
-"""Run the revisions of one database over the connection that `storage.sqlite.schema` hands in."""
+"""Run the revisions of one database over the connection that `run.upgrade` was given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from alembic import context
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=context.config.attributes.get("metadata"),
+    version_table=context.config.attributes["version_table"],
     transaction_per_migration=False,
 )
 context.run_migrations()

@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import StaticPool
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from sqlalchemy import Connection
 
 _FOLDER = Path(__file__).parent
@@ -23,27 +19,23 @@ _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps the running migration in module variables (`alembic.op`)."""
 
 
-def upgrade(connection: sqlite3.Connection, database: str) -> None:
+def upgrade(connection: Connection, database: str, version_table: str) -> None:
     """
-    Bring a database to its newest revision, in one transaction.
+    Bring a database to its newest revision, as a part of the caller's transaction.
 
     Args:
-        connection: with `isolation_level=None`, so that SQLite's DDL is part of the transaction.
+        connection: on which a transaction runs that comprises DDL.
         database: a folder beside this file.
+        version_table: where the revision is written down.
     """
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    event.listen(engine, "begin", _begin)
     config = Config()
     config.set_main_option("script_location", _escaped(_FOLDER))
     config.set_main_option("version_locations", _escaped(_FOLDER / database))
     config.set_main_option("path_separator", "newline")
-    with _ONE_AT_A_TIME, engine.begin() as bound:
-        config.attributes["connection"] = bound
+    config.attributes["version_table"] = version_table
+    config.attributes["connection"] = connection
+    with _ONE_AT_A_TIME:
         command.upgrade(config, "head")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _escaped(folder: Path) -> str:

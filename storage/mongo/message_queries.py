@@ -152,6 +152,22 @@ async def read_marks(database: Database, home_key: str) -> dict[str, int]:
     return _merge_marks(marks, stored, await _tails(database, stored, HEADLINE))
 
 
+async def page_heads(database: Database, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+    """
+    Return ids and max seqs of the streams behind an id, in order of ids; as many as `limit` while there are more.
+    """
+    found: list[tuple[ConversationID, ConversationSeq]] = []
+    while len(found) < limit:
+        page = await _stored_heads(database, {"_id": {"$gt": after}}, limit)
+        tails = await _tails(database, page, HEADLINE)
+        newest = {one: max([head.max_seq, *map(_seq, tails[one].dense)]) for one, head in page.items()}
+        found += [(one, ConversationSeq(seq)) for one, seq in newest.items() if seq > 0]
+        if len(page) < limit:
+            break
+        after = next(reversed(page))
+    return found[:limit]
+
+
 async def stored_heads(
     database: Database, conversation_ids: Iterable[ConversationID]
 ) -> dict[ConversationID, StoredHead]:
@@ -202,8 +218,8 @@ async def _rows_between(database: Database, conversation_id: ConversationID, hea
     return await database[MESSAGES].count_documents(query) == seq - head - 1
 
 
-async def _stored_heads(database: Database, query: Document) -> dict[ConversationID, StoredHead]:
-    found = await database[STREAMS].find(query).sort("_id", 1).to_list()
+async def _stored_heads(database: Database, query: Document, limit: int = 0) -> dict[ConversationID, StoredHead]:
+    found = await database[STREAMS].find(query).sort("_id", 1).limit(limit).to_list()
     return {one["_id"]: StoredHead(one["_id"], int(one["max_seq"]), int(one["max_time"])) for one in found}
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         StreamHead,
         WriteResult,
     )
+    from openim_ray.domain.sequence import ConversationSeq
 
 
 class MongoMessageReader:
@@ -90,6 +91,10 @@ class MongoMessageReader:
     async def read_marks(self, home_key: str) -> dict[str, int]:
         """See `ports.MessageReader`."""
         return await self._connection.run(lambda: queries.read_marks(self._database, home_key))
+
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """See `ports.MessageReader`."""
+        return await self._connection.run(lambda: queries.page_heads(self._database, after, limit))
 
 
 class MongoMessageStore(MongoMessageReader):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from openim_ray.domain.errors import SchemaTooNew, StoreTooOld
+from openim_ray.domain.errors import SchemaTooNew, UnsuitableStore
 from openim_ray.storage.mongo.connection import Connection
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def ensure_schema(url: str) -> None:
 
     Raises:
         SchemaTooNew: a newer server wrote the database.
-        StoreTooOld: the MongoDB is older than `SERVER_MIN`.
+        UnsuitableStore: the MongoDB is older than `SERVER_MIN`.
         Unavailable: it can't be read or written.
         ArgsError: the URL can't be used.
     """
@@ -63,7 +63,8 @@ async def _ensure(connection: Connection) -> None:
     database = connection.database
     information = await database.client.server_info()
     if tuple(information["versionArray"][:2]) < SERVER_MIN:
-        raise StoreTooOld(connection.place, f"MongoDB {information['version']}", ".".join(map(str, SERVER_MIN)))
+        needed = ".".join(map(str, SERVER_MIN))
+        raise UnsuitableStore(f"{connection.place} is on MongoDB {information['version']}, {needed} or newer is needed")
     found = await database[SCHEMA].find_one({"_id": MESSAGES})
     if found is not None:
         if found["version"] > VERSION:

@@ -13,8 +13,8 @@ from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.sqlite import message_queries as queries
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
 from openim_ray.storage.sqlite.message_writer import Batch, DuplicateFound, claim
-from openim_ray.storage.sqlite.threads import Threads
 from openim_ray.storage.sqlite.writer import Writer
+from openim_ray.storage.threads import Threads
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         StreamHead,
         WriteResult,
     )
+    from openim_ray.domain.sequence import ConversationSeq
 
 T = TypeVar("T")
 

@@ -16,23 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.storage.migrations import MIGRATE_SECONDS, revisions
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_MIGRATIONS = Path(__file__).parents[1] / "migrations"
+    from sqlalchemy import Connection
 
-MIGRATE_SECONDS = 60.0
-"""How long a process waits for another one that migrates the same file."""
-
-
-def revisions(database: str) -> Sequence[str]:
-    """
-    Return the known revisions of a database (`messages`, `state`, `directory`), oldest first.
-    """
-    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / database).glob("[0-9]*_*.py"))
+VERSION_TABLE = "alembic_version"
 
 
 def ensure_schema(path: Path, database: str) -> None:
@@ -96,11 +89,21 @@ def _revision(path: Path) -> str | None:
 
 def _migrate(path: Path, database: str) -> None:
     # Imported only when there is something to do: Alembic takes a third of a second.
+    from sqlalchemy import create_engine, event  # noqa: PLC0415
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415
+
     from openim_ray.storage.migrations.run import upgrade  # noqa: PLC0415
 
     with closing(_connect(path)) as connection:
-        upgrade(connection, database)
+        engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+        event.listen(engine, "begin", _begin_immediate)
+        with engine.begin() as bound:
+            upgrade(bound, database, VERSION_TABLE)
     _fsync_folder(path.parent)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

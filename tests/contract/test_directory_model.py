@@ -1,5 +1,5 @@
 """
-A Hypothesis state machine: whatever is done to a SQLite directory, it answers as the memory directory does.
+A Hypothesis state machine: whatever is done to a directory in a database, it answers as the memory directory does.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,10 @@ from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.servers.postgres import Databases
 
 NAMES = ("a", "A", "b", "\u00fc")
 GROUPS = ("g", "h_1")
@@ -52,12 +56,13 @@ class DirectoryMachine(RuleBasedStateMachine):
     Drives both directories with the same calls. Ids of version lists are random, so each is compared by what it stands for.
     """
 
-    fresh_files: Path
+    lend: Callable[[], AbstractContextManager[Places]]
+    """Gives the places of a fresh directory."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="directory-model-"))
-        shutil.copytree(self.fresh_files, self.folder, dirs_exist_ok=True)
+        self.lent = ExitStack()
+        self.places = self.lent.enter_context(type(self).lend())
         self.runner = asyncio.Runner()
         self.users: set[str] = set()
         self.members: set[tuple[str, str]] = set()
@@ -67,8 +72,8 @@ class DirectoryMachine(RuleBasedStateMachine):
     def open(self) -> None:
         """Open both directories, with most accounts registered, so that most calls have an effect."""
         self.model = MemoryDirectoryStore()
-        self.store = self.runner.run(open_directory_store(Places(self.folder)))
-        self.fillers = (Filler(self.model, self.folder), Filler(self.store, self.folder))
+        self.store = self.runner.run(open_directory_store(self.places))
+        self.fillers = (Filler(self.model, self.places), Filler(self.store, self.places))
         self.register(list(NAMES[:3]), "n", 1)
 
     def teardown(self) -> None:
@@ -83,7 +88,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         """Give everything back."""
         self.runner.run(self.store.aclose())
         self.runner.close()
-        shutil.rmtree(self.folder)
+        self.lent.close()
 
     @rule(ids=st.lists(names, max_size=3), nickname=st.sampled_from(("", "n", "%")), level=st.integers(0, 4))
     def register_some(self, ids: list[str], nickname: str, level: int) -> None:
@@ -235,9 +240,32 @@ async def _await(call: Awaitable[object]) -> object:
     return await call
 
 
+def check(lend: Callable[[], AbstractContextManager[Places]]) -> None:
+    """Let the machine run over directories at these places."""
+    run_state_machine_as_test(type("Machine", (DirectoryMachine,), {"lend": staticmethod(lend)}), settings=MODEL)
+
+
 @pytest.mark.timeout(600)  # finding a short example of a difference takes minutes
 def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
     """Any sequence of calls gives the same answers in both directories."""
-    machine = type("Machine", (DirectoryMachine,), {"fresh_files": fresh_files})
 
-    run_state_machine_as_test(machine, settings=MODEL)
+    @contextmanager
+    def lend() -> Iterator[Places]:
+        with tempfile.TemporaryDirectory(prefix="directory-model-") as folder:
+            shutil.copytree(fresh_files, folder, dirs_exist_ok=True)
+            yield Places(Path(folder))
+
+    check(lend)
+
+
+@pytest.mark.timeout(600)
+def test_postgresql_answers_as_memory(databases: Databases, fresh_database: str, tmp_path: Path) -> None:
+    """Any sequence of calls gives the same answers in both directories."""
+
+    @contextmanager
+    def lend() -> Iterator[Places]:
+        url = databases.make(fresh_database)
+        yield Places(tmp_path, directory=url)
+        databases.drop(url)
+
+    check(lend)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.domain.conversation import Conversation, single_chat_id
-from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
+from openim_ray.domain.errors import ArgsError, RegisteredAlready, UserIDNotFound
 from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
 from openim_ray.ports import Page, VersionDelta
@@ -19,9 +19,7 @@ from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from openim_ray.storage.open import OpenDirectoryStore
+    from openim_ray.storage.open import OpenDirectoryStore, Places
 
 ALICE, BOB, CAROL, DAVE = (UserID(name) for name in ("alice", "bob", "carol", "dave"))
 ALL = Page(1, 100)
@@ -44,10 +42,10 @@ def row(owner: str, peer: str, **fields: object) -> Conversation:
 
 
 @pytest.fixture
-async def filler(directory: OpenDirectoryStore, data_dir: Path) -> Filler:
+async def filler(directory: OpenDirectoryStore, people_places: Places) -> Filler:
     """Register four people and return who fills their lists."""
     await directory.register([user(name) for name in (ALICE, BOB, CAROL, DAVE)])
-    return Filler(directory, data_dir)
+    return Filler(directory, people_places)
 
 
 # --- users
@@ -57,7 +55,7 @@ async def test_accounts_come_back_as_registered(directory: OpenDirectoryStore) -
     """Every field survives; ids that nobody has are left out; the order is that of the question."""
     one = User(
         user_id=UserID("ünïcode 🙂"),
-        nickname="N\u0000ick",
+        nickname="N\u0001ick",
         face_url="http://x",
         ex='{"a":1}',
         create_time=1_764_000_000_000,
@@ -70,6 +68,26 @@ async def test_accounts_come_back_as_registered(directory: OpenDirectoryStore) -
 
     assert [("bob", user("bob")), (one.user_id, one)] == list(found.items())
     assert await directory.users([]) == {}
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\udfff\ud800"])
+async def test_text_that_cannot_be_kept(directory: OpenDirectoryStore, text: str) -> None:
+    """A NUL and half a surrogate pair are the caller's fault, wherever they stand; nothing of the call is done, nobody is found by them."""
+    await directory.register([user("alice")])
+    with pytest.raises(ArgsError):
+        await directory.register([user("bob"), user("carol", text)])
+    with pytest.raises(ArgsError):
+        await directory.register([user("bob"), user(f"c{text}")])
+    with pytest.raises(ArgsError):
+        await directory.update_user("alice", {"ex": "new", "nickname": text})
+    with pytest.raises(ArgsError):
+        await directory.ensure_conversations([row(ALICE, BOB), row(ALICE, CAROL, ex=text)])
+
+    assert {"alice": user("alice")} == await directory.users(["alice", "bob", f"c{text}", text])
+    assert await directory.conversations(ALICE) == []
+    assert await directory.conversations(ALICE, [text]) == []
+    assert await directory.existing_groups([text]) == []
+    assert await directory.designated_friends(ALICE, [text]) == []
 
 
 async def test_a_taken_id_registers_nobody(directory: OpenDirectoryStore) -> None:
@@ -139,6 +157,17 @@ async def test_page_users(directory: OpenDirectoryStore) -> None:
     assert (1, [people[0]]) == await directory.page_users(ALL, "_", "")
     assert (1, [people[0]]) == await directory.page_users(ALL, "", "%")
     assert (2, people[2:]) == await directory.page_users(ALL, "u", "b")
+
+
+async def test_a_filter_compares_bytes(directory: OpenDirectoryStore) -> None:
+    """A part of a name is found where its very bytes stand: case, accents, their forms and what looks alike are different."""
+    names = ["Jürgen", "JÜRGEN", "Ju\u0308rgen", "Юрген", "ß", "ss", "🙂x", "\\", "ﬀ", "ff"]
+    people = [user(f"u{number}", name) for number, name in enumerate(names)]
+    await directory.register(people)
+
+    for part in ("ü", "Ü", "u", "\u0308", "рген", "ß", "s", "🙂", "\\", "f", "ﬀ", "%", "_"):
+        expected = [person for person in people if part in person.nickname]
+        assert (len(expected), expected) == await directory.page_users(ALL, "", part)
 
 
 # --- relations

@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from openim_ray.domain.errors import SchemaTooNew, Unavailable
-from openim_ray.storage.migrations import DATABASES
+from openim_ray.storage.migrations import DATABASES, revisions
 from openim_ray.storage.open import (
     Places,
     open_directory_store,
@@ -25,10 +25,10 @@ from openim_ray.storage.open import (
     open_state_reader,
     prepare,
 )
-from openim_ray.storage.sqlite.directory_tables import METADATA as DIRECTORY
-from openim_ray.storage.sqlite.migrate import ensure_schema, revisions
-from openim_ray.storage.sqlite.relational import bind
-from openim_ray.storage.sqlite.state_tables import METADATA as STATE
+from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.relational.state_tables import METADATA as STATE
+from openim_ray.storage.sqlite.database import bind
+from openim_ray.storage.sqlite.migrate import ensure_schema
 
 if TYPE_CHECKING:
     from pathlib import Path

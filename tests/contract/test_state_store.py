@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from openim_ray.domain.errors import ArgsError
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
@@ -66,6 +69,18 @@ async def test_expired_tokens_are_forgotten_at_a_save(state: OpenStateStore) -> 
 
     assert [record.digest for record in await state.tokens("alice", 5)] == ["edge", "new"]
     assert await state.token_state("alice", 5, "old") is None
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_text_that_cannot_be_kept(state: OpenStateStore, text: str) -> None:
+    """A NUL and half a surrogate pair are the caller's fault, and nothing of the call is kept."""
+    with pytest.raises(ArgsError):
+        await state.save_tokens([token("good"), token(text)])
+    with pytest.raises(ArgsError):
+        await state.save_positions(ALICE, {CHAT: ReadPosition(1), ConversationID(text): ReadPosition(2)})
+
+    assert await state.tokens("alice", 5) == []
+    assert await state.read_positions(ALICE) == {}
 
 
 async def test_positions_are_replaced_one_by_one(state: OpenStateStore, state_reader: OpenStateReader) -> None:

@@ -282,7 +282,7 @@ class TestRefusals:
         config = load_config(None, {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}, {})
         assert config.server.ws_port == config.server.api_port == 0
 
-    @pytest.mark.parametrize("store", ["HISTORY", "DIRECTORY", "TOKENS"])
+    @pytest.mark.parametrize("store", ["HISTORY", "TOKENS"])
     @pytest.mark.parametrize("url", ["mongodb://h/db", "postgresql://h/db", "redis://h", "mysql://h", "sqlite:///x"])
     def test_database_servers_are_not_there_yet(self, store: str, url: str) -> None:
         """A URL that can't be served is refused at the start instead of being ignored."""
@@ -311,6 +311,38 @@ class TestRefusals:
         assert "mongodb://user:password@host:27017/openim" in message
         assert not any(secret in message for secret in ("secret", "pa ss"))
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "sqlite",
+            "postgresql://h/db",
+            "postgres://user:pw@h:5433/db?sslmode=require",
+            "postgresql://h1:5432,h2:5432/db",
+            "postgresql:///db?host=/run/postgresql",
+            "postgresql://[::1]:5432/db",
+        ],
+    )
+    def test_places_of_the_directory(self, url: str) -> None:
+        """Users and what belongs to them may be in PostgreSQL, whose URLs may carry options."""
+        assert load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": url}, {}).storage.directory_url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mongodb://h/db",
+            "mysql://h/db",
+            "postgresql://h",
+            "postgresql:///db",
+            "postgresql://h/db#x",
+            "sqlite:///x",
+            "h/db",
+        ],
+    )
+    def test_places_that_the_directory_can_not_be_at(self, url: str) -> None:
+        """Anything else is refused at the start, with an example."""
+        assert refusal({"OPENIM_STORAGE_DIRECTORY_URL": url}).endswith("such as postgresql://user@host/database")
+
 
 class TestSecrecy:
     """No listing, error or traceback shows a secret."""
@@ -326,6 +358,13 @@ class TestSecrecy:
         """A secret that is too short may be part of a good one."""
         message = refusal({"OPENIM_ADMIN_SECRET": "hushhus"})
         assert message == "auth.admin_secret = (hidden) (OPENIM_ADMIN_SECRET): must be empty, or at least 8 characters"
+
+    def test_a_password_in_a_query_is_hidden(self) -> None:
+        """PostgreSQL takes a password there, too; a listing hides it."""
+        url = "postgresql://user@host/db?password=pw&sslmode=require"
+        config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": url}, {})
+        assert "postgresql://user@host/db?password=***&sslmode=require" in str(describe(config))
+        assert "pw" not in str(describe(config))
 
     @pytest.mark.parametrize("password", ["pw", "p@w", "p/w:x"])
     def test_passwords_in_urls_are_hidden(self, password: str) -> None:

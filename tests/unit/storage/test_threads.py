@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.domain.errors import Unavailable
-from openim_ray.storage.sqlite import threads
-from openim_ray.storage.sqlite.threads import Threads
+from openim_ray.storage import threads
+from openim_ray.storage.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

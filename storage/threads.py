@@ -1,5 +1,5 @@
 """
-Threads of a store: blocking calls of SQLite run there, never on the event loop and never on its default executor.
+Threads of a store: blocking calls of a database run there, never on the event loop and never on its default executor.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Conversation rows in `directory.db`.
+Conversation rows.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import bindparam, func, select
 
 from openim_ray.domain.conversation import Conversation
-from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
-from openim_ray.storage.sqlite.directory_tables import CONVERSATIONS
-from openim_ray.storage.sqlite.relational import is_wanted, wanted
+from openim_ray.storage.relational import version_lists
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
+from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
+from openim_ray.storage.relational.directory_tables import CONVERSATIONS
 from openim_ray.storage.version_rules import Change, ListKind
 
 if TYPE_CHECKING:
@@ -28,17 +27,17 @@ if TYPE_CHECKING:
 
 _NAMES = tuple(column.name for column in CONVERSATIONS.c if column.name != "id")
 _VALUES = attrgetter(*_NAMES)
-_MINE = CONVERSATIONS.c.owner_user_id == bindparam("owner", type_=Text)
+_MINE = CONVERSATIONS.c.owner_user_id == bindparam("owner", type_=TEXT)
 
 _ALL = select(*(CONVERSATIONS.c[name] for name in _NAMES)).where(_MINE).order_by(CONVERSATIONS.c.id)
 _SOME = _ALL.where(is_wanted(CONVERSATIONS.c.conversation_id))
-_PAGE = _ALL.limit(bindparam("size")).offset(bindparam("skip"))
+_PAGE = _ALL.limit(bindparam("size", type_=INTEGER)).offset(bindparam("skip", type_=INTEGER))
 _COUNT = select(func.count()).select_from(CONVERSATIONS).where(_MINE)
 _IDS = _ALL.with_only_columns(CONVERSATIONS.c.conversation_id)
-_CREATE = insert(CONVERSATIONS).on_conflict_do_nothing()
+_CREATE = Upsert(CONVERSATIONS, lambda new: new.on_conflict_do_nothing().returning(CONVERSATIONS.c.id))
 
 
-class SqliteConversationStore(DirectoryFile):
+class RelationalConversationStore(DirectoryPart):
     """
     `ports.ConversationStore`.
     """
@@ -82,8 +81,8 @@ def _page(owner: Mapping[str, str], page: Page, connection: Connection) -> tuple
 
 def _ensure(rows: Sequence[Conversation], connection: Connection) -> None:
     for row in rows:
-        created = connection.execute(_CREATE, dict(zip(_NAMES, _VALUES(row), strict=True)))
-        if created.rowcount:
+        created = connection.execute(_CREATE.on(connection), dict(zip(_NAMES, _VALUES(row), strict=True))).first()
+        if created is not None:
             version_lists.change(
                 connection, ListKind.CONVERSATIONS, row.owner_user_id, row.conversation_id, Change.INSERTED
             )

@@ -1,15 +1,15 @@
 """
-Version lists in `directory.db`; each function is part of its caller's transaction.
+Version lists; each function is part of its caller's transaction.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, Text, bindparam, delete, func, literal, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import bindparam, case, delete, literal, select, update
 
-from openim_ray.storage.sqlite.directory_tables import VERSION_CHANGES, VERSION_LISTS
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert
+from openim_ray.storage.relational.directory_tables import VERSION_CHANGES, VERSION_LISTS
 from openim_ray.storage.version_rules import (
     CHANGES_MAX,
     DELTA_MAX,
@@ -24,30 +24,38 @@ from openim_ray.storage.version_rules import (
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.sql.dml import Insert
 
     from openim_ray.ports import VersionDelta
 
+
+def _keep_last(new: Any) -> Insert:
+    last = {"version": new.excluded.version, "change": new.excluded.change}
+    statement: Insert = new.on_conflict_do_update(index_elements=["list_id", "element_id"], set_=last)
+    return statement
+
+
 _LISTS, _CHANGES = VERSION_LISTS.c, VERSION_CHANGES.c
-_LIST_ID = bindparam("of_list", type_=Integer)
+_LIST_ID = bindparam("of_list", type_=INTEGER)
 
 _HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
-    _LISTS.kind == bindparam("kind", type_=Integer), _LISTS.owner == bindparam("owner", type_=Text)
+    _LISTS.kind == bindparam("kind", type_=INTEGER), _LISTS.owner == bindparam("owner", type_=TEXT)
 )
 _LATER = (
     select(_CHANGES.element_id, _CHANGES.change)
-    .where(_CHANGES.list_id == _LIST_ID, _CHANGES.version > bindparam("after", type_=Integer))
+    .where(_CHANGES.list_id == _LIST_ID, _CHANGES.version > bindparam("after", type_=INTEGER))
     .order_by(_CHANGES.version)
     .limit(DELTA_MAX + 1)
 )
-_NEW_LIST = insert(VERSION_LISTS)
-_MAKE = _NEW_LIST.on_conflict_do_nothing()
-_STEP = _NEW_LIST.on_conflict_do_update(
-    index_elements=["kind", "owner"], set_={"version": _LISTS.version + 1}
-).returning(_LISTS.id, _LISTS.version)
+_MAKE = Upsert(VERSION_LISTS, lambda new: new.on_conflict_do_nothing())
+_STEP = Upsert(
+    VERSION_LISTS,
+    lambda new: new.on_conflict_do_update(
+        index_elements=["kind", "owner"], set_={"version": _LISTS.version + 1}
+    ).returning(_LISTS.id, _LISTS.version),
+)
 _REORDERED = update(VERSION_LISTS).where(_LISTS.id == _LIST_ID).values(sort_version=_LISTS.version)
-_NEW_CHANGE = insert(VERSION_CHANGES)
-_LAST_CHANGE = {"version": _NEW_CHANGE.excluded.version, "change": _NEW_CHANGE.excluded.change}
-_RECORD = _NEW_CHANGE.on_conflict_do_update(index_elements=["list_id", "element_id"], set_=_LAST_CHANGE)
+_RECORD = Upsert(VERSION_CHANGES, _keep_last)
 _NEWEST_FORGOTTEN = (
     select(_CHANGES.version)
     .where(_CHANGES.list_id == _LIST_ID)
@@ -83,7 +91,7 @@ def make(connection: Connection, kind: ListKind, owner: str) -> None:
     """
     Make a list at version 1, unless it is there.
     """
-    connection.execute(_MAKE, _fresh(kind, owner))
+    connection.execute(_MAKE.on(connection), _fresh(kind, owner))
 
 
 def change(
@@ -92,11 +100,11 @@ def change(
     """
     Take a step: one element changed.
     """
-    list_id, version = connection.execute(_STEP, _fresh(kind, owner)).one()
+    list_id, version = connection.execute(_STEP.on(connection), _fresh(kind, owner)).one()
     if reordered:
         connection.execute(_REORDERED, {"of_list": list_id})
     record = {"list_id": list_id, "element_id": element_id, "version": version, "change": int(what)}
-    connection.execute(_RECORD, record)
+    connection.execute(_RECORD.on(connection), record)
     if version > CHANGES_MAX:
         _forget_old_changes(connection, list_id)
 
@@ -109,8 +117,9 @@ def update_known(connection: Connection, lists: ColumnElement[bool], element_id:
     """
     connection.execute(update(VERSION_LISTS).where(lists).values(version=_LISTS.version + 1))
     steps = select(_LISTS.id, literal(element_id), _LISTS.version, literal(int(Change.UPDATED))).where(lists)
-    record = _NEW_CHANGE.from_select(["list_id", "element_id", "version", "change"], steps)
-    connection.execute(record.on_conflict_do_update(index_elements=["list_id", "element_id"], set_=_LAST_CHANGE))
+    columns = ["list_id", "element_id", "version", "change"]
+    record = Upsert(VERSION_CHANGES, lambda new: _keep_last(new.from_select(columns, steps)))
+    connection.execute(record.on(connection))
 
 
 def _fresh(kind: ListKind, owner: str) -> dict[str, str | int]:
@@ -130,5 +139,5 @@ def _forget_old_changes(connection: Connection, list_id: int) -> None:
         return
     forgotten = delete(VERSION_CHANGES).where(_CHANGES.list_id == list_id, _CHANGES.version <= floor)
     connection.execute(forgotten)
-    raised = func.max(_LISTS.floor, floor)
+    raised = case((_LISTS.floor < floor, floor), else_=_LISTS.floor)
     connection.execute(update(VERSION_LISTS).where(_LISTS.id == list_id).values(floor=raised))

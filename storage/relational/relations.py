@@ -1,5 +1,5 @@
 """
-Friends, black lists and joined groups in `directory.db`.
+Friends, black lists and joined groups.
 """
 
 from __future__ import annotations
@@ -7,15 +7,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, Text, bindparam, exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts
 from openim_ray.storage.directory_rules import SYSTEM_LEVELS
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
-from openim_ray.storage.sqlite.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, GROUPS, MEMBERS, USERS
-from openim_ray.storage.sqlite.relational import is_wanted, wanted
-from openim_ray.storage.sqlite.users import USER_COLUMNS, user_of
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, is_wanted, wanted
+from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
+from openim_ray.storage.relational.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, GROUPS, MEMBERS, USERS
+from openim_ray.storage.relational.users import USER_COLUMNS, user_of
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
 
-_OWNER = bindparam("owner", type_=Text)
-_SIZE, _SKIP = bindparam("size", type_=Integer), bindparam("skip", type_=Integer)
+_OWNER = bindparam("owner", type_=TEXT)
+_SIZE, _SKIP = bindparam("size", type_=INTEGER), bindparam("skip", type_=INTEGER)
 
 _FRIENDS = (
     select(
@@ -69,7 +69,7 @@ _BLACKS_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_us
 _JOINED_IDS = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == _OWNER).order_by(MEMBERS.c.join_time, MEMBERS.c.id)
 _EXISTING_GROUPS = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 
-_SENDER, _RECEIVER = bindparam("sender", type_=Text), bindparam("receiver", type_=Text)
+_SENDER, _RECEIVER = bindparam("sender", type_=TEXT), bindparam("receiver", type_=TEXT)
 _FACTS = select(
     exists().where(USERS.c.user_id == _RECEIVER),
     exists().where(BLACKS.c.owner_user_id == _RECEIVER, BLACKS.c.blocked_user_id == _SENDER),
@@ -77,14 +77,14 @@ _FACTS = select(
     select(CONVERSATIONS.c.recv_msg_opt)
     .where(
         CONVERSATIONS.c.owner_user_id == _RECEIVER,
-        CONVERSATIONS.c.conversation_id == bindparam("conversation_id", type_=Text),
+        CONVERSATIONS.c.conversation_id == bindparam("conversation_id", type_=TEXT),
     )
     .scalar_subquery(),
     select(USERS.c.app_manager_level).where(USERS.c.user_id == _SENDER).scalar_subquery(),
 )
 
 
-class SqliteRelationStore(DirectoryFile):
+class RelationalRelationStore(DirectoryPart):
     """
     `ports.RelationStore`.
     """

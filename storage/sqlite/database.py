@@ -1,28 +1,68 @@
 """
-SQLAlchemy over a file: one connection, short transactions.
-
-Statements are built once, at import, with parameters: building one anew costs more than SQLite takes to run it.
+A file as a `relational.database.Database`: SQLAlchemy over connections that are ours.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import ColumnElement, Text, bindparam, create_engine, func, select
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from openim_ray.domain.errors import Unavailable
-from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, json_list, snapshot
+from openim_ray.storage.relational.database import refuse_nul
+from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, snapshot
 from openim_ray.storage.sqlite.writer import Writer
+from openim_ray.storage.threads import Threads
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+READER_THREADS = 2
+
+
+class SqliteDatabase:
+    """
+    Reads on `READER_THREADS` connections; writes are short transactions on one thread, fsync before they return.
+
+    Any number of processes may hold one file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(RelationalReader, path))
+        self._writer = Threads(f"{path.stem}-writer", 1, partial(RelationalWriter, path))
+
+    async def aclose(self) -> None:
+        """Finish what runs and close the connections."""
+        await self._readers.aclose()
+        await self._writer.aclose()
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """See `relational.database.Database`."""
+
+        def run(reader: RelationalReader) -> T:
+            with reader.snapshot() as connection:
+                return query(connection)
+
+        return await self._readers.run(run)
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """See `relational.database.Database`."""
+
+        def run(writer: RelationalWriter) -> T:
+            with writer.transaction() as connection:
+                return change(connection)
+
+        return await self._writer.run(run)
 
 
 class RelationalReader:
@@ -75,22 +115,8 @@ def bind(driver: sqlite3.Connection) -> Connection:
     Return SQLAlchemy's view of a connection; transactions stay in the hands of whoever holds `driver`.
     """
     engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool)
+    refuse_nul(engine)
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-
-def is_wanted(column: ColumnElement[str]) -> ColumnElement[bool]:
-    """
-    Return a condition `column IN (…)` for any number of values, given to the statement by `wanted`.
-    """
-    values = func.json_each(bindparam("wanted", type_=Text)).table_valued("value")
-    return column.in_(select(values.c.value))
-
-
-def wanted(values: Sequence[str]) -> dict[str, str]:
-    """
-    Return the parameter of `is_wanted`.
-    """
-    return {"wanted": json_list(values)}
 
 
 @contextmanager

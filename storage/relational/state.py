@@ -1,74 +1,75 @@
 """
-Token states and read positions in `state.db`.
+Token states and read positions.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED
 from openim_ray.ports import TokenRecord
-from openim_ray.storage.sqlite.relational import RelationalReader, RelationalWriter
-from openim_ray.storage.sqlite.state_tables import POSITIONS, TOKENS
-from openim_ray.storage.sqlite.threads import Threads
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert
+from openim_ray.storage.relational.state_tables import POSITIONS, TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy import Connection
+    from sqlalchemy.sql.dml import Insert
 
     from openim_ray.domain.ids import ConversationID, UserID
+    from openim_ray.storage.relational.database import Database
 
-T = TypeVar("T")
-
-READER_THREADS = 2
 PRUNED_MAX = 500
 """So many expired tokens at most are forgotten at one save."""
 
-_IS_OWNER = and_(TOKENS.c.user_id == bindparam("user_id"), TOKENS.c.platform_id == bindparam("platform_id"))
+_IS_OWNER = and_(
+    TOKENS.c.user_id == bindparam("user_id", type_=TEXT),
+    TOKENS.c.platform_id == bindparam("platform_id", type_=INTEGER),
+)
 _TOKENS = select(*(TOKENS.c[name] for name in TokenRecord._fields)).where(_IS_OWNER).order_by(TOKENS.c.id)
-_TOKEN_STATE = select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest"), _IS_OWNER)
+_TOKEN_STATE = select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest", type_=TEXT), _IS_OWNER)
 _POSITIONS = select(POSITIONS.c.conversation_id, *(POSITIONS.c[name] for name in ReadPosition._fields)).where(
-    POSITIONS.c.user_id == bindparam("user_id")
+    POSITIONS.c.user_id == bindparam("user_id", type_=TEXT)
 )
 
-_NEW_TOKEN = insert(TOKENS)
-_SAVE_TOKEN = _NEW_TOKEN.on_conflict_do_update(
-    index_elements=["digest"],
-    set_={
-        "user_id": _NEW_TOKEN.excluded.user_id,
-        "platform_id": _NEW_TOKEN.excluded.platform_id,
-        "state": case((TOKENS.c.state == KICKED, KICKED), else_=_NEW_TOKEN.excluded.state),
-        "expires_at": _NEW_TOKEN.excluded.expires_at,
-    },
-)
-_EXPIRED = select(TOKENS.c.id).where(TOKENS.c.expires_at < bindparam("now")).limit(PRUNED_MAX)
+
+def _replace_token(new: Any) -> Insert:
+    columns = {name: new.excluded[name] for name in ("user_id", "platform_id", "expires_at")}
+    state = case((TOKENS.c.state == KICKED, KICKED), else_=new.excluded.state)
+    statement: Insert = new.on_conflict_do_update(index_elements=["digest"], set_={**columns, "state": state})
+    return statement
+
+
+def _replace_position(new: Any) -> Insert:
+    columns = {name: new.excluded[name] for name in ReadPosition._fields}
+    statement: Insert = new.on_conflict_do_update(index_elements=["user_id", "conversation_id"], set_=columns)
+    return statement
+
+
+_SAVE_TOKEN = Upsert(TOKENS, _replace_token)
+_SAVE_POSITION = Upsert(POSITIONS, _replace_position)
+_EXPIRED = select(TOKENS.c.id).where(TOKENS.c.expires_at < bindparam("now", type_=INTEGER)).limit(PRUNED_MAX)
 _FORGET = delete(TOKENS).where(TOKENS.c.id.in_(_EXPIRED))
 
-_NEW_POSITION = insert(POSITIONS)
-_SAVE_POSITION = _NEW_POSITION.on_conflict_do_update(
-    index_elements=["user_id", "conversation_id"],
-    set_={name: _NEW_POSITION.excluded[name] for name in ReadPosition._fields},
-)
 
-
-class SqliteStateReader:
+class RelationalStateReader:
     """
     Looks up tokens and read positions, from any process.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(RelationalReader, path))
+    def __init__(self, database: Database) -> None:
+        self._read = database.read
+        self._write = database.write
+        self._close = database.aclose
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._readers.aclose()
+        """Finish what runs and close the connections."""
+        await self._close()
 
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
@@ -87,32 +88,19 @@ class SqliteStateReader:
             lambda connection: {row[0]: ReadPosition(*row[1:]) for row in connection.execute(_POSITIONS, owner)}
         )
 
-    async def _read(self, query: Callable[[Connection], T]) -> T:
-        def run(reader: RelationalReader) -> T:
-            with reader.snapshot() as connection:
-                return query(connection)
 
-        return await self._readers.run(run)
-
-
-class SqliteStateStore(SqliteStateReader):
+class RelationalStateStore(RelationalStateReader):
     """
-    Writes tokens and read positions: one thread, one transaction a call, fsync before it returns.
+    Writes tokens and read positions: one transaction a call, durable when it returns.
 
     Args:
-        path: the file.
+        database: where they are.
         clock: Unix seconds; tokens that expired before are forgotten, `PRUNED_MAX` at a save.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        super().__init__(path)
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        super().__init__(database)
         self._clock = clock
-        self._writer = Threads(f"{path.stem}-writer", 1, partial(RelationalWriter, path))
-
-    async def aclose(self) -> None:
-        """Finish what runs and close the connections."""
-        await super().aclose()
-        await self._writer.aclose()
 
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.StateStore`."""
@@ -127,19 +115,12 @@ class SqliteStateStore(SqliteStateReader):
         if rows:
             await self._write(partial(_save_positions, rows))
 
-    async def _write(self, change: Callable[[Connection], None]) -> None:
-        def run(writer: RelationalWriter) -> None:
-            with writer.transaction() as connection:
-                change(connection)
-
-        await self._writer.run(run)
-
 
 def _save_tokens(records: Sequence[TokenRecord], now: int, connection: Connection) -> None:
     if records:
-        connection.execute(_SAVE_TOKEN, [record._asdict() for record in records])
+        connection.execute(_SAVE_TOKEN.on(connection), [record._asdict() for record in records])
     connection.execute(_FORGET, {"now": now})
 
 
 def _save_positions(rows: Sequence[Mapping[str, str | int]], connection: Connection) -> None:
-    connection.execute(_SAVE_POSITION, rows)
+    connection.execute(_SAVE_POSITION.on(connection), rows)

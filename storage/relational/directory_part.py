@@ -1,5 +1,5 @@
 """
-How the parts of the directory reach `directory.db`.
+How the parts of the directory reach the database.
 """
 
 from __future__ import annotations
@@ -7,52 +7,35 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.connection import INTEGER_MAX
-from openim_ray.storage.sqlite.relational import RelationalReader, RelationalWriter
-from openim_ray.storage.sqlite.threads import Threads
+from openim_ray.storage.relational import version_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sqlalchemy import Connection, Select
 
     from openim_ray.ports import Page, VersionDelta
+    from openim_ray.storage.relational.database import Database
     from openim_ray.storage.version_rules import ListKind
 
 T = TypeVar("T")
 
-READER_THREADS = 2
+INTEGER_MAX = (1 << 63) - 1
 
 
-class DirectoryFile:
+class DirectoryPart:
     """
-    Reads see one state of the file; writes are short transactions on one thread, fsync before they return.
+    Reads see one state of the database; writes are short transactions, durable when they return.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(RelationalReader, path))
-        self._writer = Threads(f"{path.stem}-writer", 1, partial(RelationalWriter, path))
+    def __init__(self, database: Database) -> None:
+        self._read = database.read
+        self._write = database.write
+        self._close = database.aclose
 
     async def aclose(self) -> None:
         """Finish what runs and close the connections."""
-        await self._readers.aclose()
-        await self._writer.aclose()
-
-    async def _read(self, query: Callable[[Connection], T]) -> T:
-        def run(reader: RelationalReader) -> T:
-            with reader.snapshot() as connection:
-                return query(connection)
-
-        return await self._readers.run(run)
-
-    async def _write(self, change: Callable[[Connection], T]) -> T:
-        def run(writer: RelationalWriter) -> T:
-            with writer.transaction() as connection:
-                return change(connection)
-
-        return await self._writer.run(run)
+        await self._close()
 
     async def _delta(self, kind: ListKind, owner: str, version_id: str, version: int) -> VersionDelta:
         query = partial(version_lists.delta, kind=kind, owner=owner, version_id=version_id, version=version)

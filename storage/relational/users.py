@@ -1,5 +1,5 @@
 """
-Accounts in `directory.db`.
+Accounts.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import User
 from openim_ray.storage.directory_rules import check_changes, is_profile_change
-from openim_ray.storage.sqlite import version_lists
-from openim_ray.storage.sqlite.directory_file import DirectoryFile, window_of
-from openim_ray.storage.sqlite.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
-from openim_ray.storage.sqlite.relational import is_wanted, wanted
+from openim_ray.storage.relational import version_lists
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
+from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
+from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
@@ -31,18 +31,21 @@ USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
 
 _USERS = select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id))
 
-# instr compares bytes; LIKE would fold the case of ASCII letters and know wildcards.
 _MATCHES = and_(
-    func.instr(USERS.c.user_id, bindparam("user_id_part", type_=Text)) > 0,
-    func.instr(USERS.c.nickname, bindparam("nickname_part", type_=Text)) > 0,
+    Contains(USERS.c.user_id, bindparam("user_id_part", type_=TEXT)),
+    Contains(USERS.c.nickname, bindparam("nickname_part", type_=TEXT)),
 )
 _MATCHES_COUNT = select(func.count()).select_from(USERS).where(_MATCHES)
 _MATCHES_PAGE = (
-    select(*USER_COLUMNS).where(_MATCHES).order_by(USERS.c.id).limit(bindparam("size")).offset(bindparam("skip"))
+    select(*USER_COLUMNS)
+    .where(_MATCHES)
+    .order_by(USERS.c.id)
+    .limit(bindparam("size", type_=INTEGER))
+    .offset(bindparam("skip", type_=INTEGER))
 )
 
 
-class SqliteUserStore(DirectoryFile):
+class RelationalUserStore(DirectoryPart):
     """
     `ports.UserStore`.
     """

@@ -1,0 +1,131 @@
+"""
+Where the databases speak differently. All of it stands here; everything else is the same SQL for both.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, Text, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+from openim_ray.storage.text_rules import is_storable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import ColumnElement, Connection, Dialect, Table
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.dml import Insert
+    from sqlalchemy.types import TypeEngine
+
+INTEGER = Integer().with_variant(BigInteger(), "postgresql")
+"""64 bits in both: SQLite's INTEGER has as many."""
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared, sorted and searched by its bytes in both, whatever the database's own collation is."""
+
+_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Upsert:
+    """
+    An INSERT with an ON CONFLICT clause, built once for each database.
+
+    Args:
+        table: where it inserts.
+        build: adds the rest to an insert that knows `on_conflict_…` and `excluded`.
+    """
+
+    def __init__(self, table: Table, build: Callable[[Any], Insert]) -> None:
+        self._by_dialect = {name: build(insert(table)) for name, insert in _INSERTS.items()}
+
+    def on(self, connection: Connection) -> Insert:
+        """Return the statement for a connection's database."""
+        return self._by_dialect[connection.dialect.name]
+
+
+class _TextList(TypeDecorator[list[str]]):
+    """
+    A list of texts as one value: an array, or JSON.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that the driver is given."""
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        """Return what the driver is given."""
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+class _Condition(FunctionElement[bool]):
+    """
+    What stands in a WHERE as it is; SQLAlchemy would compare it with 1 for SQLite, which keeps an index from being used.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: object = None) -> Self:
+        """Stand alone or beside AND; nothing here is negated."""
+        return self
+
+
+class _IsAnyOf(_Condition):
+    """
+    One column is among the values of one parameter.
+    """
+
+    inherit_cache = True
+
+
+class Contains(_Condition):
+    """
+    The bytes of one text contain those of another. LIKE would fold the case of letters in SQLite, and know wildcards.
+    """
+
+    inherit_cache = True
+
+
+def is_wanted(column: ColumnElement[str]) -> ColumnElement[bool]:
+    """
+    Return a condition `column IN (…)` for any number of values, given to the statement by `wanted`.
+    """
+    return _IsAnyOf(column, bindparam("wanted", type_=_TextList()))
+
+
+def wanted(values: Iterable[str]) -> dict[str, list[str]]:
+    """
+    Return the parameter of `is_wanted`. Texts that can't be stored are left out: nothing is found by them.
+    """
+    return {"wanted": [value for value in values if is_storable(value)]}
+
+
+@compiles(_IsAnyOf, "sqlite")
+def _is_any_of_json(element: _IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - names of columns and parameters
+
+
+@compiles(_IsAnyOf, "postgresql")
+def _is_any_of_array(element: _IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(Contains, "sqlite")
+def _instr(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)}) > 0"
+
+
+@compiles(Contains, "postgresql")
+def _strpos(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)}) > 0"
