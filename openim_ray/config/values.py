@@ -124,7 +124,10 @@ def _is_store_url(value: str, *schemes: str) -> bool:
 
 
 def _is_postgresql(value: str) -> bool:
-    return _is_store_url(value, "postgresql", "postgres") and len(urlsplit(value).path) > 1
+    if not _is_store_url(value, "postgresql", "postgres"):
+        return False
+    parts = urlsplit(value)
+    return len(parts.path) > 1 and not parts.fragment
 
 
 def _is_secret(value: Secret) -> bool:
