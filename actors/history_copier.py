@@ -15,11 +15,12 @@ from openim_ray.domain.message import intact
 from openim_ray.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
-    from openim_ray.ports import HistoryStore, MessageReader
+    from openim_ray.ports import MessageReader
+    from openim_ray.storage.open import OpenHistoryStore
 
 RETRY_SECONDS = 1.0
 FILL_ROWS = 500
@@ -39,6 +40,7 @@ class HistoryCopier:
     conversations are compared.
 
     Args:
+        opening: opens the history, once it is there.
         is_mine: tells which conversations this process writes; each has one writer.
     """
 
@@ -46,12 +48,12 @@ class HistoryCopier:
         self,
         lane: HistoryLane,
         messages: MessageReader,
-        history: HistoryStore,
+        opening: Callable[[], Awaitable[OpenHistoryStore]],
         is_mine: Callable[[ConversationID], bool],
     ) -> None:
         self._lane = lane
         self._messages = messages
-        self._history = history
+        self._opening = opening
         self._is_mine = is_mine
         self._woken = asyncio.Event()
         self._complained = False
@@ -71,7 +73,14 @@ class HistoryCopier:
         }
 
     async def run(self) -> None:
-        """Copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
+        """Open the history and copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
+        self._history = await self._opening()
+        try:
+            await self._copy()
+        finally:
+            await self._history.aclose()
+
+    async def _copy(self) -> None:
         while True:
             self._woken.clear()
             try:

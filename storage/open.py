@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from openim_ray.config.values import hide_password
 from openim_ray.ports import (
     DirectoryStore,
+    HistoryReader,
+    HistoryStore,
     MessageReader,
     MessageStore,
     PositionReader,
@@ -25,11 +27,11 @@ from openim_ray.ports import (
 )
 from openim_ray.storage.memory import (
     MemoryDirectoryStore,
+    MemoryHistoryStore,
     MemoryMessageStore,
     MemoryStateStore,
     MemoryTables,
 )
-from openim_ray.storage.migrations import DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +48,7 @@ MONGODB = ("mongodb", "mongodb+srv")
 POSTGRESQL = ("postgresql://", "postgres://")
 """How the URL of a PostgreSQL database begins."""
 
-SERVED = ("state", "directory")
+SERVED = ("state", "directory", "history")
 """What PostgreSQL can keep."""
 
 IN_MEMORY = "memory:"
@@ -61,22 +63,29 @@ class Places(NamedTuple):
     data_dir: Path
     messages: str = ""
     directory: str = ""
+    history: str = ""
 
     @classmethod
     def of(cls, config: Config) -> Places:
         """Return the places that the configuration names."""
         storage = config.storage
-        return cls(Path(config.server.data_dir), storage.messages_url, storage.directory_url)
+        return cls(Path(config.server.data_dir), storage.messages_url, storage.directory_url, storage.history_url)
 
     @classmethod
     def in_memory(cls, data_dir: Path) -> Places:
         """Return places of a server that forgets."""
-        return cls(data_dir, IN_MEMORY, IN_MEMORY)
+        return cls(data_dir, IN_MEMORY, IN_MEMORY, IN_MEMORY)
 
     @property
     def databases(self) -> dict[str, str]:
-        """The URL of each database (`storage.migrations.DATABASES`)."""
-        return {"messages": self.messages, "state": self.directory, "directory": self.directory}
+        """The URL of each database (`storage.migrations.DATABASES`) that there is."""
+        databases = {"messages": self.messages, "state": self.directory, "directory": self.directory}
+        return {**databases, "history": self.history} if self.has_history else databases
+
+    @property
+    def has_history(self) -> bool:
+        """Whether messages are copied to a history; SQLite's store of messages, which deletes none, is its own."""
+        return not (self.messages in EMBEDDED and self.history in EMBEDDED)
 
 
 class Closing(Protocol):
@@ -106,6 +115,23 @@ class OpenMessageStore(MessageStore, Closing, Protocol):
     """
 
 
+class OpenHistoryReader(HistoryReader, Closing, Protocol):
+    """
+    A reader of the history.
+    """
+
+    @property
+    def damaged_rows(self) -> int:
+        """How many different damaged rows it has met."""
+        ...
+
+
+class OpenHistoryStore(HistoryStore, OpenHistoryReader, Protocol):
+    """
+    A writer of the history.
+    """
+
+
 class OpenStateReader(TokenReader, PositionReader, Closing, Protocol):
     """
     A reader of token states and read positions.
@@ -128,17 +154,17 @@ async def prepare(places: Places) -> None:
     """
     Make or migrate every database, before anybody opens one.
     """
-    files = [database for database in DATABASES if places.databases[database] in EMBEDDED]
+    files = [database for database, url in places.databases.items() if url in EMBEDDED]
     if files:
         from openim_ray.storage.sqlite.migrate import migrate_apart
 
         await asyncio.to_thread(migrate_apart, places.data_dir, files)
-    served = [database for database in SERVED if places.databases[database].startswith(POSTGRESQL)]
-    if served:
+    for url in {url for url in places.databases.values() if url.startswith(POSTGRESQL)}:
         from openim_ray.storage.postgres import migrate
 
-        await asyncio.to_thread(migrate.migrate_apart, places.directory, served)
-    for database in DATABASES:
+        served = [database for database in SERVED if places.databases.get(database) == url]
+        await asyncio.to_thread(migrate.migrate_apart, url, served)
+    for database in places.databases:
         await _ensure(places, database)
 
 
@@ -172,6 +198,34 @@ async def open_message_reader(places: Places) -> OpenMessageReader:
     from openim_ray.storage.sqlite.messages import SqliteMessageReader
 
     return SqliteMessageReader(places.data_dir / "messages.db")
+
+
+async def open_history_store(places: Places) -> OpenHistoryStore:
+    """
+    Open the history for writing; there must be one (`Places.has_history`).
+    """
+    if places.history == IN_MEMORY:
+        return MemoryHistoryStore(_memory(places).history)
+    await _ensure(places, "history")
+    from openim_ray.storage.relational.history import RelationalHistoryStore
+
+    if not places.history.startswith(POSTGRESQL):
+        return RelationalHistoryStore(_database(places, "history"))
+    from openim_ray.storage.postgres.bulk import copy_history_rows
+
+    return RelationalHistoryStore(_database(places, "history"), copy_history_rows)
+
+
+async def open_history_reader(places: Places) -> OpenHistoryReader:
+    """
+    Open the history for reading; there must be one.
+    """
+    if places.history == IN_MEMORY:
+        return MemoryHistoryStore(_memory(places).history)
+    await _ensure(places, "history")
+    from openim_ray.storage.relational.history import RelationalHistoryReader
+
+    return RelationalHistoryReader(_database(places, "history"))
 
 
 async def open_state_store(
@@ -225,11 +279,12 @@ def _is_mongodb(url: str) -> bool:
 
 
 def _database(places: Places, database: str) -> Database:
-    if places.directory.startswith(POSTGRESQL):
+    url = places.databases[database]
+    if url.startswith(POSTGRESQL):
         from openim_ray.storage.postgres.connection import Address
         from openim_ray.storage.postgres.database import PostgresDatabase
 
-        return PostgresDatabase(Address(places.directory), database)
+        return PostgresDatabase(Address(url), database)
     from openim_ray.storage.sqlite.database import SqliteDatabase
 
     return SqliteDatabase(places.data_dir / f"{database}.db")

@@ -256,7 +256,13 @@ class StorageSection(Section, frozen=True):
     """Databases. Empty means SQLite in data_dir."""
 
     messages_url: Annotated[str, static("Where recent messages are kept.", values.MESSAGES_STORE)] = ""
-    history_url: Annotated[str, static("Where every message is kept for ever.", values.HISTORY_STORE)] = ""
+    history_url: Annotated[
+        str,
+        static(
+            "Where every message is kept for ever. Empty: a SQLite file, which is that of the messages if those are embedded, too.",
+            values.HISTORY_STORE,
+        ),
+    ] = ""
     directory_url: Annotated[
         str,
         static("Where users, relations, groups, conversations, tokens and read positions are.", values.DIRECTORY_STORE),

@@ -153,11 +153,11 @@ MESSAGES_STORE = Rule(
     "empty or sqlite, the embedded database, or a URL such as mongodb://user:password@host:27017/openim",
     lambda value: value in EMBEDDED_STORE or _is_store_url(value, "mongodb", "mongodb+srv"),
 )
-HISTORY_STORE = TOKENS_STORE = Rule(
+TOKENS_STORE = Rule(
     "empty or sqlite, the embedded database; database servers are not implemented yet",
     lambda value: value in EMBEDDED_STORE,
 )
-DIRECTORY_STORE = Rule(
+HISTORY_STORE = DIRECTORY_STORE = Rule(
     "empty or sqlite, the embedded database, or a URL such as postgresql://user@host/database",
     lambda value: value in EMBEDDED_STORE or _is_postgresql(value),
 )

@@ -8,12 +8,15 @@ face, so a simulation crashes a process by dropping the face and keeps the table
 from __future__ import annotations
 
 from openim_ray.storage.memory.directory import DirectoryTables, MemoryDirectoryStore
+from openim_ray.storage.memory.history import HistoryTables, MemoryHistoryStore
 from openim_ray.storage.memory.messages import MemoryMessageStore, MessageTables
 from openim_ray.storage.memory.state import MemoryStateStore, StateTables
 
 __all__ = [
     "DirectoryTables",
+    "HistoryTables",
     "MemoryDirectoryStore",
+    "MemoryHistoryStore",
     "MemoryMessageStore",
     "MemoryStateStore",
     "MemoryTables",
@@ -31,3 +34,4 @@ class MemoryTables:
         self.messages = MessageTables()
         self.state = StateTables()
         self.directory = DirectoryTables()
+        self.history = HistoryTables()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DATABASES = ("messages", "state", "directory")
+DATABASES = ("messages", "state", "directory", "history")
 """Each has a folder of revisions here, and in SQLite a file of its name."""
 
 MIGRATE_SECONDS = 60.0

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.storage.open import (
+    IN_MEMORY,
     Places,
     open_directory_store,
+    open_history_reader,
+    open_history_store,
     open_message_reader,
     open_message_store,
     open_state_reader,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
     from openim_ray.storage.open import (
         OpenDirectoryStore,
+        OpenHistoryReader,
+        OpenHistoryStore,
         OpenMessageReader,
         OpenMessageStore,
         OpenStateReader,
@@ -45,7 +50,8 @@ NOW = 1_764_000_000.0
 def fresh_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrate once; tests copy the empty files."""
     folder = tmp_path_factory.mktemp("fresh")
-    asyncio.run(prepare(Places(folder)))
+    for places in (Places(folder), Places(folder, IN_MEMORY)):  # the second has a history
+        asyncio.run(prepare(places))
     return folder
 
 
@@ -72,7 +78,7 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
 def fresh_database(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Migrate once; tests copy the empty database."""
     url = databases.make()
-    asyncio.run(prepare(Places(tmp_path_factory.mktemp("places"), directory=url)))
+    asyncio.run(prepare(Places(tmp_path_factory.mktemp("places"), directory=url, history=url)))
     return url
 
 
@@ -165,6 +171,31 @@ async def store(message_places: Places) -> AsyncIterator[OpenMessageStore]:
 async def reader(store: OpenMessageStore, message_places: Places) -> AsyncIterator[OpenMessageReader]:
     """Open a reader beside the message store."""
     opened = await open_message_reader(message_places)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def history_places(request: pytest.FixtureRequest, data_dir: Path) -> Places:
+    """Tell where the history of a test is; messages are elsewhere, so that there is one."""
+    if request.param == "memory":
+        return Places.in_memory(data_dir)
+    places = Places(data_dir, messages=IN_MEMORY)
+    return places if request.param == "sqlite" else places._replace(history=request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def history(history_places: Places) -> AsyncIterator[OpenHistoryStore]:
+    """Open a history."""
+    opened = await open_history_store(history_places)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def history_reader(history: OpenHistoryStore, history_places: Places) -> AsyncIterator[OpenHistoryReader]:
+    """Open a reader beside the history."""
+    opened = await open_history_reader(history_places)
     yield opened
     await opened.aclose()
 

@@ -18,14 +18,19 @@ from alembic.migration import MigrationContext
 from openim_ray.domain.errors import SchemaTooNew, Unavailable
 from openim_ray.storage.migrations import DATABASES, revisions
 from openim_ray.storage.open import (
+    IN_MEMORY,
     Places,
     open_directory_store,
+    open_history_reader,
+    open_history_store,
     open_message_reader,
     open_message_store,
     open_state_reader,
+    open_state_store,
     prepare,
 )
 from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.relational.history_tables import METADATA as HISTORY
 from openim_ray.storage.relational.state_tables import METADATA as STATE
 from openim_ray.storage.sqlite.database import bind
 from openim_ray.storage.sqlite.migrate import ensure_schema
@@ -66,8 +71,10 @@ async def test_prepare_makes_every_file(tmp_path: Path) -> None:
     """A missing folder and its files are made, readable by their owner only, at the newest revision; again is harmless."""
     folder = tmp_path / "new" / "data"
 
-    await prepare(Places(folder))
-    await prepare(Places(folder))
+    for places in (Places(folder), Places(folder), Places(folder, IN_MEMORY)):
+        await prepare(places)
+        # Messages in SQLite are their own history.
+        assert (folder / "history.db").exists() == places.has_history
 
     for database in DATABASES:
         path = folder / f"{database}.db"
@@ -75,7 +82,7 @@ async def test_prepare_makes_every_file(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(("database", "metadata"), [("state", STATE), ("directory", DIRECTORY)])
+@pytest.mark.parametrize(("database", "metadata"), [("state", STATE), ("directory", DIRECTORY), ("history", HISTORY)])
 def test_migrated_tables_are_those_of_the_code(tmp_path: Path, database: str, metadata: MetaData) -> None:
     """All revisions together make exactly the tables, columns, types, defaults, indexes and keys that the code names."""
     path = tmp_path / "file.db"
@@ -123,6 +130,11 @@ async def test_without_a_process_of_its_own_files_are_made_here(
     assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
 
 
+def places_with(data_dir: Path, database: str) -> Places:
+    """Return places among which a database is a file."""
+    return Places(data_dir, IN_MEMORY) if database == "history" else Places(data_dir)
+
+
 @pytest.mark.parametrize("database", DATABASES)
 async def test_a_newer_file_is_refused(data_dir: Path, database: str) -> None:
     """A file of a newer server is left untouched, and the error says which file, what it has and what is known."""
@@ -131,7 +143,7 @@ async def test_a_newer_file_is_refused(data_dir: Path, database: str) -> None:
     before = path.read_bytes()
 
     with pytest.raises(SchemaTooNew, match=rf"{database}\.db has schema 0999, .* up to 0001"):
-        await prepare(Places(data_dir))
+        await prepare(places_with(data_dir, database))
 
     assert path.read_bytes() == before
 
@@ -141,9 +153,17 @@ async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
     for database in DATABASES:
         set_revision(data_dir / f"{database}.db", "0999")
 
-    for door in (open_message_store, open_message_reader, open_state_reader, open_directory_store):
-        with pytest.raises(SchemaTooNew):
-            await door(Places(data_dir))
+    doors = {
+        "messages": (open_message_store, open_message_reader),
+        "state": (open_state_store, open_state_reader),
+        "directory": (open_directory_store,),
+        "history": (open_history_store, open_history_reader),
+    }
+    assert doors.keys() == set(DATABASES)
+    for database, opening in doors.items():
+        for door in opening:
+            with pytest.raises(SchemaTooNew):
+                await door(places_with(data_dir, database))
 
 
 async def test_a_reader_may_come_first(tmp_path: Path) -> None:

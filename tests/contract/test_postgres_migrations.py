@@ -21,6 +21,7 @@ from openim_ray.storage.open import (
     SERVED,
     Places,
     open_directory_store,
+    open_history_reader,
     open_state_reader,
     open_state_store,
     prepare,
@@ -28,6 +29,7 @@ from openim_ray.storage.open import (
 from openim_ray.storage.postgres import migrate
 from openim_ray.storage.postgres.migrate import version_table
 from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
+from openim_ray.storage.relational.history_tables import METADATA as HISTORY
 from openim_ray.storage.relational.state_tables import METADATA as STATE
 from tests.contract.test_migrations import WITHOUT_ALEMBIC
 
@@ -83,7 +85,7 @@ def files(folder: Path) -> list[str]:
 
 async def test_prepare_makes_both(tmp_path: Path, empty_url: str) -> None:
     """State and directory are made in one database, at the newest revision, each with its own count; again is harmless."""
-    places = Places(tmp_path, directory=empty_url)
+    places = Places(tmp_path, directory=empty_url, history=empty_url)
 
     await prepare(places)
     await prepare(places)
@@ -100,7 +102,7 @@ async def test_the_other_form_of_the_url(tmp_path: Path, empty_url: str) -> None
     await store.aclose()
 
 
-@pytest.mark.parametrize(("database", "metadata"), [("state", STATE), ("directory", DIRECTORY)])
+@pytest.mark.parametrize(("database", "metadata"), [("state", STATE), ("directory", DIRECTORY), ("history", HISTORY)])
 def test_migrated_tables_are_those_of_the_code(postgres_url: str, database: str, metadata: MetaData) -> None:
     """All revisions together make exactly the tables, columns, types, defaults, indexes and keys that the code names."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(postgres_url))
@@ -157,11 +159,10 @@ async def test_a_newer_database_is_refused(tmp_path: Path, postgres_url: str, da
         rf"^postgresql at 127\.0\.0\.1:\d+/\w+ \({database}\) has schema 0999, .* up to 0001: run a newer server$"
     )
     with pytest.raises(SchemaTooNew, match=expected):
-        await prepare(Places(tmp_path, directory=postgres_url))
+        await prepare(Places(tmp_path, directory=postgres_url, history=postgres_url))
+    doors = {"state": open_state_reader, "directory": open_directory_store, "history": open_history_reader}
     with pytest.raises(SchemaTooNew, match=expected):
-        await (open_directory_store if database == "directory" else open_state_reader)(
-            Places(tmp_path, directory=postgres_url)
-        )
+        await doors[database](Places(tmp_path, directory=postgres_url, history=postgres_url))
 
     assert revision(postgres_url, database) == "0999"
 

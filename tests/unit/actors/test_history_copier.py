@@ -17,7 +17,7 @@ from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
@@ -50,6 +50,15 @@ class History(MemoryHistoryStore):
             await self.copied.wait_for(lambda: self.tables.confirmed([conversation_id]).get(conversation_id, 0) >= seq)
 
 
+def opening(history: History) -> Callable[[], Awaitable[History]]:
+    """Return what opens it."""
+
+    async def open_history() -> History:
+        return history
+
+    return open_history
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, and fill in small steps."""
@@ -73,7 +82,7 @@ async def history() -> History:
 @pytest.fixture
 async def copier(messages: MemoryMessageStore, history: History) -> AsyncIterator[HistoryCopier]:
     """A copier for all conversations; the test lets it run by `begin`."""
-    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, history, lambda _: True)
+    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, opening(history), lambda _: True)
     yield copier
     for task in [one for one in asyncio.all_tasks() if one.get_name() == "copier"]:
         task.cancel()
@@ -148,7 +157,10 @@ async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMes
     """Each has one writer."""
     await store(messages, [message(1), message(1, "n1", conversation=STREAM)])
     copier = HistoryCopier(
-        HistoryLane(rows_max=3, bytes_max=10_000), messages, history, lambda conversation_id: conversation_id == STREAM
+        HistoryLane(rows_max=3, bytes_max=10_000),
+        messages,
+        opening(history),
+        lambda conversation_id: conversation_id == STREAM,
     )
     task = asyncio.get_running_loop().create_task(copier.run())
     await history.until(STREAM, 1)
