@@ -37,7 +37,8 @@ from openim_ray.gateway.process import GatewayProcess
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
 from openim_ray.services import build_services
-from openim_ray.storage.open import Places, open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from openim_ray.actors.readiness import Checks
     from openim_ray.core import items
     from openim_ray.core.placement import Placement
-    from openim_ray.storage.open import OpenMessageReader
+    from openim_ray.storage.stores import OpenMessageReader
 
 log = structlog.get_logger(__name__)
 

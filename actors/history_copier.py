@@ -15,12 +15,11 @@ from openim_ray.domain.message import intact
 from openim_ray.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
-    from openim_ray.ports import MessageReader
-    from openim_ray.storage.open import OpenHistoryStore
+    from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
 FILL_ROWS = 500
@@ -40,20 +39,12 @@ class HistoryCopier:
     conversations are compared.
 
     Args:
-        opening: opens the history, once it is there.
         is_mine: tells which conversations this process writes; each has one writer.
     """
 
-    def __init__(
-        self,
-        lane: HistoryLane,
-        messages: MessageReader,
-        opening: Callable[[], Awaitable[OpenHistoryStore]],
-        is_mine: Callable[[ConversationID], bool],
-    ) -> None:
+    def __init__(self, lane: HistoryLane, messages: MessageReader, is_mine: Callable[[ConversationID], bool]) -> None:
         self._lane = lane
         self._messages = messages
-        self._opening = opening
         self._is_mine = is_mine
         self._woken = asyncio.Event()
         self._complained = False
@@ -72,22 +63,15 @@ class HistoryCopier:
             "history_conversations_behind": self._lane.conversations_behind,
         }
 
-    async def run(self) -> None:
-        """Open the history and copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
-        self._history = await self._opening()
-        try:
-            await self._copy()
-        finally:
-            await self._history.aclose()
-
-    async def _copy(self) -> None:
+    async def run(self, history: HistoryStore) -> None:
+        """Copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
         while True:
             self._woken.clear()
             try:
                 if self._lane.must_compare:
-                    await self._compare()
+                    await self._compare(history)
                 while (job := self._lane.take()) is not None:
-                    self._lane.done(await self._do(job))
+                    self._lane.done(await self._do(history, job))
                     self._works()
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the copying
                 self._lane.failed()
@@ -109,33 +93,33 @@ class HistoryCopier:
             log.info("history catches up", **self.health())
         self._complained = False
 
-    async def _do(self, job: CopyJob | FillJob) -> Mapping[ConversationID, int]:
-        spans = spans_of(job.rows) if isinstance(job, CopyJob) else [await self._missing(job)]
-        confirmed = await self._history.copy(spans)
+    async def _do(self, history: HistoryStore, job: CopyJob | FillJob) -> Mapping[ConversationID, int]:
+        spans = spans_of(job.rows) if isinstance(job, CopyJob) else [await self._missing(history, job)]
+        confirmed = await history.copy(spans)
         self.rows_copied += sum(len(span.rows) for span in spans)
         return confirmed
 
-    async def _missing(self, job: FillJob) -> Span:
+    async def _missing(self, history: HistoryStore, job: FillJob) -> Span:
         """Read the lowest seqs that the history of a conversation lacks; a damaged row is none."""
         conversation_id = job.conversation_id
-        confirmed = (await self._history.confirmed([conversation_id])).get(conversation_id, 0)
+        confirmed = (await history.confirmed([conversation_id])).get(conversation_id, 0)
         first, last = confirmed + 1, min(confirmed + FILL_ROWS, job.through)
         rows = intact(await self._messages.read_range(conversation_id, first, last, FILL_ROWS))
         return Span(conversation_id, first, max(first, last), tuple(rows))
 
-    async def _compare(self) -> None:
+    async def _compare(self, history: HistoryStore) -> None:
         self._lane.compare_begins()
         try:
             after = ""
             while heads := await self._messages.page_heads(after, PAGE_HEADS):
-                await self._compare_with({one: seq for one, seq in heads if self._is_mine(one)})
+                await self._compare_with(history, {one: seq for one, seq in heads if self._is_mine(one)})
                 after, _ = heads[-1]
         except BaseException:
             self._lane.compare_failed()
             raise
 
-    async def _compare_with(self, heads: Mapping[ConversationID, int]) -> None:
-        confirmed = await self._history.confirmed(list(heads))
+    async def _compare_with(self, history: HistoryStore, heads: Mapping[ConversationID, int]) -> None:
+        confirmed = await history.confirmed(list(heads))
         for conversation_id, seq in heads.items():
             if confirmed.get(conversation_id, 0) < seq:
                 self._lane.behind(conversation_id, seq)

@@ -34,7 +34,8 @@ from openim_ray.domain.conversation import (
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import UserID
-from openim_ray.storage.open import Places, open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
+from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from openim_ray.core.items import AnyItem
     from openim_ray.ports import DirectoryStore, StateReader
-    from openim_ray.storage.open import OpenMessageReader
+    from openim_ray.storage.stores import OpenMessageReader
 
 log = structlog.get_logger(__name__)
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from openim_ray.actors.history_copier import HistoryCopier
+from openim_ray.actors.history import HistoryKeeper
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
 from openim_ray.actors.settings import link_settings, load_actor_config, persistence_names
 from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.core import items
-from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.core.persistence.writer import LogJob, StateJob, Writer
 from openim_ray.domain.conversation import home_key
 from openim_ray.domain.errors import OpenIMError, Unavailable
@@ -24,15 +23,9 @@ from openim_ray.domain.ids import ConversationID, UserID, partition_of
 from openim_ray.domain.message import Outcome, WriteResult
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import TokenRecord
-from openim_ray.storage.open import (
-    OpenHistoryStore,
-    OpenMessageStore,
-    OpenStateStore,
-    Places,
-    open_history_store,
-    open_message_store,
-    open_state_store,
-)
+from openim_ray.storage.open import open_message_store, open_state_store
+from openim_ray.storage.places import Places
+from openim_ray.storage.stores import OpenMessageStore, OpenStateStore
 from openim_ray.telemetry import errors_logged
 
 if TYPE_CHECKING:
@@ -62,8 +55,8 @@ class PersistenceActor:
         self._state: OpenStateStore | None = None
         self._rows_written = 0
         self._commits = 0
-        self._copier: HistoryCopier | None = None
-        self._copying: asyncio.Task[None] | None = None
+        self._history: HistoryKeeper | None = None
+        self._history_kept: asyncio.Task[None] | None = None
         self._committing: set[asyncio.Task[None]] = set()
         self._started = begin(self._start())
 
@@ -72,19 +65,10 @@ class PersistenceActor:
         stores = StoreWaits()
         self._messages = await stores.open("message store", places.messages, lambda: open_message_store(places))
         if places.has_history:
-            self._copier = self._copier_to(places, self._messages)
-            self._copying = begin(self._copier.run())
+            self._history = HistoryKeeper(self._config, self._messages, self._is_mine)
+            self._history_kept = begin(self._history.run())
         self._state = await stores.open("state store", places.directory, lambda: open_state_store(places))
         await tick_forever(TICK_SECONDS, self._links.tick)
-
-    def _copier_to(self, places: Places, messages: OpenMessageStore) -> HistoryCopier:
-        settings = self._config.persistence
-        lane = HistoryLane(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
-
-        async def opening() -> OpenHistoryStore:
-            return await StoreWaits().open("history", places.history, lambda: open_history_store(places))
-
-        return HistoryCopier(lane, messages, opening, self._is_mine)
 
     def _is_mine(self, conversation_id: ConversationID) -> bool:
         names = persistence_names(self._config)
@@ -116,7 +100,7 @@ class PersistenceActor:
             "commits": self._commits,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
-            **(self._copier.health() if self._copier else {}),
+            **(self._history.health() if self._history else {}),
         }
 
     async def drain(self) -> None:
@@ -124,9 +108,9 @@ class PersistenceActor:
         while self._committing:
             await asyncio.wait(self._committing)
         self._started.cancel()
-        if self._copying is not None:
-            self._copying.cancel()  # what it has not copied is found at the next start
-            await asyncio.wait([self._copying])
+        if self._history_kept is not None:
+            self._history_kept.cancel()  # what it has not copied is found at the next start
+            await asyncio.wait([self._history_kept])
         if self._messages is not None:
             await self._messages.aclose()
         if self._state is not None:
@@ -177,9 +161,9 @@ class PersistenceActor:
             return None
         self._rows_written += sum(len(job.write.rows) for job in jobs)
         self._commits += 1
-        if self._copier is not None:
+        if self._history is not None:
             stored = zip(jobs, results, strict=True)
-            self._copier.stored(
+            self._history.stored(
                 [row for job, result in stored if result.outcome is Outcome.STORED for row in job.write.rows]
             )
         return list(results)

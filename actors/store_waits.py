@@ -11,7 +11,7 @@ import structlog
 
 from openim_ray.config.values import hide_password
 from openim_ray.domain.errors import Unavailable
-from openim_ray.storage.open import EMBEDDED
+from openim_ray.storage.places import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -105,6 +105,29 @@ class MessageStore(MessageReader, Protocol):
         ...
 
 
+class RetentionStore(MessageStore, Protocol):
+    """
+    A message store whose old rows can be deleted; held by persistence actors.
+    """
+
+    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        """
+        Return streams whose oldest rows were stored before a time (Unix milliseconds, the store's clock), each with the highest such seq.
+
+        Only the `limit` oldest rows are looked at: what is done with them makes room for the next.
+        """
+        ...
+
+    async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
+        """
+        Delete the rows up to a seq, which the history must hold, and return how many; some may be left for the next time.
+
+        The floor is raised before, durably: whoever finds no row there knows that it is to be looked for in the history. Heads, newest
+        seqs of senders and marks stay.
+        """
+        ...
+
+
 class HistoryReader(Protocol):
     """
     Reads what the history holds, with a message store behind nobody waits for it; any process may hold one.

@@ -22,8 +22,8 @@ import msgspec
 
 from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
-from openim_ray.storage.open import Places
 from openim_ray.storage.open import prepare as prepare_stores
+from openim_ray.storage.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,19 +12,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from openim_ray.config.values import hide_password
-from openim_ray.ports import (
-    DirectoryStore,
-    HistoryReader,
-    HistoryStore,
-    MessageReader,
-    MessageStore,
-    PositionReader,
-    StateStore,
-    TokenReader,
-)
 from openim_ray.storage.memory import (
     MemoryDirectoryStore,
     MemoryHistoryStore,
@@ -32,122 +22,22 @@ from openim_ray.storage.memory import (
     MemoryStateStore,
     MemoryTables,
 )
+from openim_ray.storage.places import EMBEDDED, IN_MEMORY, POSTGRESQL, SERVED, Places, is_mongodb
+from openim_ray.storage.tiered import TieredMessageReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from openim_ray.config import Config
     from openim_ray.storage.relational.database import Database
-
-EMBEDDED = ("", "sqlite")
-"""What stands for a SQLite file in the data directory."""
-
-MONGODB = ("mongodb", "mongodb+srv")
-"""Schemes of a URL that names a MongoDB."""
-
-POSTGRESQL = ("postgresql://", "postgres://")
-"""How the URL of a PostgreSQL database begins."""
-
-SERVED = ("state", "directory", "history")
-"""What PostgreSQL can keep."""
-
-IN_MEMORY = "memory:"
-"""A place for tests: stores and readers of one process that name the same data directory share their tables, and nothing survives it."""
-
-
-class Places(NamedTuple):
-    """
-    Where each store is: a URL, or empty for a SQLite file in the data directory.
-    """
-
-    data_dir: Path
-    messages: str = ""
-    directory: str = ""
-    history: str = ""
-
-    @classmethod
-    def of(cls, config: Config) -> Places:
-        """Return the places that the configuration names."""
-        storage = config.storage
-        return cls(Path(config.server.data_dir), storage.messages_url, storage.directory_url, storage.history_url)
-
-    @classmethod
-    def in_memory(cls, data_dir: Path) -> Places:
-        """Return places of a server that forgets."""
-        return cls(data_dir, IN_MEMORY, IN_MEMORY, IN_MEMORY)
-
-    @property
-    def databases(self) -> dict[str, str]:
-        """The URL of each database (`storage.migrations.DATABASES`) that there is."""
-        databases = {"messages": self.messages, "state": self.directory, "directory": self.directory}
-        return {**databases, "history": self.history} if self.has_history else databases
-
-    @property
-    def has_history(self) -> bool:
-        """Whether messages are copied to a history; SQLite's store of messages, which deletes none, is its own."""
-        return not (self.messages in EMBEDDED and self.history in EMBEDDED)
-
-
-class Closing(Protocol):
-    """
-    What every opened store has besides its port.
-    """
-
-    async def aclose(self) -> None:
-        """Finish what runs, then give connections and threads back."""
-        ...
-
-
-class OpenMessageReader(MessageReader, Closing, Protocol):
-    """
-    A reader of conversation logs.
-    """
-
-    @property
-    def damaged_rows(self) -> int:
-        """How many different damaged rows it has met."""
-        ...
-
-
-class OpenMessageStore(MessageStore, Closing, Protocol):
-    """
-    A writer of conversation logs.
-    """
-
-
-class OpenHistoryReader(HistoryReader, Closing, Protocol):
-    """
-    A reader of the history.
-    """
-
-    @property
-    def damaged_rows(self) -> int:
-        """How many different damaged rows it has met."""
-        ...
-
-
-class OpenHistoryStore(HistoryStore, OpenHistoryReader, Protocol):
-    """
-    A writer of the history.
-    """
-
-
-class OpenStateReader(TokenReader, PositionReader, Closing, Protocol):
-    """
-    A reader of token states and read positions.
-    """
-
-
-class OpenStateStore(StateStore, Closing, Protocol):
-    """
-    A writer of token states and read positions.
-    """
-
-
-class OpenDirectoryStore(DirectoryStore, Closing, Protocol):
-    """
-    Everything about people.
-    """
+    from openim_ray.storage.stores import (
+        OpenDirectoryStore,
+        OpenHistoryReader,
+        OpenHistoryStore,
+        OpenMessageReader,
+        OpenMessageStore,
+        OpenStateReader,
+        OpenStateStore,
+    )
 
 
 async def prepare(places: Places) -> None:
@@ -168,30 +58,38 @@ async def prepare(places: Places) -> None:
         await _ensure(places, database)
 
 
-async def open_message_store(places: Places) -> OpenMessageStore:
+async def open_message_store(
+    places: Places,
+    clock: Callable[[], float] = time.time,  # noqa: TID251 - the clock of those who don't bring one
+) -> OpenMessageStore:
     """
-    Open the conversation logs for writing.
+    Open the conversation logs for writing; `clock` (Unix seconds) says when a message was stored.
     """
     if places.messages == IN_MEMORY:
         return MemoryMessageStore(_memory(places).messages)
     await _ensure(places, "messages")
-    if _is_mongodb(places.messages):
+    if is_mongodb(places.messages):
         from openim_ray.storage.mongo.messages import MongoMessageStore
 
         return MongoMessageStore(places.messages)
     from openim_ray.storage.sqlite.messages import SqliteMessageStore
 
-    return SqliteMessageStore(places.data_dir / "messages.db")
+    return SqliteMessageStore(places.data_dir / "messages.db", clock)
 
 
 async def open_message_reader(places: Places) -> OpenMessageReader:
     """
-    Open the conversation logs for reading.
+    Open the conversation logs for reading, with the history behind them if there is one.
     """
+    messages = await _open_recent(places)
+    return TieredMessageReader(messages, partial(open_history_reader, places)) if places.has_history else messages
+
+
+async def _open_recent(places: Places) -> OpenMessageReader:
     if places.messages == IN_MEMORY:
         return MemoryMessageStore(_memory(places).messages)
     await _ensure(places, "messages")
-    if _is_mongodb(places.messages):
+    if is_mongodb(places.messages):
         from openim_ray.storage.mongo.messages import MongoMessageReader
 
         return MongoMessageReader(places.messages)
@@ -274,10 +172,6 @@ def _memory(places: Places) -> MemoryTables:
     return _tables.setdefault(places.data_dir.absolute(), MemoryTables())
 
 
-def _is_mongodb(url: str) -> bool:
-    return url.partition("://")[0] in MONGODB
-
-
 def _database(places: Places, database: str) -> Database:
     url = places.databases[database]
     if url.startswith(POSTGRESQL):
@@ -294,7 +188,7 @@ async def _ensure(places: Places, database: str) -> None:
     url = places.databases[database]
     if url == IN_MEMORY:
         return
-    if database == "messages" and _is_mongodb(url):
+    if database == "messages" and is_mongodb(url):
         from openim_ray.storage.mongo.schema import ensure_schema as ensure_collections
 
         await ensure_collections(url)

@@ -91,6 +91,9 @@ class StreamHead(NamedTuple):
     participants: tuple[str, ...] = ()
     """The two users of a single chat (and of its stream), as its log has them; empty where there is no such rule."""
 
+    floor: ConversationSeq = ConversationSeq(1)
+    """The first seq whose row the message store still has to have; those below may be in the history only."""
+
     def belongs_to(self, user_id: str) -> bool:
         """Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair."""
         return not self.participants or user_id in self.participants

@@ -20,30 +20,46 @@ from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.log_rules import check_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import DamagedRow
 
 
 class _Stream:
-    __slots__ = ("by_key", "max_time", "rows", "sent")
+    __slots__ = ("by_key", "floor", "max_time", "rows", "sent", "stored_at")
 
     def __init__(self) -> None:
+        self.floor = 1
         self.rows: list[StoredMessage] = []
-        """The row of seq n stands at n - 1."""
+        """The row of seq n stands at n - floor."""
+        self.stored_at: list[int] = []
+        """When each of them was stored, in Unix milliseconds."""
         self.by_key: dict[tuple[str, str], StoredMessage] = {}
         self.sent: dict[str, int] = {}
         self.max_time = 0
 
     def row(self, seq: int) -> StoredMessage | None:
-        return self.rows[seq - 1] if 0 < seq <= len(self.rows) else None
+        return self.rows[seq - self.floor] if self.floor <= seq <= self.max_seq else None
 
-    def append(self, row: StoredMessage) -> None:
+    @property
+    def max_seq(self) -> int:
+        return self.floor - 1 + len(self.rows)
+
+    def append(self, row: StoredMessage, now_ms: int) -> None:
         self.rows.append(row)
+        self.stored_at.append(now_ms)
         self.by_key[row.sender_id, row.client_id] = row
         self.sent[row.sender_id] = row.seq
         self.max_time = row.send_time
+
+    def forget(self, through: int) -> int:
+        count = max(0, min(through, self.max_seq) + 1 - self.floor)
+        for row in self.rows[:count]:
+            del self.by_key[row.sender_id, row.client_id]
+        del self.rows[:count], self.stored_at[:count]
+        self.floor += count
+        return count
 
 
 class _Log:
@@ -67,7 +83,8 @@ class MessageTables:
     The synchronous core of `MemoryMessageStore`; see `ports.MessageStore` for the meaning of each method.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock_ms: Callable[[], int] = lambda: 0) -> None:
+        self._clock_ms = clock_ms
         self._logs: dict[str, _Log] = {}
         self._epochs: dict[str, tuple[int, str]] = {}
 
@@ -105,12 +122,13 @@ class MessageTables:
         return {
             conversation_id: _head(conversation_id, stream, log)
             for conversation_id, log in logs.items()
-            if log is not None and (stream := log.streams.get(conversation_id, _EMPTY)).rows
+            if log is not None and (stream := log.streams.get(conversation_id, _EMPTY)).max_seq
         }
 
     def read_range(self, conversation_id: ConversationID, begin: int, end: int, newest: int) -> list[StoredMessage]:
         """Return at most the `newest` highest rows of begin..end, ascending."""
-        rows = self._stream(conversation_id).rows[max(0, begin - 1) : max(0, end)]
+        stream = self._stream(conversation_id)
+        rows = stream.rows[max(0, begin - stream.floor) : max(0, end + 1 - stream.floor)]
         return rows[-newest:] if newest > 0 else []
 
     def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
@@ -131,9 +149,23 @@ class MessageTables:
 
     def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """Return ids and max seqs of the streams behind an id, in order of ids."""
-        streams = [(one, stream.rows) for log in self._logs.values() for one, stream in log.streams.items()]
-        held = sorted((one, ConversationSeq(len(rows))) for one, rows in streams if one > after and rows)
+        streams = [(one, stream.max_seq) for log in self._logs.values() for one, stream in log.streams.items()]
+        held = sorted((one, ConversationSeq(seq)) for one, seq in streams if one > after and seq)
         return held[:limit]
+
+    def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        """Return streams with rows stored before a time, each with the highest such seq."""
+        oldest = sorted(
+            (stored_at, one, row.seq)
+            for log in self._logs.values()
+            for one, stream in log.streams.items()
+            for row, stored_at in zip(stream.rows, stream.stored_at, strict=True)
+        )
+        return {one: seq for stored_at, one, seq in oldest[:limit] if stored_at < before_ms}
+
+    def forget(self, conversation_id: ConversationID, through: int) -> int:
+        """Delete rows up to a seq."""
+        return self._stream(conversation_id).forget(through)
 
     def _stream(self, conversation_id: ConversationID) -> _Stream:
         log = self._logs.get(home_key(conversation_id))
@@ -160,7 +192,7 @@ class MessageTables:
         for row in write.rows:
             stream = self._stream(row.conversation_id)
             there = stream.row(row.seq)
-            if there is None and first[row.conversation_id] > len(stream.rows) + 1:
+            if there is None and first[row.conversation_id] > stream.max_seq + 1:
                 return False
             if there is not None and there.server_id != row.server_id:
                 return False
@@ -178,8 +210,8 @@ class MessageTables:
         log.participants = log.participants or write.participants
         for row in write.rows:
             stream = log.streams.setdefault(row.conversation_id, _Stream())
-            if row.seq > len(stream.rows):
-                stream.append(row)
+            if row.seq > stream.max_seq:
+                stream.append(row, self._clock_ms())
         for reader, mark in write.read.items():
             log.read[reader] = max(log.read.get(reader, 0), mark)
 
@@ -237,10 +269,18 @@ class MemoryMessageStore:
         """See `ports.MessageReader`."""
         return self.tables.page_heads(after, limit)
 
+    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.RetentionStore`."""
+        return self.tables.expired(before_ms, limit)
+
+    async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
+        """See `ports.RetentionStore`."""
+        return self.tables.forget(conversation_id, through)
+
 
 def _head(conversation_id: ConversationID, stream: _Stream, log: _Log) -> StreamHead:
-    max_seq = ConversationSeq(len(stream.rows))
-    return StreamHead(conversation_id, max_seq, stream.max_time, dict(stream.sent), log.participants)
+    max_seq, floor = ConversationSeq(stream.max_seq), ConversationSeq(stream.floor)
+    return StreamHead(conversation_id, max_seq, stream.max_time, dict(stream.sent), log.participants, floor)
 
 
 def _reference(row: StoredMessage) -> MessageRef:

@@ -37,6 +37,7 @@ class StoredHead(NamedTuple):
     conversation_id: ConversationID
     max_seq: int
     max_time: int
+    floor: int = 1
 
 
 class Tail(NamedTuple):
@@ -220,7 +221,10 @@ async def _rows_between(database: Database, conversation_id: ConversationID, hea
 
 async def _stored_heads(database: Database, query: Document, limit: int = 0) -> dict[ConversationID, StoredHead]:
     found = await database[STREAMS].find(query).sort("_id", 1).limit(limit).to_list()
-    return {one["_id"]: StoredHead(one["_id"], int(one["max_seq"]), int(one["max_time"])) for one in found}
+    return {
+        one["_id"]: StoredHead(one["_id"], int(one["max_seq"]), int(one["max_time"]), int(one.get("floor", 1)))
+        for one in found
+    }
 
 
 async def _sent(database: Database, conversation_ids: Iterable[ConversationID]) -> dict[str, dict[str, int]]:
@@ -268,7 +272,12 @@ def _merge_heads(
                 newest[row["sender"]] = max_seq
         if max_seq > 0:
             merged[conversation_id] = StreamHead(
-                conversation_id, ConversationSeq(max_seq), max_time, newest, participants[conversation_id]
+                conversation_id,
+                ConversationSeq(max_seq),
+                max_time,
+                newest,
+                participants[conversation_id],
+                ConversationSeq(head.floor),
             )
     return merged
 

@@ -10,6 +10,7 @@ from openim_ray.domain.message import intact
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.mongo import message_queries as queries
+from openim_ray.storage.mongo import message_retention as retention
 from openim_ray.storage.mongo.claims import claim
 from openim_ray.storage.mongo.connection import Connection
 from openim_ray.storage.mongo.head_raiser import HeadRaiser
@@ -130,3 +131,11 @@ class MongoMessageStore(MongoMessageReader):
         if not writes:
             return []
         return await self._connection.run(lambda: self._writer.write(writes))
+
+    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.RetentionStore`."""
+        return await self._connection.run(lambda: retention.expired(self._database, before_ms, limit))
+
+    async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
+        """See `ports.RetentionStore`."""
+        return await self._connection.run(lambda: retention.forget(self._database, conversation_id, through))

@@ -123,7 +123,7 @@ def _heads(
 ) -> dict[ConversationID, StreamHead]:
     wanted = json_list(conversation_ids)
     streams = connection.execute(
-        "SELECT s.id, s.conversation_id, s.max_seq, s.max_time, l.participants FROM streams s JOIN logs l ON l.id = s.log"
+        "SELECT s.id, s.conversation_id, s.max_seq, s.max_time, s.floor, l.participants FROM streams s JOIN logs l ON l.id = s.log"
         " WHERE s.conversation_id IN (SELECT value FROM json_each(?)) AND s.max_seq > 0",
         (wanted,),
     ).fetchall()
@@ -135,7 +135,7 @@ def _heads(
         sent[stream_id][sender_id] = seq
     return {
         conversation_id: StreamHead(
-            conversation_id, max_seq, max_time, sent[stream_id], tuple(json.loads(participants))
+            conversation_id, max_seq, max_time, sent[stream_id], tuple(json.loads(participants)), floor
         )
-        for stream_id, conversation_id, max_seq, max_time, participants in streams
+        for stream_id, conversation_id, max_seq, max_time, floor, participants in streams
     }

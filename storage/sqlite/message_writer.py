@@ -74,12 +74,16 @@ class Batch:
     The writes of one transaction, begun by the caller: `add` decides on each, `flush` inserts the accepted ones.
 
     Args:
+        now_ms: when the rows are stored, in Unix milliseconds.
         look_up: whether each message is looked for by its key. Nearly all are new, and the index tells at the insert for
             nothing: so a batch is tried without, and made again with it if `flush` raises DuplicateFound.
     """
 
-    def __init__(self, connection: sqlite3.Connection, writes: Sequence[LogWrite], *, look_up: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, writes: Sequence[LogWrite], now_ms: int, *, look_up: bool
+    ) -> None:
         self._connection = connection
+        self._now_ms = now_ms
         self._look_up = look_up
         self._epochs = self._load_epochs({write.partition for write in writes})
         self._logs = self._load_logs({write.home_key for write in writes})
@@ -124,8 +128,8 @@ class Batch:
 
     def _insert_messages(self) -> None:
         cursor = self._connection.executemany(
-            "INSERT INTO messages (stream, seq, sender_id, client_id, server_id, send_time, rev, envelope)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, sender_id, client_id) DO NOTHING",
+            "INSERT INTO messages (stream, seq, sender_id, client_id, server_id, send_time, rev, envelope, stored_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, sender_id, client_id) DO NOTHING",
             self._rows,
         )
         if self._rows and cursor.rowcount != len(self._rows):
@@ -215,7 +219,10 @@ class Batch:
         stream.fresh[row.sender_id, row.client_id] = MessageRef(row.seq, row.server_id, row.send_time)
         self._sent[stream.id, row.sender_id] = row.seq
         self._rows.append(
-            (stream.id, row.seq, row.sender_id, row.client_id, row.server_id, row.send_time, row.rev, seal(row))
+            (
+                *(stream.id, row.seq, row.sender_id, row.client_id, row.server_id, row.send_time, row.rev),
+                *(seal(row), self._now_ms),
+            )
         )
 
     def _create_log(self, write: LogWrite) -> _Log:

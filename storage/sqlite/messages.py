@@ -11,6 +11,7 @@ from openim_ray.domain.message import intact
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
 from openim_ray.storage.sqlite import message_queries as queries
+from openim_ray.storage.sqlite import message_retention as retention
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
 from openim_ray.storage.sqlite.message_writer import Batch, DuplicateFound, claim
 from openim_ray.storage.sqlite.writer import Writer
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READER_THREADS = 2
+DELETED_AT_ONCE = 500
+"""Rows that one transaction deletes; messages that are to be stored wait for one at most."""
 
 
 class SqliteMessageReader:
@@ -119,10 +122,15 @@ class SqliteMessageReader:
 class SqliteMessageStore(SqliteMessageReader):
     """
     Writes logs: one thread, one transaction per call of `write`, fsync before it returns.
+
+    Args:
+        path: the file.
+        clock: Unix seconds; says when a row was stored.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         super().__init__(path)
+        self._clock = clock
         self._writer = Threads(f"{path.stem}-writer", 1, partial(Writer, path))
 
     async def aclose(self) -> None:
@@ -147,7 +155,29 @@ class SqliteMessageStore(SqliteMessageReader):
         """
         for one in writes:
             check_write(one)
-        return await self._writer.run(partial(_write, writes))
+        return await self._writer.run(partial(_write, writes, int(self._clock() * 1000)))
+
+    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.RetentionStore`."""
+        return await self._read(lambda connection: retention.expired(connection, before_ms, limit))
+
+    async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
+        """See `ports.RetentionStore`; in short transactions, so that messages needn't wait."""
+
+        def raise_floor(writer: Writer) -> None:
+            with writer.transaction() as connection:
+                retention.raise_floor(connection, conversation_id, through)
+
+        def delete_rows(writer: Writer) -> int:
+            with writer.transaction(DELETED_AT_ONCE) as connection:
+                return retention.delete_rows(connection, conversation_id, DELETED_AT_ONCE)
+
+        await self._writer.run(raise_floor)
+        deleted = last = await self._writer.run(delete_rows)
+        while last == DELETED_AT_ONCE:
+            last = await self._writer.run(delete_rows)
+            deleted += last
+        return deleted
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
@@ -155,17 +185,17 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
         return connect_reader(path)
 
 
-def _write(writes: Sequence[LogWrite], writer: Writer) -> list[WriteResult]:
-    pages = 2 + 3 * sum(len(write.rows) for write in writes)
+def _write(writes: Sequence[LogWrite], now_ms: int, writer: Writer) -> list[WriteResult]:
     try:
-        return _commit(writer, writes, pages, look_up=False)
+        return _commit(writer, writes, now_ms, look_up=False)
     except DuplicateFound:
-        return _commit(writer, writes, pages, look_up=True)
+        return _commit(writer, writes, now_ms, look_up=True)
 
 
-def _commit(writer: Writer, writes: Sequence[LogWrite], pages: int, *, look_up: bool) -> list[WriteResult]:
+def _commit(writer: Writer, writes: Sequence[LogWrite], now_ms: int, *, look_up: bool) -> list[WriteResult]:
+    pages = 2 + 3 * sum(len(write.rows) for write in writes)
     with writer.transaction(pages) as connection:
-        batch = Batch(connection, writes, look_up=look_up)
+        batch = Batch(connection, writes, now_ms, look_up=look_up)
         results = [batch.add(write) for write in writes]
         batch.flush()
     return results

@@ -22,10 +22,11 @@ from openim_ray.domain.conversation import home_key
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
-from openim_ray.storage.open import Places, open_message_reader, open_message_store
+from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.places import Places
 
 if TYPE_CHECKING:
-    from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
+    from openim_ray.storage.stores import OpenMessageReader, OpenMessageStore
 
 START_MS = 1_764_000_000_000
 

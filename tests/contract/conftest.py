@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openim_ray.storage.open import (
-    IN_MEMORY,
-    Places,
     open_directory_store,
     open_history_reader,
     open_history_store,
@@ -26,6 +24,7 @@ from openim_ray.storage.open import (
     open_state_store,
     prepare,
 )
+from openim_ray.storage.places import IN_MEMORY, Places
 from tests.servers.mongod import MongoServer, mongo_server
 from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
 from tests.servers.server_process import CannotRun
@@ -33,7 +32,7 @@ from tests.servers.server_process import CannotRun
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from openim_ray.storage.open import (
+    from openim_ray.storage.stores import (
         OpenDirectoryStore,
         OpenHistoryReader,
         OpenHistoryStore,

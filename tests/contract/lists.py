@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from openim_ray.domain.ids import UserID
     from openim_ray.domain.people import Blocked, Friend
-    from openim_ray.storage.open import OpenDirectoryStore, Places
+    from openim_ray.storage.places import Places
+    from openim_ray.storage.stores import OpenDirectoryStore
 
 
 class Filler:

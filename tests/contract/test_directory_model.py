@@ -22,7 +22,8 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Blocked, Friend, User
 from openim_ray.ports import Page
 from openim_ray.storage.memory import MemoryDirectoryStore
-from openim_ray.storage.open import Places, open_directory_store
+from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.places import Places
 from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 

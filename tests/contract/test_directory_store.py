@@ -19,7 +19,8 @@ from openim_ray.storage.version_rules import Change, ListKind
 from tests.contract.lists import Filler
 
 if TYPE_CHECKING:
-    from openim_ray.storage.open import OpenDirectoryStore, Places
+    from openim_ray.storage.places import Places
+    from openim_ray.storage.stores import OpenDirectoryStore
 
 ALICE, BOB, CAROL, DAVE = (UserID(name) for name in ("alice", "bob", "carol", "dave"))
 ALL = Page(1, 100)

@@ -11,7 +11,7 @@ from tests.contract.rows import CHAT, STREAM, message
 
 if TYPE_CHECKING:
     from openim_ray.domain.message import StoredMessage
-    from openim_ray.storage.open import OpenHistoryReader, OpenHistoryStore
+    from openim_ray.storage.stores import OpenHistoryReader, OpenHistoryStore
 
 EVERYTHING = (1, 1 << 62, 1000)
 

@@ -21,13 +21,14 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.memory import MessageTables
-from openim_ray.storage.open import Places, open_message_reader, open_message_store
+from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.places import Places
 from tests.servers.mongod import database_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
+    from openim_ray.storage.stores import OpenMessageReader, OpenMessageStore
     from tests.servers.mongod import MongoServer
 
 KEYS = ("a_b", "c_\u00e9")

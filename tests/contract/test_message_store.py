@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.domain.message import DamagedRow, LogWrite, StoredMessage
-    from openim_ray.storage.open import OpenMessageReader, OpenMessageStore
+    from openim_ray.storage.stores import OpenMessageReader, OpenMessageStore
 
 STORED = WriteResult(Outcome.STORED, {})
 CONFLICT = WriteResult(Outcome.CONFLICT, {})

@@ -18,14 +18,13 @@ from sqlalchemy import create_engine
 from openim_ray.domain.errors import SchemaTooNew, Unavailable, UnsuitableStore
 from openim_ray.storage.migrations import revisions
 from openim_ray.storage.open import (
-    SERVED,
-    Places,
     open_directory_store,
     open_history_reader,
     open_state_reader,
     open_state_store,
     prepare,
 )
+from openim_ray.storage.places import SERVED, Places
 from openim_ray.storage.postgres import migrate
 from openim_ray.storage.postgres.migrate import version_table
 from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY

@@ -15,7 +15,8 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
-from openim_ray.storage.open import Places, open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.places import Places
 from openim_ray.storage.sqlite import connection as connections
 from tests.contract.rows import CHAT, KEY, message, write
 

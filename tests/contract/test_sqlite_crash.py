@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from openim_ray.domain.message import Outcome
-from openim_ray.storage.open import Places, open_message_reader, open_message_store
+from openim_ray.storage.open import open_message_reader, open_message_store
+from openim_ray.storage.places import Places
 from openim_ray.storage.sqlite.connection import connect_writer
 from tests.contract.rows import CHAT, KEY, message, write
 

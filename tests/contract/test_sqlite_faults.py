@@ -5,6 +5,7 @@ What SQLite stores do when the disk fails them: full, locked, damaged.
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from openim_ray.domain.message import DamagedRow, Outcome
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq
-from openim_ray.storage.open import Places, open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
+from openim_ray.storage.places import Places
 from openim_ray.storage.sqlite import connection as connections
 from openim_ray.storage.sqlite import writer as writers
 from openim_ray.storage.sqlite.messages import SqliteMessageStore
@@ -269,7 +271,7 @@ async def test_a_torn_file_is_unavailable(messages: SqliteMessageStore, data_dir
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
 
-    torn = SqliteMessageStore(path)
+    torn = SqliteMessageStore(path, time.time)
     with pytest.raises(Unavailable, match=r"messages.db: SQLITE_(CORRUPT|NOTADB)"):
         await torn.read_range(CHAT, 1, 100, 100)
     with pytest.raises(Unavailable, match=r"messages.db: SQLITE_(CORRUPT|NOTADB)"):

@@ -15,7 +15,7 @@ from openim_ray.ports import TokenRecord
 from tests.contract.conftest import NOW
 
 if TYPE_CHECKING:
-    from openim_ray.storage.open import OpenStateReader, OpenStateStore
+    from openim_ray.storage.stores import OpenStateReader, OpenStateStore
 
 LATER = int(NOW) + 90 * 24 * 3600
 ALICE = UserID("alice")

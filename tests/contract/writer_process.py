@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from openim_ray.domain.message import Outcome
-from openim_ray.storage.open import Places, open_message_store
+from openim_ray.storage.open import open_message_store
+from openim_ray.storage.places import Places
 from tests.contract.rows import message, write
 
 

@@ -27,7 +27,8 @@ from typing import Final
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import intact
-from openim_ray.storage.open import Places, open_message_reader
+from openim_ray.storage.open import open_message_reader
+from openim_ray.storage.places import Places
 from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account

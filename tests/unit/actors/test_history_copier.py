@@ -17,7 +17,7 @@ from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
@@ -50,15 +50,6 @@ class History(MemoryHistoryStore):
             await self.copied.wait_for(lambda: self.tables.confirmed([conversation_id]).get(conversation_id, 0) >= seq)
 
 
-def opening(history: History) -> Callable[[], Awaitable[History]]:
-    """Return what opens it."""
-
-    async def open_history() -> History:
-        return history
-
-    return open_history
-
-
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, and fill in small steps."""
@@ -80,18 +71,18 @@ async def history() -> History:
 
 
 @pytest.fixture
-async def copier(messages: MemoryMessageStore, history: History) -> AsyncIterator[HistoryCopier]:
+async def copier(messages: MemoryMessageStore) -> AsyncIterator[HistoryCopier]:
     """A copier for all conversations; the test lets it run by `begin`."""
-    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, opening(history), lambda _: True)
+    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, lambda _: True)
     yield copier
     for task in [one for one in asyncio.all_tasks() if one.get_name() == "copier"]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
-def begin(copier: HistoryCopier) -> None:
+def begin(copier: HistoryCopier, history: History) -> None:
     """Let it run."""
-    asyncio.get_running_loop().create_task(copier.run(), name="copier")
+    asyncio.get_running_loop().create_task(copier.run(history), name="copier")
 
 
 async def store(messages: MemoryMessageStore, rows: Sequence[StoredMessage]) -> None:
@@ -106,7 +97,7 @@ async def test_an_empty_history_is_filled(
     """Everything that the message store holds, stream by stream, in several steps."""
     rows = [*(message(seq) for seq in range(1, 11)), message(1, "n1", conversation=STREAM)]
     await store(messages, rows)
-    begin(copier)
+    begin(copier, history)
     await history.until(CHAT, 10)
     await history.until(STREAM, 1)
 
@@ -119,7 +110,7 @@ async def test_new_rows_follow_without_being_read_again(
     messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are handed over."""
-    begin(copier)
+    begin(copier, history)
     monkeypatch.setattr(messages, "read_range", None)
     rows = [message(seq) for seq in range(1, 8)]
     await store(messages, rows)
@@ -134,7 +125,7 @@ async def test_what_went_by_while_it_was_down_is_caught_up(
     messages: MemoryMessageStore, history: History, copier: HistoryCopier, fault: Exception
 ) -> None:
     """However it fails, for how long it may; the fault is told once, unless it is one of ours."""
-    begin(copier)
+    begin(copier, history)
     history.fault = fault
     rows = [message(seq) for seq in range(1, 30)]
     await store(messages, rows)
@@ -159,10 +150,9 @@ async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMes
     copier = HistoryCopier(
         HistoryLane(rows_max=3, bytes_max=10_000),
         messages,
-        opening(history),
         lambda conversation_id: conversation_id == STREAM,
     )
-    task = asyncio.get_running_loop().create_task(copier.run())
+    task = asyncio.get_running_loop().create_task(copier.run(history))
     await history.until(STREAM, 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

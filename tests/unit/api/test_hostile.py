@@ -15,7 +15,8 @@ from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
-from openim_ray.storage.open import Places, open_directory_store
+from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.places import Places
 from tests.unit.api.api_client import ApiClient, api_client
 from tests.unit.services.memory_world import MemoryWorld
 

@@ -1,0 +1,20 @@
+"""When each row was stored, and the first seq of a stream whose row must be there."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+STATEMENTS = (
+    # Unix milliseconds; of rows that are there already, when they were accepted is near enough
+    "ALTER TABLE messages ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0",
+    "UPDATE messages SET stored_at = send_time",
+    "ALTER TABLE streams ADD COLUMN floor INTEGER NOT NULL DEFAULT 1",
+)
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
