@@ -5,7 +5,6 @@ Schemas in PostgreSQL: from empty to the newest, once, never downwards, and only
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -77,6 +76,11 @@ def revision(url: str, database: str) -> str:
     return str(ask(url, f"SELECT version_num FROM {version_table(database)}")[0][0])
 
 
+def files(folder: Path) -> list[str]:
+    """Return the names of the databases in a folder."""
+    return [path.name for path in folder.glob("*.db")]
+
+
 async def test_prepare_makes_both(tmp_path: Path, empty_url: str) -> None:
     """State and directory are made in one database, at the newest revision, each with its own count; again is harmless."""
     places = Places(tmp_path, directory=empty_url)
@@ -85,7 +89,7 @@ async def test_prepare_makes_both(tmp_path: Path, empty_url: str) -> None:
     await prepare(places)
 
     assert [revision(empty_url, database) for database in SERVED] == [revisions(database)[-1] for database in SERVED]
-    assert [name for name in os.listdir(tmp_path) if name.endswith(".db")] == ["messages.db"]
+    assert files(tmp_path) == ["messages.db"]
 
 
 async def test_the_other_form_of_the_url(tmp_path: Path, empty_url: str) -> None:

@@ -184,7 +184,7 @@ class Databases:
     def _sorting(self, encoding: str) -> str:
         """Sort by a language's rules where the server can, so that what has to be sorted by bytes is seen to be."""
         with psycopg.connect(self._url, connect_timeout=10) as connection:
-            found = connection.execute("SELECT 1 FROM pg_collation WHERE collprovider = 'i'").fetchone()
+            found = connection.execute("SELECT 1 FROM pg_collation WHERE collname = 'en-x-icu'").fetchone()
             can_sort = found is not None and connection.info.server_version >= 150_000 and encoding == "UTF8"
         return "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if can_sort else ""
 
