@@ -61,7 +61,7 @@ class PostgresServer:
 
     def __init__(self, programs: Path, **settings: str) -> None:
         self._programs = programs
-        self._settings = {**SETTINGS, **settings}
+        self.settings = {**SETTINGS, **settings}
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-"))
         self._account = _account()
         self._password = secrets.token_urlsafe(12)
@@ -75,8 +75,8 @@ class PostgresServer:
         return f"postgresql://{SUPERUSER}:{password or self._password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        """Start it and wait until it answers. It ends with the thread that starts it: call this in the main one."""
+        settings = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         command = ["postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *settings]
         self._process = self._run(command)
         deadline = time.monotonic() + START_SECONDS
