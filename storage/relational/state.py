@@ -102,25 +102,27 @@ class RelationalStateStore(RelationalStateReader):
         super().__init__(database)
         self._clock = clock
 
-    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
+    async def save(
+        self,
+        tokens: Sequence[TokenRecord] = (),
+        positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]] = (),
+    ) -> None:
         """See `ports.StateStore`."""
-        await self._write(partial(_save_tokens, records, int(self._clock())))
-
-    async def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
-        """See `ports.StateStore`."""
-        rows = [
-            {"user_id": user_id, "conversation_id": conversation_id, **position._asdict()}
-            for conversation_id, position in positions.items()
-        ]
-        if rows:
-            await self._write(partial(_save_positions, rows))
+        rows = {
+            (user_id, conversation_id): {"user_id": user_id, "conversation_id": conversation_id, **position._asdict()}
+            for user_id, positions_of_user in positions
+            for conversation_id, position in positions_of_user.items()
+        }
+        # In the order of their keys: two that save the same rows at once would else wait for each other.
+        sorted_rows = [rows[key] for key in sorted(rows)]
+        await self._write(partial(_save, tokens, sorted_rows, int(self._clock())))
 
 
-def _save_tokens(records: Sequence[TokenRecord], now: int, connection: Connection) -> None:
-    if records:
-        connection.execute(_SAVE_TOKEN.on(connection), [record._asdict() for record in records])
+def _save(
+    tokens: Sequence[TokenRecord], positions: Sequence[Mapping[str, str | int]], now: int, connection: Connection
+) -> None:
+    if tokens:
+        connection.execute(_SAVE_TOKEN.on(connection), [record._asdict() for record in tokens])
+    if positions:
+        connection.execute(_SAVE_POSITION.on(connection), positions)
     connection.execute(_FORGET, {"now": now})
-
-
-def _save_positions(rows: Sequence[Mapping[str, str | int]], connection: Connection) -> None:
-    connection.execute(_SAVE_POSITION.on(connection), rows)

@@ -99,7 +99,7 @@ async def test_a_server_that_is_away(
                 own_directory.register([user("bob")]),
                 own_directory.friends_delta(ALICE, "", 0),
                 state.token_state("alice", 5, "d"),
-                state.save_tokens([TokenRecord("d", "alice", 5, 0, LATER)]),
+                state.save([TokenRecord("d", "alice", 5, 0, LATER)]),
                 open_directory_store(own_places),
             ):
                 with pytest.raises(Unavailable, match=r"postgresql at 127\.0\.0\.1:\d+/\w+: .*[Rr]efused"):
@@ -109,7 +109,7 @@ async def test_a_server_that_is_away(
 
     assert list(await own_directory.users(["alice", "bob"])) == ["alice"]
     await own_directory.register([user("bob")])
-    await state.save_tokens([TokenRecord("d", "alice", 5, 0, LATER)])
+    await state.save([TokenRecord("d", "alice", 5, 0, LATER)])
     assert await state.token_state("alice", 5, "d") == 0
     await state.aclose()
 
