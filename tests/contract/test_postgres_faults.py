@@ -332,7 +332,7 @@ def race(url: str) -> list[list[int]]:
 
 
 async def test_an_update_is_never_lost(postgres_url: str) -> None:
-    """Changes that read a value and write another run as if one after the other: no increment is lost."""
+    """Changes that read a value and write another run as if one after the other, however often that takes: no increment is lost."""
     databases = [PostgresDatabase(Address(postgres_url), name) for name in ("one", "two")]
 
     def make(connection: Connection) -> None:
@@ -344,12 +344,10 @@ async def test_an_update_is_never_lost(postgres_url: str) -> None:
         connection.exec_driver_sql("UPDATE counts SET n = %s", (n + 1,))
 
     await databases[0].write(make)
-    results = await asyncio.gather(*(database.write(increment) for database in databases * 20), return_exceptions=True)
+    await asyncio.gather(*(database.write(increment) for database in databases * 20))
 
-    done = [result for result in results if result is None]
-    assert all(result is None or isinstance(result, Unavailable) for result in results), results
     found = await databases[1].read(lambda connection: connection.exec_driver_sql("SELECT n FROM counts").scalar_one())
-    assert found == len(done) > 10
+    assert found == 40
     for database in databases:
         await database.aclose()
 
