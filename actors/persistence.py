@@ -31,6 +31,8 @@ from openim_ray.telemetry import errors_logged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Positions = tuple[UserID, dict[ConversationID, ReadPosition]]
+
 TICK_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
@@ -169,32 +171,33 @@ class PersistenceActor:
         return list(results)
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
-        errors: list[OpenIMError | None] = []
-        for job in jobs:
-            is_down = bool(errors) and isinstance(errors[-1], Unavailable)
-            errors.append(errors[-1] if is_down else await self._failure_of(job.item))
+        failure = await self._save(jobs)
+        errors = [failure] * len(jobs)
+        if len(jobs) > 1 and failure is not None and not isinstance(failure, Unavailable):
+            # One of them may be what the store can't take: it fails alone.
+            errors = await self._save_each(jobs)
         self._writer.state_saved(jobs, errors)
         self._work()
 
-    async def _failure_of(self, item: items.SavePositions | items.SaveTokens) -> OpenIMError | None:
-        """Save an item. One that the store can't take fails alone, and must not keep the lane busy for ever."""
+    async def _save_each(self, jobs: list[StateJob]) -> list[OpenIMError | None]:
+        errors: list[OpenIMError | None] = []
+        for job in jobs:
+            is_down = bool(errors) and isinstance(errors[-1], Unavailable)
+            errors.append(errors[-1] if is_down else await self._save([job]))
+        return errors
+
+    async def _save(self, jobs: list[StateJob]) -> OpenIMError | None:
+        """Save a batch in one commit and return what it failed of; whatever that is, it must not keep the lane busy for ever."""
+        assert self._state is not None
         try:
-            await self._save(item)
+            await self._state.save(*_state_of(jobs))
         except OpenIMError as error:
-            log.warning("not saved", error=str(error))
+            log.warning("not saved", saves=len(jobs), error=str(error))
             return error
         except Exception:
-            log.exception("save refused by the store")
+            log.exception("save refused by the store", saves=len(jobs))
             return OpenIMError("not saved")
         return None
-
-    async def _save(self, item: items.SavePositions | items.SaveTokens) -> None:
-        assert self._state is not None
-        if isinstance(item, items.SaveTokens):
-            await self._state.save_tokens([TokenRecord(*record) for record in item.records])
-            return
-        positions = {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}
-        await self._state.save_positions(UserID(item.user_id), positions)
 
     def _spawn(self, coroutine: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]
@@ -205,3 +208,16 @@ class PersistenceActor:
         self._committing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("commit failed", error=repr(error))
+
+
+def _state_of(jobs: Sequence[StateJob]) -> tuple[list[TokenRecord], list[Positions]]:
+    """Return what is to be saved, in the order in which it was asked for."""
+    tokens: list[TokenRecord] = []
+    positions: list[Positions] = []
+    for _, item in jobs:
+        if isinstance(item, items.SaveTokens):
+            tokens += (TokenRecord(*record) for record in item.records)
+        else:
+            found = {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}
+            positions.append((UserID(item.user_id), found))
+    return tokens, positions

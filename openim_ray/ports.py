@@ -230,12 +230,18 @@ class StateStore(StateReader, Protocol):
     Writes token states and read positions; held by persistence actors.
     """
 
-    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
-        """Insert or replace token records (key: digest); a kicked token never becomes normal again."""
-        ...
+    async def save(
+        self,
+        tokens: Sequence[TokenRecord] = (),
+        positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]] = (),
+    ) -> None:
+        """
+        Save a batch in one commit, all of it or nothing; of what is saved twice in it the later one counts.
 
-    async def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
-        """Replace the user's positions of these conversations."""
+        Args:
+            tokens: are inserted or replaced (key: digest); a kicked token never becomes normal again. Expired ones are forgotten.
+            positions: replace the users' positions of these conversations.
+        """
         ...
 
 

@@ -38,23 +38,27 @@ class StateTables:
         owner = (user_id, platform_id)
         return [record for record in self._tokens.values() if (record.user_id, record.platform_id) == owner]
 
-    def save_tokens(self, records: Sequence[TokenRecord], now: float) -> None:
-        """Insert or replace records and forget those that expired before `now` (Unix seconds)."""
-        for record in records:
+    def save(
+        self,
+        tokens: Sequence[TokenRecord],
+        positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]],
+        now: float,
+    ) -> None:
+        """Save a batch and forget the tokens that expired before `now` (Unix seconds)."""
+        for record in tokens:
             check_text(*record)
-        for record in records:
+        for user_id, positions_of_user in positions:
+            check_text(user_id, *positions_of_user)
+        for record in tokens:
             self._tokens[record.digest] = merged(self._tokens.get(record.digest), record)
+        for user_id, positions_of_user in positions:
+            self._positions.setdefault(user_id, {}).update(positions_of_user)
         for digest in [record.digest for record in self._tokens.values() if record.expires_at < now]:
             del self._tokens[digest]
 
     def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
         """Return all positions that the user has set."""
         return dict(self._positions.get(user_id, {}))
-
-    def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
-        """Replace the user's positions of these conversations."""
-        check_text(user_id, *positions)
-        self._positions.setdefault(user_id, {}).update(positions)
 
 
 class MemoryStateStore:
@@ -80,14 +84,14 @@ class MemoryStateStore:
         """See `ports.TokenReader`."""
         return self.tables.tokens(user_id, platform_id)
 
-    async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
-        """See `ports.StateStore`."""
-        self.tables.save_tokens(records, self._clock())
-
     async def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
         """See `ports.PositionReader`."""
         return self.tables.read_positions(user_id)
 
-    async def save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
+    async def save(
+        self,
+        tokens: Sequence[TokenRecord] = (),
+        positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]] = (),
+    ) -> None:
         """See `ports.StateStore`."""
-        self.tables.save_positions(user_id, positions)
+        self.tables.save(tokens, positions, self._clock())

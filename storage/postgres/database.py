@@ -45,7 +45,7 @@ CONNECTIONS_MAX = 3
 GRACE_SECONDS = 1.0
 """After its deadline a call has so long to say so itself; a name server that doesn't answer keeps a thread longer."""
 
-ATTEMPTS_MAX = 12
+ATTEMPTS_MAX = 30
 FIRST_PAUSE_SECONDS = 0.01
 PAUSE_SECONDS_MAX = 0.25
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 VERSION_MIN = 130_000
 """PostgreSQL 13, as the server counts."""
 
+MIGRATION_LOCK = crc32(b"openim-ray schemas")
+"""The advisory lock of a database whose tables are being made or changed."""
+
 
 def ensure_schema(address: Address, database: str) -> None:
     """
@@ -114,7 +117,7 @@ def _migrate(address: Address, database: str) -> None:
         driver = bound.connection.driver_connection
         assert isinstance(driver, DeadlineConnection)
         # Held to the end of the transaction: of several who come at once, one makes the tables and the others find them.
-        driver.execute("SELECT pg_advisory_xact_lock(%s)", [crc32(b"openim-ray schemas")])
+        driver.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         if not _is_current(address, driver, database):
             upgrade(bound, database, version_table(database))
 

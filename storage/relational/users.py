@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import User
@@ -20,7 +20,7 @@ from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USE
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -106,17 +106,17 @@ def _update_user(user_id: str, changes: Mapping[str, str | int], connection: Con
     if changes:
         connection.execute(update(USERS).where(USERS.c.user_id == user_id).values(dict(changes)))
     if is_profile_change(user, changes):
-        version_lists.update_known(connection, _lists_showing(user_id), user_id)
+        for lists in _lists_showing(user_id):
+            version_lists.update_known(connection, lists, user_id)
 
 
-def _lists_showing(user_id: str) -> ColumnElement[bool]:
+def _lists_showing(user_id: str) -> Iterator[ColumnElement[bool]]:
+    """Yield a condition for each kind of list: joined by OR, PostgreSQL would read all lists."""
     friends_of = select(FRIENDS.c.owner_user_id).where(FRIENDS.c.friend_user_id == user_id)
     groups_of = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == user_id)
     kind, owner = VERSION_LISTS.c.kind, VERSION_LISTS.c.owner
-    return or_(
-        and_(kind == int(ListKind.FRIENDS), owner.in_(friends_of)),
-        and_(kind == int(ListKind.MEMBERS), owner.in_(groups_of)),
-    )
+    yield and_(kind == int(ListKind.FRIENDS), owner.in_(friends_of))
+    yield and_(kind == int(ListKind.MEMBERS), owner.in_(groups_of))
 
 
 def _page_users(page: Page, user_id: str, nickname: str, connection: Connection) -> tuple[int, list[User]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,7 +16,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from openim_ray.config import load_config
 from openim_ray.domain.errors import SchemaTooNew, Unavailable, UnsuitableStore
+from openim_ray.prepare import StartError, settle
 from openim_ray.storage.migrations import revisions
 from openim_ray.storage.open import (
     open_directory_store,
@@ -26,7 +29,7 @@ from openim_ray.storage.open import (
 )
 from openim_ray.storage.places import SERVED, Places
 from openim_ray.storage.postgres import migrate
-from openim_ray.storage.postgres.migrate import version_table
+from openim_ray.storage.postgres.migrate import MIGRATION_LOCK, version_table
 from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
 from openim_ray.storage.relational.history_tables import METADATA as HISTORY
 from openim_ray.storage.relational.state_tables import METADATA as STATE
@@ -51,6 +54,8 @@ sys.stdin.read()
 for database in ("directory", "state"):
     ensure_schema(address, database)
 """
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 PREPARE = WITHOUT_ALEMBIC.replace(
     "Places(pathlib.Path(sys.argv[1]))", "Places(pathlib.Path(sys.argv[1]), '', sys.argv[2])"
@@ -172,9 +177,15 @@ def test_several_processes_at_once(empty_url: str) -> None:
         subprocess.Popen([sys.executable, "-c", ENSURE, empty_url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(4)
     ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.close()  # they all start at this
+    with psycopg.connect(empty_url) as stranger:
+        stranger.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()  # they all start at this
+        while ask(empty_url, WAITING) != [(4,)]:
+            assert [process.poll() for process in processes] == [None] * 4, "somebody didn't wait"
+            time.sleep(0.05)
+        assert ask(empty_url, "SELECT to_regclass('users')") == [(None,)]
     faults = [process.stderr.read().decode() for process in processes if process.stderr is not None]
     for process in processes:
         if process.stderr is not None:
@@ -201,6 +212,18 @@ async def test_an_old_server_is_refused(tmp_path: Path, postgres_url: str, monke
     for door in (prepare, *DOORS):
         with pytest.raises(UnsuitableStore, match=r"is PostgreSQL \d\d; 99 is the oldest that will do$"):
             await door(Places(tmp_path, directory=postgres_url))
+
+
+def test_a_start_on_it_is_refused_in_a_line(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts a server hears which setting names the unsuitable database, and no password."""
+    monkeypatch.setattr(migrate, "VERSION_MIN", 990_000)
+    ports = {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}
+    config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": postgres_url, **ports}, {})
+
+    with pytest.raises(
+        StartError, match=r"^storage\.directory_url: postgresql at 127\.0\.0\.1:\d+/\w+ is PostgreSQL \d\d"
+    ):
+        settle(config, tmp_path)
 
 
 async def test_a_database_that_cannot_hold_every_name_is_refused(tmp_path: Path, databases: Databases) -> None:

@@ -82,10 +82,10 @@ async def test_message_queries(data_dir: Path, statements: set[str]) -> None:
 async def test_state_queries(data_dir: Path, statements: set[str]) -> None:
     """Every query of tokens and read positions finds its rows by an index."""
     state = await open_state_store(Places(data_dir), clock=lambda: 0.0)
-    await state.save_tokens([TokenRecord("d", ALICE, 5, 0, 1)])
+    await state.save([TokenRecord("d", ALICE, 5, 0, 1)])
     await state.token_state(ALICE, 5, "d")
     await state.tokens(ALICE, 5)
-    await state.save_positions(ALICE, {CHAT: ReadPosition(1)})
+    await state.save(positions=[(ALICE, {CHAT: ReadPosition(1)})])
     await state.read_positions(ALICE)
     await state.aclose()
 

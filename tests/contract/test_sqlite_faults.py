@@ -149,7 +149,7 @@ async def test_a_locked_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(Unavailable, match=r"messages.db: SQLITE_BUSY"):
         await store.claim(["p"], "owner")
     with pytest.raises(Unavailable, match=r"state.db: SQLITE_BUSY"):
-        await state.save_positions(alice, {CHAT: ReadPosition(1)})
+        await state.save(positions=[(alice, {CHAT: ReadPosition(1)})])
     with pytest.raises(Unavailable, match=r"directory.db: SQLITE_BUSY"):
         await directory.ensure_conversations([row])
     assert await store.heads([CHAT]) == {}
@@ -157,7 +157,7 @@ async def test_a_locked_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
     for stranger in strangers:
         stranger.close()
     assert [result.outcome for result in await store.write([write(message(1))])] == [Outcome.STORED]
-    await state.save_positions(alice, {CHAT: ReadPosition(1)})
+    await state.save(positions=[(alice, {CHAT: ReadPosition(1)})])
     await directory.ensure_conversations([row])
     assert await directory.conversations(alice) == [row]
     for opened in (store, state, directory):

@@ -50,6 +50,13 @@ SETTINGS = {
     "log_min_messages": "warning",
 }
 
+# Waits for the end of the tests, however they end, then for the server's, and removes its files.
+SWEEP = """
+read -r _
+while kill -0 "$(head -n 1 "$1/data/postmaster.pid")"; do sleep 0.1; done 2>/dev/null
+rm -rf "$1"
+"""
+
 _PR_SET_PDEATHSIG = 1
 _numbers = itertools.count(1)
 
@@ -61,8 +68,11 @@ class PostgresServer:
 
     def __init__(self, programs: Path, **settings: str) -> None:
         self._programs = programs
-        self._settings = {**SETTINGS, **settings}
-        self._folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-"))
+        self.settings = {**SETTINGS, **settings}
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-"))
+        self._sweeper = subprocess.Popen(
+            ["sh", "-c", SWEEP, "sh", str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
+        )
         self._account = _account()
         self._password = secrets.token_urlsafe(12)
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,10 +84,16 @@ class PostgresServer:
         """Return the URL of a database."""
         return f"postgresql://{SUPERUSER}:{password or self._password}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def process_id(self) -> int:
+        """The server's first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = ["postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *settings]
+        """Start it and wait until it answers. It ends with the thread that starts it: call this in the main one."""
+        settings = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
+        command = ["postgres", "-D", str(self.folder / "data"), "-p", str(self.port), *settings]
         self._process = self._run(command)
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -92,7 +108,7 @@ class PostgresServer:
 
     def log(self) -> str:
         """Return what the server said."""
-        return (self._folder / "log").read_text()
+        return (self.folder / "log").read_text()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT cleanly, SIGQUIT at once without a checkpoint."""
@@ -125,17 +141,17 @@ class PostgresServer:
     def close(self) -> None:
         """End it, and remove its files."""
         self.stop(signal.SIGQUIT)
-        shutil.rmtree(self._folder)
+        self._sweeper.communicate(timeout=STOP_SECONDS)
 
     def _make(self) -> None:
-        password_file = self._folder / "password"
+        password_file = self.folder / "password"
         password_file.write_text(self._password)
-        for path in (self._folder, password_file):
+        for path in (self.folder, password_file):
             if self._account is not None:
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
         options = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--auth=scram-sha-256"]
         options += [f"--username={SUPERUSER}", f"--pwfile={password_file}"]
-        maker = self._run(["initdb", "-D", str(self._folder / "data"), *options])
+        maker = self._run(["initdb", "-D", str(self.folder / "data"), *options])
         if maker.wait(START_SECONDS) != 0:
             raise RuntimeError(f"PostgreSQL could not be made:\n{self.log()}")
 
@@ -143,13 +159,13 @@ class PostgresServer:
         account: dict[str, Any] = {}
         if self._account is not None:
             account = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [str(self._programs / command[0]), *command[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self._folder,
+                cwd=self.folder,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call
                 **account,
             )
@@ -184,7 +200,7 @@ class Databases:
     def _sorting(self, encoding: str) -> str:
         """Sort by a language's rules where the server can, so that what has to be sorted by bytes is seen to be."""
         with psycopg.connect(self._url, connect_timeout=10) as connection:
-            found = connection.execute("SELECT 1 FROM pg_collation WHERE collprovider = 'i'").fetchone()
+            found = connection.execute("SELECT 1 FROM pg_collation WHERE collname = 'en-x-icu'").fetchone()
             can_sort = found is not None and connection.info.server_version >= 150_000 and encoding == "UTF8"
         return "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if can_sort else ""
 

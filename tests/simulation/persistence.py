@@ -81,21 +81,19 @@ class PersistenceProcess(Process):
         self._work()
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
-        errors: list[OpenIMError | None] = []
-        for job in jobs:
-            try:
-                await self._save(job.item)
-            except OpenIMError as error:
-                errors.append(error)
-            else:
-                errors.append(None)
-        self._writer.state_saved(jobs, errors)
+        failure: OpenIMError | None = None
+        tokens = [
+            TokenRecord(*record) for _, item in jobs if isinstance(item, items.SaveTokens) for record in item.records
+        ]
+        positions = [_positions_of(item) for _, item in jobs if isinstance(item, items.SavePositions)]
+        try:
+            state = self.world.stores.tables.state
+            await self.world.stores.call(self, lambda: state.save(tokens, positions))
+        except OpenIMError as error:
+            failure = error
+        self._writer.state_saved(jobs, [failure] * len(jobs))
         self._work()
 
-    def _save(self, item: items.SavePositions | items.SaveTokens) -> Future[None]:
-        state = self.world.stores.tables.state
-        if isinstance(item, items.SaveTokens):
-            records = [TokenRecord(*record) for record in item.records]
-            return self.world.stores.call(self, lambda: state.save_tokens(records))
-        positions = {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}
-        return self.world.stores.call(self, lambda: state.save_positions(item.user_id, positions))
+
+def _positions_of(item: items.SavePositions) -> tuple[str, dict[ConversationID, ReadPosition]]:
+    return item.user_id, {ConversationID(key): ReadPosition(*value) for key, value in item.positions.items()}

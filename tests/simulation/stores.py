@@ -36,16 +36,18 @@ class StateTables:
         self.token_records: dict[str, TokenRecord] = {}
         self.positions: dict[str, dict[ConversationID, ReadPosition]] = {}
 
-    def save_tokens(self, records: Sequence[TokenRecord]) -> None:
-        """Insert or replace; a kicked token stays kicked."""
-        for record in records:
+    def save(
+        self,
+        tokens: Sequence[TokenRecord],
+        positions: Sequence[tuple[str, Mapping[ConversationID, ReadPosition]]],
+    ) -> None:
+        """Insert or replace tokens, of which a kicked one stays kicked, and replace positions."""
+        for record in tokens:
             old = self.token_records.get(record.digest)
             kicked = old is not None and old.state == KICKED
             self.token_records[record.digest] = record._replace(state=KICKED) if kicked else record
-
-    def save_positions(self, user_id: str, positions: Mapping[ConversationID, ReadPosition]) -> None:
-        """Replace positions."""
-        self.positions.setdefault(user_id, {}).update(positions)
+        for user_id, positions_of_user in positions:
+            self.positions.setdefault(user_id, {}).update(positions_of_user)
 
 
 class Tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -69,5 +70,5 @@ def test_every_dependency_is_pinned() -> None:
         if "==" in line
     }
     wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["test"]
-    names = {requirement.partition(">")[0].partition("[")[0].lower() for requirement in wanted}
+    names = {re.split(r"[\[<>=;]", requirement)[0].lower() for requirement in wanted}
     assert names - pinned == set()

@@ -12,12 +12,15 @@ from openim_ray.actors import persistence as persistence_module
 from openim_ray.actors.persistence import PersistenceActor
 from openim_ray.config import Config
 from openim_ray.core import items
-from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.errors import ArgsError, OpenIMError, Unavailable
+from openim_ray.ports import TokenRecord
 from openim_ray.storage.memory import MemoryMessageStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from openim_ray.domain.ids import UserID
 
 
 class StateStore:
@@ -27,13 +30,17 @@ class StateStore:
 
     def __init__(self) -> None:
         self.errors: dict[str, Exception] = {}
-        self.tried: list[str] = []
+        self.tried: list[list[str]] = []
+        self.tokens: list[TokenRecord] = []
 
-    async def save_positions(self, user_id: str, _positions: object) -> None:
+    async def save(self, tokens: Sequence[TokenRecord], positions: Sequence[tuple[UserID, object]]) -> None:
         """See `ports.StateStore`."""
-        self.tried.append(user_id)
-        if (error := self.errors.get(user_id)) is not None:
-            raise error
+        user_ids = [*(record.user_id for record in tokens), *(user_id for user_id, _ in positions)]
+        self.tried.append(user_ids)
+        self.tokens += tokens
+        for user_id in user_ids:
+            if (error := self.errors.get(user_id)) is not None:
+                raise error
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -100,11 +107,13 @@ def positions_of(*user_ids: str) -> list[items.AnyItem]:
 async def test_a_save_that_the_store_can_not_take_fails_alone(
     actor: PersistenceActor, answers: Answers, store: StateStore
 ) -> None:
-    """Its neighbours are saved, whatever went wrong with it, and further ones follow."""
+    """Its neighbours are saved one by one, whatever went wrong with it, and further ones follow."""
     store.errors["poison"] = ValueError("a fault of ours")
     with capture_logs():
         actor.on_items("inbox-0", positions_of("first", "poison", "alice", "bob"))
         assert await answers.codes(4) == {0: 0, 1: OpenIMError.code, 2: 0, 3: 0}
+    everybody = ["first", "poison", "alice", "bob"]
+    assert store.tried == [everybody, *([user_id] for user_id in everybody)]
 
     actor.on_items("inbox-0", positions_of("carol"))
     assert await answers.codes(1) == {0: 0}
@@ -113,10 +122,26 @@ async def test_a_save_that_the_store_can_not_take_fails_alone(
 async def test_a_store_that_is_down_is_not_asked_for_each_save(
     actor: PersistenceActor, answers: Answers, store: StateStore
 ) -> None:
-    """Each would wait for as long as a busy store may take."""
+    """Each would wait for as long as a busy store may take, also after one that the store couldn't take."""
     store.errors["alice"] = Unavailable("down")
     actor.on_items("inbox-0", positions_of("alice"))
     assert await answers.codes(1) == {0: Unavailable.code}
     actor.on_items("inbox-0", positions_of("alice", "bob", "carol"))
     assert await answers.codes(3) == dict.fromkeys(range(3), Unavailable.code)
-    assert store.tried == ["alice", "alice"]
+    assert store.tried == [["alice"], ["alice", "bob", "carol"]]
+
+    store.tried.clear()
+    store.errors["poison"] = ArgsError("what can't be kept")
+    actor.on_items("inbox-0", positions_of("poison", "alice", "bob", "carol"))
+    assert await answers.codes(4) == {0: ArgsError.code, 1: Unavailable.code, 2: Unavailable.code, 3: Unavailable.code}
+    assert store.tried == [["poison", "alice", "bob", "carol"], ["poison"], ["alice"]]
+
+
+async def test_what_waits_is_saved_in_one_commit(actor: PersistenceActor, answers: Answers, store: StateStore) -> None:
+    """Tokens and positions of everybody are one batch, in the order in which they came."""
+    records = [("d1", "alice", 5, 0, 9), ("d2", "alice", 5, 2, 9)]
+    tokens = [items.SaveTokens(10 + call, [record]) for call, record in enumerate(records)]
+    actor.on_items("gateway-0", [tokens[0], *positions_of("bob", "carol"), tokens[1]])
+    assert await answers.codes(4) == {0: 0, 1: 0, 10: 0, 11: 0}
+    assert store.tried == [["alice", "alice", "bob", "carol"]]
+    assert store.tokens == [TokenRecord(*record) for record in records]

@@ -87,7 +87,7 @@ class MemoryBroker:
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
         self._check()
-        self._tables.state.save_tokens(records, 0)
+        self._tables.state.save(records, [], 0)
 
     async def force_logout(self, user_id: str, platform_id: int) -> None:
         """See `ports.Broker`."""
@@ -115,7 +115,7 @@ class MemoryBroker:
         before = self._tables.state.read_positions(UserID(user_id)).get(ConversationID(conversation_id))
         min_seq = before.min_seq if before else 0
         positions = {ConversationID(conversation_id): ReadPosition(seq, sent, min_seq)}
-        self._tables.state.save_positions(UserID(user_id), positions)
+        self._tables.state.save([], [(UserID(user_id), positions)], 0)
 
     def _check_position(self, user_id: str, conversation_id: str, has_read_seq: int) -> None:
         self._check()
@@ -242,7 +242,7 @@ class MemoryWorld:
         """Let a user see nothing below a seq."""
         position = self.tables.state.read_positions(UserID(user_id)).get(ConversationID(conversation_id))
         changed = (position or ReadPosition())._replace(min_seq=min_seq)
-        self.tables.state.save_positions(UserID(user_id), {ConversationID(conversation_id): changed})
+        self.tables.state.save([], [(UserID(user_id), {ConversationID(conversation_id): changed})], 0)
 
 
 def _state(user_id: str, head: StreamHead | None, position: ReadPosition) -> ConversationState:

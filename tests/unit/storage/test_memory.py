@@ -55,8 +55,7 @@ STATE_CALLS = {
     "token_state": ("alice", 5, "d"),
     "tokens": ("alice", 5),
     "read_positions": ("alice",),
-    "save_tokens": ([TokenRecord("d", "alice", 5, 0, 1)],),
-    "save_positions": ("alice", {"si_alice_bob": ReadPosition()}),
+    "save": ([TokenRecord("d", "alice", 5, 0, 1)], [("alice", {"si_alice_bob": ReadPosition()})]),
 }
 DIRECTORY_CALLS = {
     "register": ([User(user_id=ALICE)],),
