@@ -4,6 +4,7 @@ Conversation logs in memory.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.conversation import home_key
@@ -155,12 +156,13 @@ class MessageTables:
 
     def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
         """Return streams with rows stored before a time, each with the highest such seq."""
-        oldest = sorted(
+        rows = [
             (stored_at, one, row.seq)
             for log in self._logs.values()
             for one, stream in log.streams.items()
             for row, stored_at in zip(stream.rows, stream.stored_at, strict=True)
-        )
+        ]
+        oldest = sorted(rows, key=itemgetter(0))
         return {one: seq for stored_at, one, seq in oldest[:limit] if stored_at < before_ms}
 
     def forget(self, conversation_id: ConversationID, through: int) -> int:

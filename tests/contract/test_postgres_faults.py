@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from openim_ray.storage.open import OpenDirectoryStore
+    from openim_ray.storage.stores import OpenDirectoryStore
 
 CLIENT_SECONDS = 8.0
 """When somebody who waits for a durable answer gives up: the stores must have said what is wrong before."""

@@ -1,0 +1,124 @@
+"""The job that deletes old messages, on stores in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from openim_ray.actors import retention as module
+from openim_ray.actors.retention import DAY_MS, Retention
+from openim_ray.domain.errors import Unavailable
+from openim_ray.ports import Span
+from openim_ray.storage.memory import MemoryHistoryStore, MemoryMessageStore, MessageTables
+from tests.contract.rows import CHAT, STREAM, message, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.sequence import ConversationSeq
+
+
+class World:
+    """
+    Stores with a clock of their own.
+    """
+
+    def __init__(self) -> None:
+        self.now_ms = 100 * DAY_MS
+        self.days = 14
+        self.messages = MemoryMessageStore(MessageTables(lambda: self.now_ms))
+        self.history = MemoryHistoryStore()
+
+    def job(self, mine: Sequence[str] = (CHAT, STREAM)) -> Retention:
+        """Return the job of who writes some conversations."""
+        return Retention(self.messages, lambda: self.days, lambda: self.now_ms, lambda one: one in mine)
+
+    async def a_message_a_day(self, count: int, *, confirmed: int) -> None:
+        """Store one message of the chat a day; the history holds the first ones."""
+        rows = [message(seq) for seq in range(1, count + 1)]
+        for row in rows:
+            await self.messages.write([write(row)])
+            self.now_ms += DAY_MS
+        await self.history.copy([Span(CHAT, 1, confirmed, tuple(rows[:confirmed]))])
+
+    def seqs(self) -> list[int]:
+        """Return which messages of the chat the message store holds."""
+        return [row.seq for row in self.messages.tables.read_range(CHAT, 1, 1000, 1000)]
+
+
+@pytest.fixture
+def world() -> World:
+    """Empty stores."""
+    return World()
+
+
+async def test_only_what_is_old_is_deleted(world: World) -> None:
+    """Younger messages stay, to the millisecond; the days may change while it runs."""
+    await world.a_message_a_day(20, confirmed=20)
+    job = world.job()
+    await job.sweep(world.history)
+    assert world.seqs() == list(range(7, 21))
+
+    world.now_ms += 1
+    await job.sweep(world.history)
+    assert world.seqs() == list(range(8, 21))
+    world.days = 3
+    await job.sweep(world.history)
+    assert world.seqs() == [19, 20]
+    assert job.rows_deleted == 18
+
+
+async def test_only_what_the_history_holds_is_deleted(world: World) -> None:
+    """However old it is."""
+    await world.a_message_a_day(40, confirmed=5)
+    await world.job().sweep(world.history)
+    assert world.seqs() == list(range(6, 41))
+
+
+async def test_nothing_is_deleted_before_anything_is_confirmed(world: World) -> None:
+    """A history that was just made."""
+    await world.a_message_a_day(40, confirmed=0)
+    await world.job().sweep(world.history)
+    assert world.seqs() == list(range(1, 41))
+
+
+async def test_conversations_of_other_writers_are_left_alone(world: World) -> None:
+    """Each has one writer."""
+    await world.a_message_a_day(40, confirmed=40)
+    await world.job(mine=[STREAM]).sweep(world.history)
+    assert world.seqs() == list(range(1, 41))
+
+
+async def test_more_than_one_look_may_be_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each looks at the oldest rows only, and makes room for the next."""
+    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 3)
+    await world.a_message_a_day(40, confirmed=40)
+    await world.job().sweep(world.history)
+    assert world.seqs() == list(range(27, 41))
+
+
+async def test_a_store_that_is_down_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every time, and told each time; other faults, too."""
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.0)
+    await world.a_message_a_day(40, confirmed=40)
+    faults: list[Exception] = [Unavailable("down"), ValueError("a fault of ours")]
+    asked = world.messages.expired
+
+    async def expired(before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+        if faults:
+            raise faults.pop(0)
+        return await asked(before_ms, limit)
+
+    monkeypatch.setattr(world.messages, "expired", expired)
+    with capture_logs() as logs:
+        task = asyncio.create_task(world.job().run(world.history))
+        while len(world.seqs()) > 14:  # noqa: ASYNC110 - the job gives no event
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert [entry["event"] for entry in logs] == ["old messages stay for now", "old messages can't be deleted"]
