@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from openim_ray.config.values import hide_password
 from openim_ray.domain.errors import Unavailable
 from openim_ray.storage.places import EMBEDDED
 
@@ -48,7 +47,7 @@ class StoreWaits:
             except Unavailable as error:
                 if url in EMBEDDED:
                     raise
-                self._waits(f"the {name} at {hide_password(url)}: {error.detail}")
+                self._waits(f"the {name}: {error.detail}")
                 await asyncio.sleep(TRY_SECONDS)
             else:
                 self.waiting_for = ""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openim_ray.config.values import hide_password
+from openim_ray.domain.errors import Unavailable
 from openim_ray.storage.memory import (
     MemoryDirectoryStore,
     MemoryHistoryStore,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 async def prepare(places: Places) -> None:
     """
     Make or migrate every database, before anybody opens one.
+
+    A server that is not there yet is left to whoever opens its database, and waits for it.
     """
     files = [database for database, url in places.databases.items() if url in EMBEDDED]
     if files:
@@ -54,8 +57,15 @@ async def prepare(places: Places) -> None:
 
         served = [database for database in SERVED if places.databases.get(database) == url]
         await asyncio.to_thread(migrate.migrate_apart, url, served)
-    for database in places.databases:
+    await asyncio.gather(*(_ensure_if_there(places, database) for database in places.databases))
+
+
+async def _ensure_if_there(places: Places, database: str) -> None:
+    try:
         await _ensure(places, database)
+    except Unavailable:
+        if places.databases[database] in EMBEDDED:
+            raise
 
 
 async def open_message_store(

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from openim_ray.storage.places import Places
 from tests.e2e.fault_log import FaultLog
 from tests.e2e.ports import free_ports
 from tests.e2e.processes import processes_of, ray_folder
@@ -75,6 +76,14 @@ class Server:
     def admin_secret(self) -> str:
         """The secret that the server made at its first start."""
         return (self.data_dir / "admin-secret").read_text().strip()
+
+    @property
+    def places(self) -> Places:
+        """Where its stores are."""
+        urls = (
+            self._environment.get(f"OPENIM_STORAGE_{store}_URL", "") for store in ("MESSAGES", "DIRECTORY", "HISTORY")
+        )
+        return Places(self.data_dir, *urls)
 
     @property
     def pid(self) -> int:

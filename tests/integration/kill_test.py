@@ -28,7 +28,6 @@ from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import intact
 from openim_ray.storage.open import open_message_reader
-from openim_ray.storage.places import Places
 from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account
@@ -191,7 +190,7 @@ class KillTest:
         """Compare the store with what was answered and seen."""
         report = self.report
         answered = {key: one for client in self._clients for key, one in client.answered.items()}
-        reader = await open_message_reader(Places(self._server.data_dir))
+        reader = await open_message_reader(self._server.places)
         stored: Counter[str] = Counter()
         for chat, count in self._sent.items():
             rows = intact(await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20))

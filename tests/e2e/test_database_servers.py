@@ -1,0 +1,192 @@
+"""The same server on MongoDB and PostgreSQL: what a user notices of them, when all is well and when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from openim_ray.domain.conversation import single_chat_id
+from tests.e2e.browser import BrowserSlot
+from tests.e2e.clients import Clients
+from tests.e2e.native_connection import RequestError
+from tests.e2e.program import refusal, run
+from tests.e2e.server import Server
+from tests.servers.databases import MONGOD, POSTGRES, DatabaseServers, database_servers
+
+WAIT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServers]:
+    """MongoDB and PostgreSQL."""
+    with database_servers(tmp_path_factory.mktemp("databases")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def served(databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of ours that keeps everything in them."""
+    server = Server(tmp_path_factory.mktemp("served"), environment=databases.environment)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def clients(served: Server, browser_slot: BrowserSlot, tmp_path: Path) -> AsyncIterator[Clients]:
+    """Users and devices of that server."""
+    clients = Clients(served, browser_slot, tmp_path)
+    yield clients
+    await clients.close()
+    clients.check()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that servers bring about and that gives no event."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {WAIT_SECONDS:g} s: {what}"
+        time.sleep(0.1)
+
+
+def history_of(databases: DatabaseServers, chat: str) -> list[int]:
+    """Return the seqs of a conversation that the history holds."""
+    with psycopg.connect(databases.environment["OPENIM_STORAGE_HISTORY_URL"]) as connection:
+        found = connection.execute(
+            "SELECT seq FROM history_messages WHERE conversation_id = %s ORDER BY seq", [chat]
+        ).fetchall()
+    return [seq for (seq,) in found]
+
+
+def test_nothing_is_kept_in_files(served: Server) -> None:
+    """But for the secret and what belongs to the running server."""
+    assert list(served.data_dir.glob("*.db*")) == []
+    assert run(served, "status").status == 0
+
+
+@pytest.mark.parametrize("kind", ["wasm", "js", "native"])
+async def test_sdks_chat_and_catch_up(clients: Clients, databases: DatabaseServers, kind: str) -> None:
+    """Live, while one was away, and on a new device; the history gets all of it."""
+    alice, bob = await clients.native(clients.user("alice")), await clients.open(kind, clients.user("bob"))
+    await alice.send_text(bob.user_id, "live")
+    await bob.received("live")
+    await bob.send_text(alice.user_id, "and back")
+    await alice.received("and back")
+    await bob.close()
+    texts = [f"away {number}" for number in range(1, 31)]
+    for text in texts:
+        await alice.send_text(bob.user_id, text)
+
+    again = await clients.reopen(bob)
+    pages = await again.whole_history(alice.user_id, 20)
+    shown = [message.text for page in reversed(pages) for message in page]
+    assert shown == ["live", "and back", *texts]
+    chat = single_chat_id(alice.user_id, bob.user_id)
+    await asyncio.to_thread(until, lambda: history_of(databases, chat) == list(range(1, 33)), "history")
+
+
+async def test_everything_survives_a_kill_of_everything(clients: Clients, served: Server) -> None:
+    """The server's processes, that is; nothing of it is on this machine."""
+    alice, bob = await clients.native(clients.user("alice")), await clients.native(clients.user("bob"))
+    await alice.send_text(bob.user_id, "before")
+    await bob.received("before")
+    position = alice.events.position
+    await asyncio.to_thread(served.kill_everything)
+    await asyncio.to_thread(served.restart)
+    await alice.events.wait_for("OnConnectSuccess", after=position, seconds=WAIT_SECONDS)
+    await alice.send_text(bob.user_id, "after")
+    await bob.received("after", seconds=WAIT_SECONDS)
+
+
+async def test_messages_wait_for_a_mongodb_that_was_killed(clients: Clients, databases: DatabaseServers) -> None:
+    """What was answered is there; what was not is answered with an error in time, and sending it again is safe."""
+    alice, bob = await clients.native(clients.user("alice")), await clients.native(clients.user("bob"))
+    await alice.send_text(bob.user_id, "before", client_msg_id="1")
+    databases.kill(MONGOD)
+    with pytest.raises(RequestError) as refused:
+        await alice.send_text(bob.user_id, "meanwhile", client_msg_id="2")
+    assert refused.value.code != 0, "an answer, not a lost connection"
+    databases.start(MONGOD)
+    for attempt in range(20):
+        try:
+            await alice.send_text(bob.user_id, "meanwhile", client_msg_id="2")
+            break
+        except RequestError:
+            assert attempt < 19
+    await bob.received("meanwhile", seconds=WAIT_SECONDS)
+
+    pages = await bob.whole_history(alice.user_id, 20)
+    shown = [(message.text, message.seq) for page in reversed(pages) for message in page]
+    assert shown == [("before", 1), ("meanwhile", 2)]
+
+
+async def test_messages_flow_while_postgresql_is_down(
+    clients: Clients, databases: DatabaseServers, served: Server
+) -> None:
+    """Between those who chatted before; the history catches up by itself, and people are found again."""
+    alice, bob = await clients.native(clients.user("alice")), await clients.native(clients.user("bob"))
+    await alice.send_text(bob.user_id, "before")
+    await bob.received("before")
+    databases.kill(POSTGRES)
+    for number in range(1, 11):
+        await alice.send_text(bob.user_id, f"meanwhile {number}")
+    await bob.received("meanwhile 10")
+    databases.start(POSTGRES)
+
+    chat = single_chat_id(alice.user_id, bob.user_id)
+    await asyncio.to_thread(until, lambda: history_of(databases, chat) == list(range(1, 12)), "history")
+    await asyncio.to_thread(until, lambda: run(served, "status").status == 0, "ready")
+    carol = await clients.native(clients.user("carol"))
+    await carol.send_text(bob.user_id, "hello")
+    await bob.received("hello")
+
+
+def test_it_waits_for_its_stores(tmp_path: Path) -> None:
+    """In any order, saying for which, without a password; ready when the last one has come."""
+    with database_servers(tmp_path) as databases:
+        for name in (MONGOD, POSTGRES):
+            databases.kill(name)
+        server = Server(tmp_path / "waiting", environment=databases.environment)
+        command = server.command("up", "--ws-port", "0", "--api-port", "0")
+        with subprocess.Popen(command, env=server.variables(), stdout=subprocess.PIPE, text=True) as up:
+            assert up.stdout is not None
+            try:
+                said = [up.stdout.readline()]
+                databases.start(MONGOD)
+                said.append(up.stdout.readline())
+                databases.start(POSTGRES)
+                while not said[-1].endswith("is ready\n"):  # it may have something more to say: "is starting up"
+                    said.append(up.stdout.readline())
+                    assert said[-1], said
+            finally:
+                up.terminate()
+                up.wait(WAIT_SECONDS)
+        assert up.returncode == 0
+        mongod = f"127.0.0.1:{databases.mongod.port}"
+        assert said[0].startswith(f"waiting for the message store: mongodb://{mongod}/openim: "), said
+        postgres = f"127.0.0.1:{databases.postgres.port}"
+        assert said[1].startswith(f"waiting for the state store: postgresql at {postgres}"), said
+        assert not any("***" in line or "tester" in line for line in said)
+
+
+def test_a_database_that_can_not_be_used_is_one_line(databases: DatabaseServers, tmp_path: Path) -> None:
+    """Not what waiting mends: a newer schema."""
+    url = databases.environment["OPENIM_STORAGE_DIRECTORY_URL"]
+    set_revision = "UPDATE alembic_version_state SET version_num = %s RETURNING version_num"
+    with psycopg.connect(url, autocommit=True) as connection:
+        (known,) = connection.execute("SELECT version_num FROM alembic_version_state").fetchone() or ("",)
+        connection.execute(set_revision, ["0999"])
+        try:
+            server = Server(tmp_path, environment=databases.environment)
+            line = refusal(run(server, "up", "--ws-port", "0", "--api-port", "0"))
+        finally:
+            connection.execute(set_revision, [known])
+    assert "(state) has schema 0999" in line
+    assert "run a newer server" in line
