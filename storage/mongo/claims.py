@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 
     from openim_ray.storage.mongo.connection import Database
 
-ATTEMPTS = 8
-"""So often a claim begins anew because somebody else claimed the same partition meanwhile."""
+ATTEMPTS = 16
+"""So often a claim takes a new number for a partition because somebody else claimed it meanwhile."""
 
 
 async def claim(database: Database, partitions: Sequence[str], owner: str) -> dict[str, int]:
     """
     Raise the epochs of partitions, unless they are the owner's already, and return them.
 
-    An epoch is returned only after it was seen durable under the owner's name. Of two that claim at once the one that took the higher number
-    has the partition; the other one sees that, takes a number above it and so comes after it, as if it had claimed later.
+    An epoch is returned only after it was durable under the owner's name. All are raised at once; those that somebody else took in
+    the same moment are then raised one by one. There an attempt fails only if another claim with a higher number got in between, and that one is then done.
     """
     held = await _held(database, partitions, owner)
-    for _ in range(ATTEMPTS):
-        missing = [partition for partition in partitions if partition not in held]
-        if not missing:
-            return {partition: held[partition] for partition in partitions}
-        await _raise_epochs(database, missing, owner)
+    missing = [partition for partition in dict.fromkeys(partitions) if partition not in held]
+    if missing:
+        await _raise_together(database, missing, owner)
         held = await _held(database, partitions, owner)
-    raise Unavailable("others claim the same partitions")
+    for partition in missing:
+        if partition not in held:
+            held[partition] = await _raise_alone(database, partition, owner)
+    return {partition: held[partition] for partition in partitions}
 
 
 async def epochs(database: Database, partitions: Iterable[str]) -> dict[str, int]:
@@ -55,20 +56,34 @@ async def _held(database: Database, partitions: Sequence[str], owner: str) -> di
     return {one["_id"]: int(one["epoch"]) async for one in found}
 
 
-async def _raise_epochs(database: Database, partitions: Sequence[str], owner: str) -> None:
-    wanted = list(dict.fromkeys(partitions))
+async def _raise_together(database: Database, partitions: Sequence[str], owner: str) -> None:
     await database[PARTITIONS].bulk_write(
         [
             UpdateOne({"_id": partition}, {"$setOnInsert": {"epoch": 0, "owner": ""}}, upsert=True)
-            for partition in wanted
+            for partition in partitions
         ],
         ordered=False,
     )
     raised = await _next_epoch(database)
     await database[PARTITIONS].update_many(
-        {"_id": {"$in": wanted}, "epoch": {"$lt": raised}, "owner": {"$ne": owner}},
+        {"_id": {"$in": list(partitions)}, "epoch": {"$lt": raised}, "owner": {"$ne": owner}},
         {"$set": {"epoch": raised, "owner": owner}},
     )
+
+
+async def _raise_alone(database: Database, partition: str, owner: str) -> int:
+    for _ in range(ATTEMPTS):
+        raised = await _next_epoch(database)
+        found = await database[PARTITIONS].find_one_and_update(
+            {"_id": partition, "epoch": {"$lt": raised}, "owner": {"$ne": owner}},
+            {"$set": {"epoch": raised, "owner": owner}},
+        )
+        if found is not None:
+            return raised
+        held = await _held(database, [partition], owner)
+        if held:  # by the same claim, said twice
+            return held[partition]
+    raise Unavailable("too many claim the same partition")
 
 
 async def _next_epoch(database: Database) -> int:

@@ -5,7 +5,8 @@ Connections to MongoDB: how they are made, how long a call may take, what of the
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+import contextvars
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,10 +18,11 @@ from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from openim_ray.config.values import hide_password
 from openim_ray.domain.errors import ArgsError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from pymongo.asynchronous.database import AsyncDatabase
 
@@ -32,11 +34,13 @@ DEFAULT_DATABASE = "openim"
 CALL_SECONDS = 5.0
 """How long a call of a store may take, whatever it consists of; the driver tells the server, which gives up at the same time."""
 
-SELECTION_SECONDS = 3.0
-"""How long a call looks for a server that can serve it."""
-
 CONNECT_SECONDS = 2.0
-CLOSE_SECONDS = CALL_SECONDS + 1.0
+GRACE_SECONDS = 1.0
+"""When the driver has not kept to that (a name that isn't resolved, say), its call is cut off."""
+
+CLOSE_SECONDS = 2.0
+"""How long the driver may take leave of the server, which may hang."""
+
 POOL_MAX = 16
 """Connections of one store; beyond it, calls wait for one."""
 
@@ -68,15 +72,15 @@ class Connection:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern("majority", j=True),
         )
-        self.place = f"mongodb://{urlsplit(url).netloc.rpartition('@')[2]}/{self.database.name}"
+        self.place = _place(url)
         self._closed = False
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._running: set[asyncio.Task[Any]] = set()
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """
         Make a call, which may be several requests, within `CALL_SECONDS`.
+
+        It runs in a task of its own and to its end, even if the caller is cancelled: the driver doesn't survive that everywhere.
 
         Raises:
             Unavailable: it failed or took too long; a write may have happened all the same.
@@ -84,29 +88,33 @@ class Connection:
         """
         if self._closed:
             raise Unavailable(f"{self.place} is closed")
-        if self._running >= PENDING_MAX:
+        if len(self._running) >= PENDING_MAX:
             raise Unavailable(f"{self.place}: {PENDING_MAX} calls wait already")
-        self._running += 1
-        self._idle.clear()
-        try:
-            with self._driver_errors(), pymongo.timeout(CALL_SECONDS):
+        task = asyncio.get_running_loop().create_task(self._call(call), context=contextvars.Context())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def _call(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        with self._driver_errors(), pymongo.timeout(CALL_SECONDS):
+            async with asyncio.timeout(CALL_SECONDS + GRACE_SECONDS):
                 return await call()
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, also where its caller has gone
 
     async def aclose(self) -> None:
         """Let running calls end, then close every connection; harmless if repeated."""
         if self._closed:
             return
         self._closed = True
-        try:
+        if self._running:  # each ends by its deadline
+            await asyncio.wait(self._running)
+        with suppress(TimeoutError, PyMongoError, RuntimeError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._idle.wait()
-        except TimeoutError:
-            pass  # what still runs fails now: the client is closed under it
-        await self._client.close()
+                await self._client.close()
 
     @contextmanager
     def _driver_errors(self) -> Iterator[None]:
@@ -114,20 +122,22 @@ class Connection:
             yield
         except (UnicodeEncodeError, OverflowError, InvalidDocument, DocumentTooLarge) as error:
             raise ArgsError("a value that can't be stored") from error
-        except (PyMongoError, BSONError, OSError) as error:  # a TimeoutError is an OSError
+        except (PyMongoError, BSONError, OSError, RuntimeError) as error:
+            # A TimeoutError is an OSError; a RuntimeError is what the driver's locks raise when a call is cut off.
             raise Unavailable(f"{self.place}: {_name(error)}") from error
 
 
 async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
     """
-    Run calls at the same time and return their results; if one fails, the others are cancelled and its error is raised.
+    Run calls at the same time and return their results; the error of the first that failed is raised when all have ended.
+
+    None is cancelled because another failed: all have the same deadline, and the driver doesn't take it well.
     """
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
 
 
 def _client(url: str) -> AsyncMongoClient[dict[str, Any]]:
@@ -137,7 +147,7 @@ def _client(url: str) -> AsyncMongoClient[dict[str, Any]]:
             url,
             appname="openim-ray",
             connectTimeoutMS=int(CONNECT_SECONDS * 1000),
-            serverSelectionTimeoutMS=int(SELECTION_SECONDS * 1000),
+            serverSelectionTimeoutMS=int(CALL_SECONDS * 1000),
             socketTimeoutMS=int(CALL_SECONDS * 1000),
             waitQueueTimeoutMS=int(CALL_SECONDS * 1000),
             maxPoolSize=POOL_MAX,
@@ -145,6 +155,12 @@ def _client(url: str) -> AsyncMongoClient[dict[str, Any]]:
     except (PyMongoError, ValueError, TypeError) as error:
         # Without the cause: the driver quotes what it can't read, a password perhaps.
         raise ArgsError(f"the URL of a MongoDB can't be used: {type(error).__name__}") from None
+
+
+def _place(url: str) -> str:
+    """Return hosts and database; nothing else of a URL appears in errors."""
+    parts = urlsplit(hide_password(url))
+    return f"mongodb://{parts.netloc.rpartition('@')[2]}/{parts.path.strip('/') or DEFAULT_DATABASE}"
 
 
 def _name(error: Exception) -> str:

@@ -5,7 +5,6 @@ Heads follow the rows a little later, many at once; no answer waits for them.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from typing import TYPE_CHECKING
 
 import structlog
@@ -53,8 +52,7 @@ class HeadRaiser:
         if self._rises.size >= RISES_SOON:
             self._soon.set()
         if self._task is None:
-            # In a context of its own: the deadline of the call that came first is not this task's.
-            self._task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
+            self._task = asyncio.get_running_loop().create_task(self._work())
             self._task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:

@@ -4,7 +4,7 @@ Deciding on a batch of writes: what of it is new, and what becomes of the rest. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import bson
 
@@ -127,6 +127,8 @@ class Batch:
         if not self._continues(write):
             return WriteResult(Outcome.CONFLICT, {})
         self._note_leftovers(write)
+        if not all(self._is_as_stored(row) for row in write.rows):
+            return WriteResult(Outcome.CONFLICT, {})
         existing = self._existing(write)
         if any(reference.seq != write.rows[index].seq for index, reference in existing.items()):
             return WriteResult(Outcome.DUPLICATE, existing)
@@ -136,10 +138,8 @@ class Batch:
     # --- checks
 
     def _continues(self, write: LogWrite) -> bool:
-        for conversation_id, seq in _first_seqs(write).items():
-            if not self._known.streams[conversation_id].stands(seq - 1):
-                return False
-        return all(self._is_as_stored(row) for row in write.rows)
+        first = {row.conversation_id: row.seq for row in reversed(write.rows)}
+        return all(self._known.streams[conversation_id].stands(seq - 1) for conversation_id, seq in first.items())
 
     def _is_as_stored(self, row: StoredMessage) -> bool:
         stream = self._known.streams[row.conversation_id]
@@ -189,10 +189,6 @@ class Batch:
         for reader, seq in write.read.items():
             key = (write.home_key, reader)
             marks[key] = max(marks.get(key, 0), seq)
-
-
-def _first_seqs(write: LogWrite) -> dict[ConversationID, Any]:
-    return {row.conversation_id: row.seq for row in reversed(write.rows)}
 
 
 def _is_notification(row: StoredMessage) -> bool:

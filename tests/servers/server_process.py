@@ -103,3 +103,12 @@ class ServerProcess:
 
     def _tail(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_CHARACTERS:]
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and that nobody has asked about doesn't."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

@@ -1,0 +1,167 @@
+"""
+No request of the MongoDB store reads a whole collection.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pymongo
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.monitoring import CommandListener
+
+from openim_ray.domain.ids import ConversationID
+from openim_ray.storage.mongo import connection as connections
+from openim_ray.storage.mongo.followers import catch_up
+from openim_ray.storage.mongo.leftovers import clear_leftovers
+from openim_ray.storage.mongo.messages import MongoMessageStore
+from openim_ray.storage.open import Places, open_message_store
+from tests.contract.rows import CHAT, KEY, STREAM, message, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
+
+EXPLAINED = {
+    "find": ("filter", "projection", "sort", "limit"),
+    "aggregate": ("pipeline", "cursor"),
+    "findAndModify": ("query", "update", "upsert", "new"),
+}
+NO_QUERIES = {
+    "insert",
+    "getMore",
+    "killCursors",
+    "endSessions",
+    "buildinfo",
+    "createIndexes",
+    "hello",
+    "ismaster",
+    "ping",
+}
+
+
+class Recorder(CommandListener):
+    """
+    Keeps every command that the store sends.
+    """
+
+    def __init__(self) -> None:
+        self.commands: list[Mapping[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Keep a command."""
+        self.commands.append(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Do nothing."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Listen to every client that is made."""
+    recorder = Recorder()
+    monkeypatch.setattr(connections, "AsyncMongoClient", partial(AsyncMongoClient, event_listeners=[recorder]))
+    return recorder
+
+
+def explainable(command: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return what of a command can be explained: queries, updates and deletes, one by one."""
+    name = next(iter(command))
+    if name in EXPLAINED:
+        yield {name: command[name]} | {key: command[key] for key in EXPLAINED[name] if key in command}
+    elif name in {"update", "delete"}:
+        for one in command[f"{name}s"]:
+            yield {name: command[name], f"{name}s": [one]}
+    else:
+        assert name in NO_QUERIES, name
+
+
+def stages(plan: Any) -> Iterator[str]:
+    """Return the names of all stages of a plan, those of rejected plans left out."""
+    if isinstance(plan, dict):
+        if "stage" in plan:
+            yield plan["stage"]
+        for key, part in plan.items():
+            if key != "rejectedPlans":
+                yield from stages(part)
+    elif isinstance(plan, list):
+        for part in plan:
+            yield from stages(part)
+
+
+def plans(url: str, recorder: Recorder) -> dict[str, set[str]]:
+    """Explain everything that was sent; return the stages of each."""
+    found = {}
+    with pymongo.MongoClient[dict[str, Any]](url) as client:
+        database = client.get_default_database()
+        for command in recorder.commands:
+            for one in explainable(command):
+                explained = database.command("explain", one, verbosity="queryPlanner")
+                found[str(one)] = set(stages(explained))
+    return found
+
+
+async def test_no_request_reads_a_whole_collection(mongo_url: str, tmp_path: Path, recorder: Recorder) -> None:
+    """Every query, update and delete goes by an index."""
+    store = await open_message_store(Places(tmp_path, mongo_url))
+    assert isinstance(store, MongoMessageStore)
+    await store.claim(["p", "q"], "one")
+    await store.claim(["p"], "two")
+    others = [write(message(1, conversation=f"si_x_{number}"), participants=()) for number in range(3)]
+    await store.write([write(message(1), message(2, sender="bob"), read={"bob": 1}, epoch=9), *others])
+    await store.write([write(message(2, sender="bob"), message(3), epoch=9), write(message(9), epoch=9)])
+    await store.write([write(message(4, "c1"), epoch=9)])
+    await store.write([write(message(1, conversation=STREAM), participants=(), read={"a": 1}, epoch=9)])
+    await store.write([write(read={"bob": 3}, epoch=9)])
+    await store.load_log(KEY, 10)
+    await store.heads([CHAT, STREAM, ConversationID("si_x_1")])
+    await store.read_range(CHAT, 1, 3, 2)
+    await store.read_seqs(CHAT, [1, 3])
+    await store.find(CHAT, "alice", "c1")
+    await store.read_marks(KEY)
+    await catch_up(store._database, [CHAT, STREAM])
+    await store._database["messages"].insert_one(
+        {"conversation": CHAT, "seq": 9, "sender": "x", "client": "x", "server": "x", "send_time": 1}
+    )
+    assert await store.find(CHAT, "x", "x") is None
+    await clear_leftovers(store._database, CHAT)
+    await store.aclose()
+
+    found = plans(mongo_url, recorder)
+
+    assert {
+        name
+        for one in found
+        for name in ("find", "aggregate", "findAndModify", "update", "delete")
+        if f"'{name}'" in one
+    } == {
+        "find",
+        "aggregate",
+        "findAndModify",
+        "update",
+        "delete",
+    }
+    assert all("IXSCAN" in names or names & {"IDHACK", "COUNT_SCAN", "EOF"} for names in found.values()), found
+    whole = {one: names for one, names in found.items() if "COLLSCAN" in names}
+    assert whole == {}
+    sorted_ = [one for one, names in found.items() if "SORT" in names and "'messages'" in one]
+    assert sorted_ == []
+
+
+async def test_a_whole_reading_would_be_seen(mongo_url: str, tmp_path: Path, recorder: Recorder) -> None:
+    """The look at the plans isn't blind."""
+    store = await open_message_store(Places(tmp_path, mongo_url))
+    assert isinstance(store, MongoMessageStore)
+    await store.write([write(message(1))])
+    recorder.commands.clear()
+    await store._database["messages"].find({"server": "x"}).to_list()
+    await store.aclose()
+
+    assert any("COLLSCAN" in names for names in plans(mongo_url, recorder).values())
