@@ -158,7 +158,7 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
         asyncio.run(prepare_stores(Places.of(config)))
     except SchemaTooNew as error:
         raise StartError(f"{data_dir}: {error}") from error
-    except UnsuitableStore as error:
+    except (UnsuitableStore, ValueError) as error:
         raise StartError(f"storage.directory_url: {error}") from error
     except OpenIMError as error:
         raise StartError(f"the databases of {data_dir} can't be opened: {error.detail}") from error
