@@ -156,7 +156,7 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
     config = msgspec.structs.replace(config, server=server)
     try:
         asyncio.run(prepare_stores(Places.of(config)))
-    except (SchemaTooNew, UnsuitableStore) as error:
+    except (SchemaTooNew, UnsuitableStore, ValueError) as error:
         raise StartError(f"{error} (data directory {data_dir})") from error
     except OpenIMError as error:
         raise StartError(f"a database can't be opened: {error.detail} (data directory {data_dir})") from error

@@ -1,4 +1,4 @@
-"""Backends of the ports in `openim_ray.ports`: memory as the reference, SQLite as the default."""
+"""Backends of the ports in `openim_ray.ports`: memory as the reference, SQLite as the default, PostgreSQL for people and state."""
 
 from __future__ import annotations
 

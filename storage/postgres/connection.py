@@ -104,6 +104,7 @@ def connect(address: Address) -> DeadlineConnection:
     """
     given: dict[str, Any] = {
         "target_session_attrs": "read-write",
+        "gssencmode": "disable",
         "application_name": "openim-ray",
         **address.parameters,
     }

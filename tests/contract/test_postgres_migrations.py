@@ -259,6 +259,15 @@ async def test_a_url_that_cannot_be_read(tmp_path: Path, url: str) -> None:
     assert "hush" not in repr(failure.value)
 
 
+def test_a_start_with_such_a_url_is_refused_in_a_line(tmp_path: Path) -> None:
+    """Who starts a server hears which setting can't be read."""
+    ports = {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}
+    config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": "postgresql://me:hush@h/db?nonsense=1", **ports}, {})
+
+    with pytest.raises(StartError, match=r"^storage\.directory_url: not a PostgreSQL URL$"):
+        settle(config, tmp_path)
+
+
 async def test_messages_are_not_kept_there(tmp_path: Path, empty_url: str) -> None:
     """PostgreSQL is no place for conversation logs; the URL is named without its password."""
     with pytest.raises(ValueError, match=r"no store is known for postgresql://\w+:\*\*\*@127"):
