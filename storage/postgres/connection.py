@@ -14,6 +14,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError
 
+from openim_ray.config.values import hide_password
 from openim_ray.domain.errors import ArgsError, Unavailable
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        """Read a URL `postgresql://…` or `postgres://…`; ValueError, which doesn't repeat it, if it is none."""
+        """Read a URL `postgresql://…` or `postgres://…`; ValueError, in which no password stands, if it is none."""
         try:
             self.parameters: dict[str, Any] = dict(conninfo_to_dict(url))
         except psycopg.Error:
-            raise ValueError("not a PostgreSQL URL") from None
+            raise ValueError(f"not a PostgreSQL URL: {hide_password(url)}") from None
 
     def __str__(self) -> str:
         host = self.parameters.get("host") or self.parameters.get("hostaddr") or "localhost"

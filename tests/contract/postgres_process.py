@@ -18,7 +18,8 @@ from openim_ray.domain.conversation import Conversation, single_chat_id
 from openim_ray.domain.errors import RegisteredAlready, Unavailable
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
-from openim_ray.storage.open import Places, open_directory_store
+from openim_ray.storage.open import open_directory_store
+from openim_ray.storage.places import Places
 
 ALICE, BOB = UserID("alice"), UserID("bob")
 ACCOUNTS = ROWS = STEPS = 30

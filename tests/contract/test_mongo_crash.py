@@ -18,7 +18,8 @@ from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import Outcome
 from openim_ray.storage.mongo import connection as connections
-from openim_ray.storage.open import Places, open_message_store
+from openim_ray.storage.open import open_message_store
+from openim_ray.storage.places import Places
 from tests.contract.rows import message, write
 from tests.servers.mongod import Mongod
 from tests.servers.server_process import is_alive
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from openim_ray.domain.message import LogWrite
-    from openim_ray.storage.open import OpenMessageStore
+    from openim_ray.storage.stores import OpenMessageStore
 
 ROOT = Path(__file__).parents[2]
 ROWS = 30

@@ -12,14 +12,15 @@ import pymongo
 import pytest
 from bson import Binary
 
-from openim_ray.domain.errors import ArgsError, SchemaTooNew, StoreTooOld, Unavailable
+from openim_ray.domain.errors import ArgsError, SchemaTooNew, Unavailable, UnsuitableStore
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import DamagedRow, Outcome
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.mongo import connection as connections
 from openim_ray.storage.mongo import schema
 from openim_ray.storage.mongo.messages import MongoMessageStore
-from openim_ray.storage.open import Places, open_message_reader, open_message_store, prepare
+from openim_ray.storage.open import open_message_reader, open_message_store, prepare
+from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, KEY, message, reference, write
 
 if TYPE_CHECKING:
@@ -220,9 +221,7 @@ async def test_an_old_server_is_refused(mongo_url: str, tmp_path: Path, monkeypa
     """A MongoDB that is too old is named, with what is needed."""
     monkeypatch.setattr(schema, "SERVER_MIN", (99, 0))
 
-    with pytest.raises(
-        StoreTooOld, match=r"mongodb://.* is on MongoDB \d+\.\d+\.\d+, this server needs 99\.0 or newer"
-    ):
+    with pytest.raises(UnsuitableStore, match=r"mongodb://.* is on MongoDB \d+\.\d+\.\d+, 99\.0 or newer is needed"):
         await prepare(Places(tmp_path, mongo_url))
 
 

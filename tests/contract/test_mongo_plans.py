@@ -17,7 +17,8 @@ from openim_ray.storage.mongo import connection as connections
 from openim_ray.storage.mongo.followers import catch_up
 from openim_ray.storage.mongo.leftovers import clear_leftovers
 from openim_ray.storage.mongo.messages import MongoMessageStore
-from openim_ray.storage.open import Places, open_message_store
+from openim_ray.storage.open import open_message_store
+from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, KEY, STREAM, message, write
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from openim_ray.domain.errors import ArgsError, RegisteredAlready, Unavailable, 
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import Friend, User
 from openim_ray.ports import Page, TokenRecord
-from openim_ray.storage.open import Places, open_directory_store, open_state_store, prepare
+from openim_ray.storage.open import open_directory_store, open_state_store, prepare
+from openim_ray.storage.places import Places
 from openim_ray.storage.postgres.connection import Address
 from openim_ray.storage.postgres.database import PostgresDatabase
 from tests.contract.cutting_proxy import CuttingProxy

@@ -19,7 +19,8 @@ from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
-from openim_ray.storage.open import Places, open_directory_store, open_state_store
+from openim_ray.storage.open import open_directory_store, open_state_store
+from openim_ray.storage.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

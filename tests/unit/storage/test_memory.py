@@ -12,10 +12,11 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.message import LogWrite, Outcome
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
-from openim_ray.ports import DirectoryStore, MessageStore, Page, StateStore, TokenRecord
+from openim_ray.ports import DirectoryStore, HistoryStore, Page, RetentionStore, Span, StateStore, TokenRecord
 from openim_ray.storage.memory import (
     DirectoryTables,
     MemoryDirectoryStore,
+    MemoryHistoryStore,
     MemoryMessageStore,
     MemoryStateStore,
     MessageTables,
@@ -50,6 +51,15 @@ MESSAGE_CALLS = {
     "read_marks": ("alice_bob",),
     "claim": (["p"], "owner"),
     "write": ([WRITE],),
+    "page_heads": ("", 10),
+    "expired": (0, 10),
+    "forget": ("si_alice_bob", 1),
+}
+HISTORY_CALLS = {
+    "confirmed": (["si_alice_bob"],),
+    "read_range": ("si_alice_bob", 1, 2, 3),
+    "read_seqs": ("si_alice_bob", [1]),
+    "copy": ([Span("si_alice_bob", 1, 1, ())],),  # type: ignore[arg-type]
 }
 STATE_CALLS = {
     "token_state": ("alice", 5, "d"),
@@ -82,11 +92,12 @@ DIRECTORY_CALLS = {
 @pytest.mark.parametrize(
     ("port", "store", "calls"),
     [
-        (MessageStore, MemoryMessageStore(), MESSAGE_CALLS),
+        (RetentionStore, MemoryMessageStore(), MESSAGE_CALLS),
+        (HistoryStore, MemoryHistoryStore(), HISTORY_CALLS),
         (StateStore, MemoryStateStore(), STATE_CALLS),
         (DirectoryStore, MemoryDirectoryStore(), DIRECTORY_CALLS),
     ],
-    ids=["messages", "state", "directory"],
+    ids=["messages", "history", "state", "directory"],
 )
 def test_no_method_of_a_port_suspends(port: type, store: object, calls: dict[str, tuple[object, ...]]) -> None:
     """Every method ends at its first step, so a simulation stays in control of what happens when."""
