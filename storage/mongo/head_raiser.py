@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from openim_ray.storage.mongo.connection import Connection
     from openim_ray.storage.mongo.message_batch import Batch
 
-RAISE_SECONDS = 1.0
+RAISE_SECONDS = 2.0
 """How long rises are collected. So long a reader finds rows above a head, and reads them to know it."""
 
-RISES_SOON = 2_000
+RISES_SOON = 10_000
 """So many rises are not waited with."""
 
-RISES_MAX = 20_000
+RISES_MAX = 40_000
 """Beyond it, a batch's rises are dropped."""
 
 log = structlog.get_logger(__name__)

@@ -121,7 +121,7 @@ class MessageWriter:
         keys = _keys(write for write in writes if look_up_all or len(write.rows) > 1)
         partitions = {write.partition for write in writes}
         current = self._epochs.current(partitions)
-        home_keys = {write.home_key for write in writes} - self._participants.keys()
+        home_keys = {write.home_key for write in writes if write.home_key not in self._participants}
         logs, heads, rows, references = {}, {}, [], []
         if len(current) < len(partitions) or home_keys or seqs or keys:
             read, logs, heads, rows, references = await together(
@@ -189,6 +189,8 @@ class MessageWriter:
             for one, stream in known.streams.items()
             if stream.is_new and stream.rows
         ]
+        if not logs and not streams:
+            return True
         made = await together(self._make(LOGS, logs), self._make(STREAMS, streams))
         # A log that somebody else made or named meanwhile may be another pair's.
         return None not in made and made[0] == len(logs)

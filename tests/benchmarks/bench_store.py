@@ -1,7 +1,9 @@
 """
-Measure the SQLite message log: rows/s and commit times by batch size, reads; prints JSON.
+Measure message logs: rows/s and commit times by batch size, reads; prints JSON. SQLite, and each URL in the same run.
 
-Run: .venv/bin/python tests/benchmarks/bench_store.py [--rows 20000] [--conversations 1000]
+Run: .venv/bin/python tests/benchmarks/bench_store.py [--rows 20000] [--conversations 1000] [--url mongodb://127.0.0.1/bench]
+
+A database that a URL names gets rows of the benchmark; take one that nobody else uses.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openim_ray.config.values import hide_password
 from openim_ray.domain.conversation import home_key
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import LogWrite, Outcome, StoredMessage
@@ -123,28 +126,36 @@ def _milliseconds(name: str, times: list[float]) -> dict[str, float]:
     }
 
 
+async def measure(places: Places, options: argparse.Namespace) -> dict[str, object]:
+    """
+    Measure one store, which must be empty.
+    """
+    store, reader = await open_message_store(places), await open_message_reader(places)
+    load = Load(options.conversations, options.body_bytes)
+    await measure_writes(store, load, options.rows, 500)
+    writes = [await measure_writes(store, load, min(options.rows, 200 * batch), batch) for batch in options.batches]
+    reads = await measure_reads(reader, load, options.conversations, 2_000)
+    await reader.aclose()
+    await store.aclose()
+    return {"store": hide_password(places.messages) or "sqlite", "writes": writes, "reads": reads}
+
+
 async def main() -> None:
     """
-    Run everything on a fresh file.
+    Run everything on a fresh file, then on each database server.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--conversations", type=int, default=1_000)
     parser.add_argument("--body-bytes", type=int, default=400)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 10, 50, 200, 500])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 50, 256, 500])
+    parser.add_argument("--url", action="append", default=[], help="an empty database of a server; may be repeated")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-store-") as folder:
-        data_dir = Path(folder)
-        store, reader = await open_message_store(Places(data_dir)), await open_message_reader(Places(data_dir))
-        load = Load(options.conversations, options.body_bytes)
-        await measure_writes(store, load, options.rows, 500)
-        writes = [await measure_writes(store, load, min(options.rows, 200 * batch), batch) for batch in options.batches]
-        reads = await measure_reads(reader, load, options.conversations, 2_000)
-        size = (data_dir / "messages.db").stat().st_size
-        await reader.aclose()
-        await store.aclose()
+        stores = [await measure(Places(Path(folder), url), options) for url in ("", *options.url)]
+        size = (Path(folder) / "messages.db").stat().st_size
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    print(json.dumps({"machine": machine, "writes": writes, "reads": reads, "file_mib": size >> 20}, indent=2))
+    print(json.dumps({"machine": machine, "stores": stores, "file_mib": size >> 20}, indent=2))
 
 
 if __name__ == "__main__":

@@ -166,3 +166,21 @@ async def test_a_whole_reading_would_be_seen(mongo_url: str, tmp_path: Path, rec
     await store.aclose()
 
     assert any("COLLSCAN" in names for names in plans(mongo_url, recorder).values())
+
+
+async def test_a_store_that_goes_on_reads_nothing_but_epochs(
+    mongo_url: str, tmp_path: Path, recorder: Recorder
+) -> None:
+    """A batch that continues where this store left its logs costs two requests: one insert, and the look at the epochs after it."""
+    store = await open_message_store(Places(tmp_path, mongo_url))
+    chats = [f"si_x_{number}" for number in range(20)]
+    await store.write([write(message(1, conversation=chat), participants=()) for chat in chats])
+    recorder.commands.clear()
+
+    await store.write([write(message(2, conversation=chat), participants=()) for chat in chats])
+
+    assert [(next(iter(one)), next(iter(one.values()))) for one in recorder.commands] == [
+        ("insert", "messages"),
+        ("find", "partitions"),
+    ]
+    await store.aclose()
