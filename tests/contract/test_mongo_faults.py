@@ -202,7 +202,7 @@ async def test_prepare_makes_collections(mongo_url: str, tmp_path: Path) -> None
             if index.get("unique")
         }
     assert {("conversation", "seq"), ("conversation", "sender", "client")} <= unique
-    assert files_of(tmp_path) == ["directory.db", "state.db"]
+    assert files_of(tmp_path) == ["directory.db", "history.db", "state.db"]
 
 
 async def test_a_newer_database_is_refused(mongo_url: str, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ async def test_a_url_that_cannot_be_used(url: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(connections, "CALL_SECONDS", 0.2)
 
     with pytest.raises((ArgsError, Unavailable)) as failure:
-        await prepare(Places(tmp_path, url))
+        await open_message_store(Places(tmp_path, url))
 
     assert "s3cret" not in "".join(traceback.format_exception(failure.value))
 
@@ -258,11 +258,11 @@ async def test_a_wrong_password(guarded_mongod: Mongod, tmp_path: Path) -> None:
     wrong = right.replace("%26", "%26s3cret")
 
     with pytest.raises(Unavailable, match="AuthenticationFailed") as failure:
-        await prepare(Places(tmp_path, wrong))
+        await open_message_store(Places(tmp_path, wrong))
     text = "".join(traceback.format_exception(failure.value))
     assert not any(part in text for part in ("s3cret", "p%40ss", "p@ss"))
     with pytest.raises(Unavailable, match="Unauthorized"):
-        await prepare(Places(tmp_path, guarded_mongod.url("openim")))
+        await open_message_store(Places(tmp_path, guarded_mongod.url("openim")))
 
     store = await open_message_store(Places(tmp_path, right))
     assert await store.claim(["p"], "owner") == {"p": 1}
