@@ -14,6 +14,7 @@ from openim_ray.domain.token_state import KICKED
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.state_tables import POSITIONS, TOKENS
+from openim_ray.storage.token_rules import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,16 +122,23 @@ class RelationalStateStore(RelationalStateReader):
         }
         # In the order of their keys: two that save the same rows at once would else wait for each other.
         sorted_rows = [rows[key] for key in sorted(rows)]
-        await self._write(partial(_save, tokens, sorted_rows, int(self._clock())))
+        await self._write(partial(_save, _each_once(tokens), sorted_rows, int(self._clock())))
+
+
+def _each_once(tokens: Sequence[TokenRecord]) -> list[TokenRecord]:
+    records: dict[str, TokenRecord] = {}
+    for record in tokens:
+        records[record.digest] = merged(records.get(record.digest), record)
+    return list(records.values())
 
 
 def _save(
     tokens: Sequence[TokenRecord], positions: Sequence[Mapping[str, str | int]], now: int, connection: Connection
 ) -> None:
     if tokens:
-        connection.execute(_SAVE_TOKEN.on(connection), [record._asdict() for record in tokens])
+        _SAVE_TOKEN.insert_all(connection, [record._asdict() for record in tokens])
     if positions:
-        connection.execute(_SAVE_POSITION.on(connection), positions)
+        _SAVE_POSITION.insert_all(connection, positions)
     expired = connection.scalars(_EXPIRED, {"now": now}).all()
     if expired:
         connection.execute(_FORGET, wanted(expired))

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import User
 from openim_ray.storage.directory_rules import check_changes, is_profile_change
 from openim_ray.storage.relational import version_lists
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
 from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
 from openim_ray.storage.version_rules import ListKind
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
 """The columns of an account, in the order of the fields of `User`."""
 
+_REGISTER = Upsert(USERS, lambda new: new)
 _USERS = select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id))
 
 _MATCHES = and_(
@@ -91,7 +92,7 @@ def _register(users: Sequence[User], connection: Connection) -> None:
             raise RegisteredAlready(user.user_id)
         taken.add(user.user_id)
     if users:
-        connection.execute(insert(USERS), [asdict(user) for user in users])
+        _REGISTER.insert_all(connection, [asdict(user) for user in users])
 
 
 def _users(user_ids: Sequence[str], connection: Connection) -> dict[str, User]:
