@@ -14,7 +14,7 @@ import pymongo
 from bson import CodecOptions
 from bson.errors import BSONError, InvalidDocument
 from pymongo import AsyncMongoClient, ReadPreference
-from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
+from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -167,4 +167,8 @@ def _name(error: Exception) -> str:
     if isinstance(error, OperationFailure):
         details = error.details or {}
         return str(details.get("codeName") or f"{type(error).__name__} {error.code or ''}".strip())
+    if isinstance(error, ServerSelectionTimeoutError):
+        return "no server answers that takes writes"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     return type(error).__name__

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -32,6 +33,7 @@ from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account
 from tests.integration.measures import until
+from tests.servers.databases import MONGOD, POSTGRES, DatabaseServers, database_servers
 
 ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
 EVERYTHING: Final = "everything"
@@ -40,6 +42,8 @@ STOPPED: Final = "stopped "
 STOPPED_SECONDS_MAX: Final = 15.0
 """Longer than any call between actors may take: it is given up, and the actor comes back to life with what it had begun."""
 
+DATABASES: Final = (MONGOD, POSTGRES)
+DATABASE_AWAY_SECONDS_MAX: Final = 3.0
 UNANSWERED_MIN: Final = 50
 DISTANCES: Final = (1, 1, 2, 5)
 """How far apart in the circle of clients those stand who write to each other, the nearest twice as often."""
@@ -80,8 +84,9 @@ class Report:
 class KillTest:
     """A running server, its clients, and the books."""
 
-    def __init__(self, server: Server, clients: int, seed: int) -> None:
+    def __init__(self, server: Server, clients: int, seed: int, databases: DatabaseServers | None = None) -> None:
         self._server = server
+        self._databases = databases
         self._random = random.Random(seed)
         self._changed = asyncio.Event()
         self._writing = asyncio.Event()
@@ -129,7 +134,7 @@ class KillTest:
         self.report.round_seconds.setdefault(victim, []).append(round(loop.time() - begin, 1))
 
     async def _pid_of(self, victim: str) -> int:
-        if victim == EVERYTHING:
+        if victim == EVERYTHING or victim in DATABASES:
             return self._server.pid
         pids = self._server.actors
         await until(lambda: len(pids(victim)), lambda count: count > 0, f"{victim} that runs")
@@ -154,6 +159,11 @@ class KillTest:
         if victim == EVERYTHING:
             await asyncio.to_thread(self._server.kill_everything)
             await asyncio.to_thread(self._server.restart)
+        elif victim in DATABASES:
+            assert self._databases is not None
+            self._databases.kill(victim)
+            await asyncio.sleep(self._random.uniform(0, DATABASE_AWAY_SECONDS_MAX))
+            await asyncio.wrap_future(self._databases.starting(victim))
         elif victim.startswith(STOPPED):
             os.kill(pids[0], signal.SIGSTOP)
             await asyncio.sleep(self._random.uniform(1.0, STOPPED_SECONDS_MAX))
@@ -225,11 +235,23 @@ class KillTest:
 
 
 async def run(
-    server: Server, *, clients: int, kills: int, everything: int, seed: int, pairs: int = 0, stops: int = 0
+    server: Server,
+    *,
+    clients: int,
+    kills: int,
+    everything: int,
+    seed: int,
+    pairs: int = 0,
+    stops: int = 0,
+    databases: DatabaseServers | None = None,
 ) -> Report:
-    """Run on a server that is up; `kills` of each actor, `pairs` of each two at once, `stops` of each, in seeded order."""
-    test = KillTest(server, clients, seed)
+    """
+    Run on a server that is up; `kills` of each actor and database server, `pairs` of each two actors at once, `stops` of each, in
+    seeded order.
+    """
+    test = KillTest(server, clients, seed, databases)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
+    victims += [database for database in DATABASES if databases is not None for _ in range(kills)]
     victims += [BOTH.join(two) for two in itertools.combinations(ACTORS, 2) for _ in range(pairs)]
     victims += [STOPPED + actor for actor in ACTORS for _ in range(stops)]
     random.Random(seed).shuffle(victims)
@@ -253,13 +275,18 @@ def main() -> int:
     parser.add_argument("--everything", type=int, default=5, help="kills of all processes at once")
     parser.add_argument("--pairs", type=int, default=0, help="kills of each two actors at once")
     parser.add_argument("--stops", type=int, default=0, help="of each actor, for some seconds (SIGSTOP)")
+    parser.add_argument("--servers", action="store_true", help="on MongoDB and PostgreSQL, which are killed, too")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+    arguments = vars(options)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        databases = None
+        if arguments.pop("servers"):
+            databases = stack.enter_context(database_servers(Path(folder)))
+        server = Server(Path(folder) / "server", environment=databases.environment if databases else None)
         server.start()
         try:
-            report = asyncio.run(run(server, **vars(options)))
+            report = asyncio.run(run(server, databases=databases, **arguments))
             if report.faults:
                 print(server.log_tail(), server.actor_logs(LOG_LINES), sep="\n", file=sys.stderr)
         finally:

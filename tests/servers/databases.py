@@ -5,6 +5,7 @@ Database servers for a whole server of ours: MongoDB for messages, PostgreSQL fo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,16 +21,17 @@ POSTGRES = "postgres"
 
 class DatabaseServers:
     """
-    Both, with one database each. Start and stop them in the main thread: they end with the thread that starts them.
+    Both, with one database each. They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
     """
 
     def __init__(self, folder: Path) -> None:
         programs = find_programs()
         if programs is None:
             raise CannotRun(f"no PostgreSQL: neither {VARIABLE} nor programs on PATH nor the package of the test tools")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="databases")
         self.mongod = Mongod(folder, replica_set=True)
-        self.mongod.start()
-        self.postgres = PostgresServer(programs)
+        self._thread.submit(self.mongod.start).result()
+        self.postgres = self._thread.submit(PostgresServer, programs).result()
         self._database = Databases(self.postgres.url()).make()
 
     @property
@@ -49,13 +51,18 @@ class DatabaseServers:
             self.postgres.kill()
 
     def start(self, name: str) -> None:
-        """Start one of them again, with what it has."""
-        (self.mongod if name == MONGOD else self.postgres).start()
+        """Start one of them again, with what it has; returns when it can be used."""
+        self.starting(name).result()
+
+    def starting(self, name: str) -> Future[None]:
+        """Begin to start one of them again."""
+        return self._thread.submit((self.mongod if name == MONGOD else self.postgres).start)
 
     def close(self) -> None:
         """End both, and remove their files."""
         self.mongod.process.stop()
         self.postgres.close()
+        self._thread.shutdown()
 
 
 @contextmanager
