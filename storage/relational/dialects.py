@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, Text, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Text, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -68,7 +68,12 @@ def _insert_from_arrays(table: Table, names: Sequence[str]) -> Insert:
 
 
 def _array_of(column: Column[Any]) -> ARRAY[Any]:
-    types: dict[type, TypeEngine[Any]] = {str: Text(), int: BigInteger(), bool: Boolean()}
+    types: dict[type, TypeEngine[Any]] = {
+        str: Text(),
+        int: BigInteger(),
+        bool: Boolean(),
+        bytes: LargeBinary(),
+    }
     return ARRAY(types[column.type.python_type])
 
 

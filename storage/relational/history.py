@@ -145,7 +145,7 @@ class RelationalHistoryStore(RelationalHistoryReader):
             if seq > before.get(conversation_id, 0)
         ]
         if raised:
-            connection.execute(_CONFIRM.on(connection), raised)
+            _CONFIRM.insert_all(connection, raised)
         return after
 
 
@@ -176,7 +176,7 @@ def _read_seqs(conversation_id: str, seqs: Sequence[int], connection: Connection
 
 
 def _insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
-    connection.execute(_INSERT.on(connection), rows)
+    _INSERT.insert_all(connection, rows)
 
 
 def _row(row: StoredMessage) -> Row:
