@@ -129,7 +129,13 @@ class RelationalHistoryStore(RelationalHistoryReader):
 
     async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
         """See `ports.HistoryStore`; one transaction."""
-        rows = [_row(row) for span in spans for row in span.rows]
+        # A row may come twice: a write that was repeated because its answer was lost. One statement takes a key once.
+        newest: dict[tuple[str, int], StoredMessage] = {}
+        for row in (row for span in spans for row in span.rows):
+            there = newest.setdefault((row.conversation_id, row.seq), row)
+            if there.rev < row.rev:
+                newest[row.conversation_id, row.seq] = row
+        rows = [_row(row) for row in newest.values()]
         return await self._database.write(partial(self._copy, spans, rows))
 
     def _copy(

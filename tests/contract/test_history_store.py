@@ -93,6 +93,13 @@ async def test_only_a_newer_revision_replaces_a_row(history: OpenHistoryStore) -
     assert list(await history.read_range(CHAT, *EVERYTHING)) == [new, message(2)]
 
 
+async def test_a_row_may_come_twice_at_once(history: OpenHistoryStore) -> None:
+    """A write that was said again is stored once and told twice; the newest revision stands."""
+    new = message(2)._replace(rev=3)
+    assert await history.copy([span(message(1), message(2)), span(new), span(message(2), message(3))]) == {CHAT: 3}
+    assert list(await history.read_range(CHAT, *EVERYTHING)) == [message(1), new, message(3)]
+
+
 async def test_what_clients_choose_is_kept_as_it_is(history: OpenHistoryStore) -> None:
     """Ids of clients may hold what a database takes for no text."""
     row = message(1, "a\0b'\"\\ü\u2028", server="s1", body=b"")
