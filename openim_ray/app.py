@@ -235,8 +235,7 @@ def _refuse_beside_detached(data_dir: Path) -> None:
 def _refuse_several_machines() -> None:
     if (machines := cluster.machines()) > 1:
         raise StartError(
-            f"this Ray has {machines} machines, and messages are stored in files of one: "
-            "join a Ray of one machine (stores on database servers are not implemented yet)"
+            f"this Ray has {machines} machines, and a server on several is not implemented yet: join a Ray of one machine"
         )
 
 

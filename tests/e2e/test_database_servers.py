@@ -17,7 +17,7 @@ from tests.e2e.browser import BrowserSlot
 from tests.e2e.clients import Clients
 from tests.e2e.native_connection import RequestError
 from tests.e2e.program import refusal, run
-from tests.e2e.server import Server
+from tests.e2e.server import ApiError, Server
 from tests.servers.databases import MONGOD, POSTGRES, DatabaseServers, database_servers
 
 WAIT_SECONDS = 30.0
@@ -138,6 +138,13 @@ async def test_messages_flow_while_postgresql_is_down(
     for number in range(1, 11):
         await alice.send_text(bob.user_id, f"meanwhile {number}")
     await bob.received("meanwhile 10")
+    for path, body in (
+        ("/user/get_users_info", {"userIDs": [bob.user_id]}),
+        ("/auth/get_user_token", {"userID": "x", "platformID": 1}),
+    ):
+        with pytest.raises(ApiError) as failed:
+            await asyncio.to_thread(served.call, path, body)
+        assert failed.value.code == 90002, "temporary; on 1501 to 1507 clients log out"
     databases.start(POSTGRES)
 
     chat = single_chat_id(alice.user_id, bob.user_id)
