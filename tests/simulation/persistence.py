@@ -18,7 +18,24 @@ from tests.simulation.process import Process
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openim_ray.domain.message import LogWrite
     from tests.simulation.world import World
+
+
+def beginning_of(writes: Sequence[LogWrite], share: float) -> list[LogWrite]:
+    """
+    Return what stands of a batch that was cut off: its first rows, and of a write that isn't whole no marks (`ports.MessageStore.write`).
+    """
+    left = int(share * sum(len(write.rows) for write in writes))
+    standing: list[LogWrite] = []
+    for write in writes:
+        if left < len(write.rows):
+            if left:
+                standing.append(write._replace(rows=write.rows[:left], read={}))
+            break
+        standing.append(write)
+        left -= len(write.rows)
+    return standing
 
 
 class PersistenceProcess(Process):
@@ -74,7 +91,12 @@ class PersistenceProcess(Process):
         try:
             tables = self.world.stores.tables
             writes = [job.write for job in jobs]
-            results = await self.world.stores.call(self, lambda: tables.messages.write(writes), outlives=True)
+            results = await self.world.stores.call(
+                self,
+                lambda: tables.messages.write(writes),
+                outlives=True,
+                beginning=lambda share: tables.messages.write(beginning_of(writes, share)),
+            )
         except OpenIMError:
             pass
         self._writer.logs_written(jobs, results)

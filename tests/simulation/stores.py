@@ -96,11 +96,19 @@ class Stores:
         """End an outage."""
         self._out_until = 0.0
 
-    def call(self, process: Process, action: Callable[[], T], *, outlives: bool = False) -> Future[T]:
+    def call(
+        self,
+        process: Process,
+        action: Callable[[], T],
+        *,
+        outlives: bool = False,
+        beginning: Callable[[float], object] | None = None,
+    ) -> Future[T]:
         """
         Run an action on the tables for a process; Unavailable if it failed, before or after it had effect.
 
-        One that `outlives` its process may have effect after its death: it had reached a database on another machine.
+        One that `outlives` its process may have effect after its death: it had reached a database on another machine. One of which a
+        `beginning` may stand leaves that share of itself behind when it fails.
         """
         world, scheduler, weather = self._world, self._world.scheduler, self._world.weather
         future: Future[T] = Future()
@@ -116,10 +124,15 @@ class Stores:
             fails = fails or out
             result: Any = None
             if has_effect and not out:
-                result = action()
+                result = left_behind() if fails else action()
             if world.crash_points.reached(process, "after store"):
                 return
             process.later(scheduler.between(0.0001, 0.004), lambda: answer(result))
+
+        def left_behind() -> Any:
+            if beginning is None or scheduler.chance(0.5):
+                return action()
+            return beginning(scheduler.between(0.0, 1.0))
 
         def answer(result: Any) -> None:
             if fails:
@@ -130,7 +143,7 @@ class Stores:
         delay = scheduler.between(0.0001, 0.004) + slow
         process.later(delay, act)
         if outlives:
-            scheduler.later(delay, lambda: None if process.up or scheduler.chance(0.5) else action())
+            scheduler.later(delay, lambda: None if process.up or scheduler.chance(0.5) else left_behind())
         return future
 
 
