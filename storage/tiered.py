@@ -5,12 +5,13 @@ The message store and the history as one: recent rows from the one, older rows f
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.errors import HistoryUnavailable, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import DamagedRow, LogState, MessageRef, StoredMessage, StreamHead
@@ -23,7 +24,7 @@ class TieredMessageReader:
     `ports.MessageReader` over both stores.
 
     Guarantee: a row is absent only if the message store has none, and where that could be because of its age, a history that is
-    complete up to there has none either. Otherwise the read is `Unavailable`: clients keep what they are told for ever.
+    complete up to there has none either. Otherwise the read is `HistoryUnavailable`: clients keep what they are told for ever.
 
     Args:
         messages: the message store.
@@ -81,8 +82,9 @@ class TieredMessageReader:
         end, newest = min(end, floor - 1), newest - len(recent)
         if begin > end or newest <= 0:
             return recent
-        history = await self._complete_history(conversation_id, end)
-        return [*await history.read_range(conversation_id, begin, end, newest), *recent]
+        with _history_errors():
+            history = await self._complete_history(conversation_id, end)
+            return [*await history.read_range(conversation_id, begin, end, newest), *recent]
 
     async def read_seqs(
         self, conversation_id: ConversationID, seqs: Sequence[int]
@@ -96,8 +98,9 @@ class TieredMessageReader:
         old = [seq for seq in missing if 0 < seq < floor]
         if not old:
             return rows
-        history = await self._complete_history(conversation_id, max(old))
-        return sorted([*await history.read_seqs(conversation_id, old), *rows], key=lambda row: row.seq)
+        with _history_errors():
+            history = await self._complete_history(conversation_id, max(old))
+            return sorted([*await history.read_seqs(conversation_id, old), *rows], key=lambda row: row.seq)
 
     async def _floor(self, conversation_id: ConversationID) -> int:
         head = (await self._messages.heads([conversation_id])).get(conversation_id)
@@ -115,3 +118,11 @@ class TieredMessageReader:
             if self._opened is None:
                 self._opened = await self._opening()
             return self._opened
+
+
+@contextmanager
+def _history_errors() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        raise HistoryUnavailable(error.detail) from error

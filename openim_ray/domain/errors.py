@@ -129,6 +129,10 @@ class Unavailable(OpenIMError):
     code, name, temporary = 90002, "DatabaseError", True
 
 
+class HistoryUnavailable(Unavailable):
+    """Old messages can't be read now; recent ones can."""
+
+
 class Overloaded(OpenIMError):
     """A limit is reached; the same call may be made again later."""
 

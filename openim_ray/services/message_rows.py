@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import home_key, is_single_chat
+from openim_ray.domain.errors import HistoryUnavailable
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import DamagedRow, StoredMessage, intact
 from openim_ray.ports import MessageReader
@@ -50,16 +51,23 @@ class RowReader:
         row = await self._newest(conversation_id, begin, end)
         return None if row is None else _body(row, await self._marks(conversation_id))
 
-    async def run(self, conversation_id: str, begin: int, end: int, bytes_max: int) -> Found:
+    async def run(self, conversation_id: str, begin: int, end: int, bytes_max: int, *, whole: bool) -> Found:
         """
         Return one row per seq of begin..end, ascending. Where they reach `bytes_max`, those before are cut.
+
+        So are those that only the history has, while it can't be read; HistoryUnavailable if a `whole` run is wanted.
         """
         marks = await self._marks(conversation_id)
         found: list[tuple[int, bytes]] = []
         last = end
         while last >= begin and size_of(found) < bytes_max:
             first = max(begin, last - CHUNK_ROWS + 1)
-            stored = await self._reader.read_range(ConversationID(conversation_id), first, last, CHUNK_ROWS)
+            try:
+                stored = await self._reader.read_range(ConversationID(conversation_id), first, last, CHUNK_ROWS)
+            except HistoryUnavailable:
+                if whole:
+                    raise
+                break
             found = await self._dense(conversation_id, range(first, last + 1), stored, marks) + found
             last = first - 1
         return Found(found, is_cut=last >= begin)

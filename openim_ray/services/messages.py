@@ -135,13 +135,18 @@ class MessageReading:
     async def newest_messages(self, states: Mapping[str, ConversationState], bytes_max: int) -> dict[str, bytes]:
         """
         Return the encoded newest messages of those chats that have one, in their order, as many as `bytes_max` has room for.
+
+        A chat is left out, too, whose newest message only a history has that can't be read now.
         """
         found: dict[str, bytes] = {}
         room = bytes_max
         for conversation_id, state in states.items():
             if state.max_seq < state.min_seq or is_notification_stream(conversation_id):
                 continue
-            body = await self._rows.newest(conversation_id, state.min_seq, state.max_seq)
+            try:
+                body = await self._rows.newest(conversation_id, state.min_seq, state.max_seq)
+            except errors.HistoryUnavailable:
+                continue
             if body is not None and len(body) <= room:
                 found[conversation_id] = body
                 room -= len(body)

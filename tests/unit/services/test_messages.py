@@ -320,6 +320,69 @@ async def test_1007_gives_the_newest_visible_message() -> None:
     assert {key: message.content for key, message in answer.msgs.items()} == {chat_id: b"two"}
 
 
+# --- a history that can't be read
+
+
+class ForgetfulStore(MemoryMessageStore):
+    """A message store from which old rows have gone to a history that is away."""
+
+    floor = 4
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return recent rows."""
+        if begin < self.floor and newest > end - self.floor:
+            raise errors.HistoryUnavailable("away")
+        return await super().read_range(conversation_id, begin, end, newest)
+
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return recent rows."""
+        if min(seqs) < self.floor:
+            raise errors.HistoryUnavailable("away")
+        return await super().read_seqs(conversation_id, seqs)
+
+
+@pytest.fixture
+def forgetful_world(monkeypatch: pytest.MonkeyPatch) -> MemoryWorld:
+    """Return a server whose history is away; rows are read one by one."""
+    monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 1)
+    store = ForgetfulStore()
+    world = MemoryWorld(reader=store)
+    store.tables = world.tables.messages
+    return world
+
+
+async def test_1002_gives_what_is_recent(forgetful_world: MemoryWorld) -> None:
+    """A sync goes on: the older rows are left out as where a frame is full, without a placeholder or an end. They are asked for again by 1005."""
+    old, young = (forgetful_world.send("alice", peer, *texts) for peer, texts in (("bob", "abc"), ("carol", "abcde")))
+    answer = await pull(forgetful_world, "alice", (old, 1, 3, 10), (young, 1, 5, 10))
+    assert set(answer.msgs) == {young}
+    assert seqs_of(answer.msgs[young].Msgs) == [4, 5]
+    assert (answer.msgs[young].isEnd, answer.msgs[young].endSeq) == (False, 0)
+
+
+async def test_who_can_not_ask_again_is_given_an_error(forgetful_world: MemoryWorld) -> None:
+    """1005, and a client that would never ask again: nothing is answered that is not whole."""
+    chat_id = forgetful_world.send("alice", "bob", *"abcde")
+    with pytest.raises(errors.Unavailable):
+        await pick(forgetful_world, "bob", chat_id, [5, 3])
+    with pytest.raises(errors.Unavailable):
+        await pull(forgetful_world, "bob", (chat_id, 1, 5, 10), uncut=True)
+    assert seqs_of((await pick(forgetful_world, "bob", chat_id, [5, 4])).msgs[chat_id].Msgs) == [5, 4]
+
+
+async def test_1007_leaves_out_what_only_the_history_has(forgetful_world: MemoryWorld) -> None:
+    """The other chats are shown."""
+    old, young = (forgetful_world.send("alice", peer, *texts) for peer, texts in (("bob", "abc"), ("carol", "abcde")))
+    request = GetLastMessageReq(userID="alice", conversationIDs=[old, young])
+    data = await forgetful_world.services.messages.last_messages("alice", request.SerializeToString())
+    answer = GetLastMessageResp.FromString(data)
+    assert {key: message.seq for key, message in answer.msgs.items()} == {young: 5}
+
+
 # --- damaged rows
 
 
