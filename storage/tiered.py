@@ -82,7 +82,7 @@ class TieredMessageReader:
         end, newest = min(end, floor - 1), newest - len(recent)
         if begin > end or newest <= 0:
             return recent
-        with _history_errors():
+        with _history_errors(floor):
             history = await self._complete_history(conversation_id, end)
             return [*await history.read_range(conversation_id, begin, end, newest), *recent]
 
@@ -98,7 +98,7 @@ class TieredMessageReader:
         old = [seq for seq in missing if 0 < seq < floor]
         if not old:
             return rows
-        with _history_errors():
+        with _history_errors(floor):
             history = await self._complete_history(conversation_id, max(old))
             return sorted([*await history.read_seqs(conversation_id, old), *rows], key=lambda row: row.seq)
 
@@ -121,8 +121,8 @@ class TieredMessageReader:
 
 
 @contextmanager
-def _history_errors() -> Iterator[None]:
+def _history_errors(floor: int) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise HistoryUnavailable(error.detail) from error
+        raise HistoryUnavailable(error.detail, floor) from error

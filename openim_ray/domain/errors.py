@@ -130,7 +130,11 @@ class Unavailable(OpenIMError):
 
 
 class HistoryUnavailable(Unavailable):
-    """Old messages can't be read now; recent ones can."""
+    """Old messages can't be read now; recent ones, from the seq `floor` on, can."""
+
+    def __init__(self, detail: str, floor: int) -> None:
+        super().__init__(detail)
+        self.floor = floor
 
 
 class Overloaded(OpenIMError):

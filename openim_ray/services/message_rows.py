@@ -55,36 +55,47 @@ class RowReader:
         """
         Return one row per seq of begin..end, ascending. Where they reach `bytes_max`, those before are cut.
 
-        So are those that only the history has, while it can't be read; HistoryUnavailable if a `whole` run is wanted.
+        So are those that only the history has, while it can't be read; HistoryUnavailable if none is left then, or a `whole` run is wanted.
         """
         marks = await self._marks(conversation_id)
         found: list[tuple[int, bytes]] = []
-        last = end
+        last, is_cut = end, False
         while last >= begin and size_of(found) < bytes_max:
             first = max(begin, last - CHUNK_ROWS + 1)
             try:
                 stored = await self._reader.read_range(ConversationID(conversation_id), first, last, CHUNK_ROWS)
-            except HistoryUnavailable:
-                if whole:
+            except HistoryUnavailable as away:
+                if whole or not begin < away.floor <= end:
                     raise
-                break
+                begin, is_cut = away.floor, True
+                continue
             found = await self._dense(conversation_id, range(first, last + 1), stored, marks) + found
             last = first - 1
-        return Found(found, is_cut=last >= begin)
+        return Found(found, is_cut=is_cut or last >= begin)
 
     async def picked(self, conversation_id: str, seqs: Sequence[int], bytes_max: int) -> Found:
         """
         Return one row for each of these seqs, in their order. Where the rows reach `bytes_max`, those of lower seqs are cut.
+
+        So are those that only the history has, while it can't be read; HistoryUnavailable if none is left then.
         """
         marks = await self._marks(conversation_id)
         wanted = sorted(set(seqs))
         found: list[tuple[int, bytes]] = []
+        is_cut = False
         while wanted and size_of(found) < bytes_max:
-            chunk, wanted = wanted[-CHUNK_ROWS:], wanted[:-CHUNK_ROWS]
-            stored = await self._reader.read_seqs(ConversationID(conversation_id), chunk)
+            chunk = wanted[-CHUNK_ROWS:]
+            try:
+                stored = await self._reader.read_seqs(ConversationID(conversation_id), chunk)
+            except HistoryUnavailable as away:
+                if away.floor > wanted[-1] and not found:
+                    raise
+                wanted, is_cut = [seq for seq in wanted if seq >= away.floor], True
+                continue
+            wanted = wanted[:-CHUNK_ROWS]
             found += await self._dense(conversation_id, chunk, stored, marks)
         rows = dict(found)
-        return Found([(seq, rows[seq]) for seq in dict.fromkeys(seqs) if seq in rows], is_cut=bool(wanted))
+        return Found([(seq, rows[seq]) for seq in dict.fromkeys(seqs) if seq in rows], is_cut=is_cut or bool(wanted))
 
     async def stream(self, conversation_id: str, begin: int, end: int) -> list[StoredMessage]:
         """

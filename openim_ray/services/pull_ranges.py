@@ -142,7 +142,12 @@ class Pulls:
         return answer
 
     async def _chat(self, conversation_id: str, run: Run, budget: _Budget) -> Chat:
-        found = await self._rows.run(conversation_id, run.first, run.last, budget.left, whole=budget.strict)
+        try:
+            found = await self._rows.run(conversation_id, run.first, run.last, budget.left, whole=budget.strict)
+        except errors.HistoryUnavailable:
+            if budget.strict:
+                raise
+            return Chat(conversation_id)
         budget.take(size_of(found.rows))
         return Chat(conversation_id, found.rows, run.is_end and not found.is_cut)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,14 +12,17 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from bson.timestamp import Timestamp
 
 from openim_ray.domain.conversation import single_chat_id
 from tests.e2e.browser import BrowserSlot
+from tests.e2e.channel import CallError
+from tests.e2e.client import Client, Message
 from tests.e2e.clients import Clients
 from tests.e2e.native_connection import RequestError
 from tests.e2e.program import refusal, run
 from tests.e2e.server import ApiError, Server
-from tests.servers.databases import MONGOD, POSTGRES, DatabaseServers, database_servers
+from tests.servers.databases import HISTORY, MONGOD, POSTGRES, DatabaseServers, database_servers
 
 WAIT_SECONDS = 30.0
 
@@ -153,6 +157,64 @@ async def test_messages_flow_while_postgresql_is_down(
     carol = await clients.native(clients.user("carol"))
     await carol.send_text(bob.user_id, "hello")
     await bob.received("hello")
+
+
+@pytest.mark.parametrize("kind", ["wasm", "js", "native"])
+async def test_old_messages_are_shown_from_the_history(
+    clients: Clients, databases: DatabaseServers, served: Server, kind: str
+) -> None:
+    """
+    When they have left the message store, a new device shows the whole conversation all the same.
+
+    While the history is away it shows what is recent, no more: no gap that it would keep for ever, and no end. When the history is back,
+    it shows the rest.
+    """
+    alice, bob = await clients.native(clients.user("alice")), clients.user("bob")
+    texts = [f"old {number}" for number in range(1, 61)]
+    for text in texts:
+        await alice.send_text(bob, text)
+    chat = single_chat_id(alice.user_id, bob)
+    await asyncio.to_thread(until, lambda: history_of(databases, chat) == list(range(1, 61)), "history")
+    await asyncio.to_thread(served.stop)
+    age(databases, chat, 50)
+    await asyncio.to_thread(served.start)
+    await asyncio.to_thread(until, lambda: recent(databases, chat) == list(range(51, 61)), "retention")
+
+    databases.kill(HISTORY)
+    phone = await clients.open(kind, bob)
+    assert (await _shown(phone, alice.user_id))[-10:] == texts[-10:]
+    databases.start(HISTORY)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while await _shown(phone, alice.user_id) != texts:  # noqa: ASYNC110 - nobody tells that a store is back
+            await asyncio.sleep(0.5)
+
+
+async def _shown(client: Client, peer: str) -> list[str]:
+    """Return what a device shows of a chat, as far as it can scroll back."""
+    messages: list[Message] = []
+    with contextlib.suppress(RequestError, CallError):
+        page = await client.history(peer, 20)
+        messages = page.messages
+        while page.messages and not page.is_end:
+            page = await client.history(peer, 20, messages[0])
+            messages = page.messages + messages
+    assert [message.seq for message in messages] == list(range(61 - len(messages), 61)), "no gap"
+    return [message.text for message in messages]
+
+
+def age(databases: DatabaseServers, chat: str, count: int) -> None:
+    """Let the first messages of a chat have been stored twenty days ago."""
+    with databases.mongod.client() as client:
+        long_ago = Timestamp(int(time.time()) - 20 * 86_400, 1)
+        client.openim.messages.update_many(
+            {"conversation": chat, "seq": {"$lte": count}}, {"$set": {"stored_at": long_ago}}
+        )
+
+
+def recent(databases: DatabaseServers, chat: str) -> list[int]:
+    """Return the seqs of a chat that the message store holds."""
+    with databases.mongod.client() as client:
+        return [int(row["seq"]) for row in client.openim.messages.find({"conversation": chat}).sort("seq", 1)]
 
 
 def test_it_waits_for_its_stores(tmp_path: Path) -> None:

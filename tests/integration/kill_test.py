@@ -33,7 +33,7 @@ from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account
 from tests.integration.measures import until
-from tests.servers.databases import MONGOD, POSTGRES, DatabaseServers, database_servers
+from tests.servers.databases import HISTORY, MONGOD, POSTGRES, DatabaseServers, database_servers
 
 ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
 EVERYTHING: Final = "everything"
@@ -42,7 +42,7 @@ STOPPED: Final = "stopped "
 STOPPED_SECONDS_MAX: Final = 15.0
 """Longer than any call between actors may take: it is given up, and the actor comes back to life with what it had begun."""
 
-DATABASES: Final = (MONGOD, POSTGRES)
+DATABASES: Final = (MONGOD, POSTGRES, HISTORY)
 DATABASE_AWAY_SECONDS_MAX: Final = 3.0
 UNANSWERED_MIN: Final = 50
 DISTANCES: Final = (1, 1, 2, 5)

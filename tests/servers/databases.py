@@ -1,5 +1,5 @@
 """
-Database servers for a whole server of ours: MongoDB for messages, PostgreSQL for people and history; they can be killed and come back.
+Database servers for a whole server of ours: MongoDB for messages, one PostgreSQL for people and one for the history; they can be killed and come back.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from tests.servers.server_process import CannotRun
 
 MONGOD = "mongod"
 POSTGRES = "postgres"
+HISTORY = "history"
 
 
 class DatabaseServers:
     """
-    Both, with one database each. They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
+    All three, with one database each. They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,15 +33,17 @@ class DatabaseServers:
         self.mongod = Mongod(folder, replica_set=True)
         self._thread.submit(self.mongod.start).result()
         self.postgres = self._thread.submit(PostgresServer, programs).result()
-        self._database = Databases(self.postgres.url()).make()
+        self.history = self._thread.submit(PostgresServer, programs).result()
+        self._people_url = Databases(self.postgres.url()).make()
+        self._history_url = Databases(self.history.url()).make()
 
     @property
     def environment(self) -> dict[str, str]:
         """What tells a server of ours to use them."""
         return {
             "OPENIM_STORAGE_MESSAGES_URL": self.mongod.url("openim"),
-            "OPENIM_STORAGE_DIRECTORY_URL": self._database,
-            "OPENIM_STORAGE_HISTORY_URL": self._database,
+            "OPENIM_STORAGE_DIRECTORY_URL": self._people_url,
+            "OPENIM_STORAGE_HISTORY_URL": self._history_url,
         }
 
     def kill(self, name: str) -> None:
@@ -48,7 +51,7 @@ class DatabaseServers:
         if name == MONGOD:
             self.mongod.process.kill()
         else:
-            self.postgres.kill()
+            self._postgres(name).kill()
 
     def start(self, name: str) -> None:
         """Start one of them again, with what it has; returns when it can be used."""
@@ -56,19 +59,23 @@ class DatabaseServers:
 
     def starting(self, name: str) -> Future[None]:
         """Begin to start one of them again."""
-        return self._thread.submit((self.mongod if name == MONGOD else self.postgres).start)
+        return self._thread.submit(self.mongod.start if name == MONGOD else self._postgres(name).start)
+
+    def _postgres(self, name: str) -> PostgresServer:
+        return {POSTGRES: self.postgres, HISTORY: self.history}[name]
 
     def close(self) -> None:
-        """End both, and remove their files."""
+        """End all, and remove their files."""
         self.mongod.process.stop()
         self.postgres.close()
+        self.history.close()
         self._thread.shutdown()
 
 
 @contextmanager
 def database_servers(folder: Path) -> Iterator[DatabaseServers]:
     """
-    Lend both; the test is skipped, with the reason, where they can't run.
+    Lend them; the test is skipped, with the reason, where they can't run.
     """
     try:
         servers = DatabaseServers(folder)

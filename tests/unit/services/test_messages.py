@@ -333,7 +333,7 @@ class ForgetfulStore(MemoryMessageStore):
     ) -> Sequence[StoredMessage | DamagedRow]:
         """Return recent rows."""
         if begin < self.floor and newest > end - self.floor:
-            raise errors.HistoryUnavailable("away")
+            raise errors.HistoryUnavailable("away", self.floor)
         return await super().read_range(conversation_id, begin, end, newest)
 
     async def read_seqs(
@@ -341,14 +341,13 @@ class ForgetfulStore(MemoryMessageStore):
     ) -> Sequence[StoredMessage | DamagedRow]:
         """Return recent rows."""
         if min(seqs) < self.floor:
-            raise errors.HistoryUnavailable("away")
+            raise errors.HistoryUnavailable("away", self.floor)
         return await super().read_seqs(conversation_id, seqs)
 
 
 @pytest.fixture
-def forgetful_world(monkeypatch: pytest.MonkeyPatch) -> MemoryWorld:
-    """Return a server whose history is away; rows are read one by one."""
-    monkeypatch.setattr("openim_ray.services.message_rows.CHUNK_ROWS", 1)
+def forgetful_world() -> MemoryWorld:
+    """Return a server whose history is away."""
     store = ForgetfulStore()
     world = MemoryWorld(reader=store)
     store.tables = world.tables.messages
@@ -365,13 +364,21 @@ async def test_1002_gives_what_is_recent(forgetful_world: MemoryWorld) -> None:
 
 
 async def test_who_can_not_ask_again_is_given_an_error(forgetful_world: MemoryWorld) -> None:
-    """1005, and a client that would never ask again: nothing is answered that is not whole."""
+    """1005 of old messages only, and a client that would never ask again: nothing is answered that is not there."""
     chat_id = forgetful_world.send("alice", "bob", *"abcde")
     with pytest.raises(errors.Unavailable):
-        await pick(forgetful_world, "bob", chat_id, [5, 3])
+        await pick(forgetful_world, "bob", chat_id, [3, 1])
     with pytest.raises(errors.Unavailable):
         await pull(forgetful_world, "bob", (chat_id, 1, 5, 10), uncut=True)
-    assert seqs_of((await pick(forgetful_world, "bob", chat_id, [5, 4])).msgs[chat_id].Msgs) == [5, 4]
+
+
+async def test_1005_gives_what_is_recent(forgetful_world: MemoryWorld) -> None:
+    """The others are left out as where a frame is full: no placeholder, no end."""
+    chat_id = forgetful_world.send("alice", "bob", *"abcde")
+    answer = (await pick(forgetful_world, "bob", chat_id, [5, 4, 3, 0])).msgs[chat_id]
+    assert (seqs_of(answer.Msgs), answer.isEnd, answer.endSeq) == ([5, 4], False, 0)
+    answer = (await pick(forgetful_world, "bob", chat_id, [5, 4])).msgs[chat_id]
+    assert seqs_of(answer.Msgs) == [5, 4]
 
 
 async def test_1007_leaves_out_what_only_the_history_has(forgetful_world: MemoryWorld) -> None:
