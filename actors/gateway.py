@@ -116,7 +116,8 @@ class GatewayActor:
         services = build_services(
             config=config, directory=directory, tokens=state, messages=reader, broker=self._broker, now_ms=wall_ms
         )
-        await services.users.ensure_admins(config.auth.admin_user_ids)
+        admins = config.auth.admin_user_ids
+        await stores.open("directory", places.directory, lambda: services.users.ensure_admins(admins))
         requests = Requests(process, services.messages, config.persistence.append_deadline_seconds)
         addresses = AddressLimits(limits.connections_per_address_max, config.server.trusted_proxies)
         self._server = WebSocketServer(

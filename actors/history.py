@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from openim_ray.actors.clock import wall_ms
+import structlog
+
 from openim_ray.actors.history_copier import HistoryCopier
 from openim_ray.actors.retention import Retention
 from openim_ray.actors.store_waits import StoreWaits
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from openim_ray.config import Config
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
-    from openim_ray.storage.stores import OpenMessageStore
+    from openim_ray.storage.stores import OpenHistoryStore, OpenMessageStore
+
+
+UNUSABLE_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
 
 
 class HistoryKeeper:
@@ -37,7 +43,7 @@ class HistoryKeeper:
         settings, storage = config.persistence, config.storage
         lane = HistoryLane(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
         self._copier = HistoryCopier(lane, messages, is_mine)
-        self._retention = Retention(messages, lambda: storage.retention_days, wall_ms, is_mine)
+        self._retention = Retention(messages, lambda: storage.retention_days, is_mine)
 
     def stored(self, rows: Sequence[StoredMessage]) -> None:
         """Let rows that have become durable follow."""
@@ -49,11 +55,20 @@ class HistoryKeeper:
 
     async def run(self) -> None:
         """Open the history as soon as it is there, and work for ever."""
-        places = self._places
-        history = await StoreWaits().open("history", places.history, lambda: open_history_store(places))
+        history = await self._open()
         try:
             async with asyncio.TaskGroup() as jobs:
                 jobs.create_task(self._copier.run(history))
                 jobs.create_task(self._retention.run(history))
         finally:
             await history.aclose()
+
+    async def _open(self) -> OpenHistoryStore:
+        """Open it, however long that takes: also one that can't be used must not keep messages from being sent."""
+        places = self._places
+        while True:
+            try:
+                return await StoreWaits().open("history", places.history, lambda: open_history_store(places))
+            except Exception as error:  # noqa: BLE001 - of whatever kind it is
+                log.error("the history can't be used", error=str(error))
+            await asyncio.sleep(UNUSABLE_SECONDS)

@@ -11,19 +11,23 @@ import structlog
 
 from openim_ray.core.persistence.history_lane import CopyJob, FillJob, HistoryLane
 from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.message import intact
+from openim_ray.domain.message import StoredMessage
 from openim_ray.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.message import DamagedRow
     from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
 FILL_ROWS = 500
-"""Seqs of a conversation that are read from the message store at once."""
+"""Seqs of a conversation that are read from the message store at once, at most; fewer after a failure."""
+
+COMPARE_SECONDS = 3600.0
+TOLD_MAX = 1000
+"""Conversations whose faults are logged by one process; more are not."""
 
 PAGE_HEADS = 1000
 """Conversations that are compared at once, at the start and whenever it is not known which ones are behind."""
@@ -48,6 +52,8 @@ class HistoryCopier:
         self._is_mine = is_mine
         self._woken = asyncio.Event()
         self._complained = False
+        self._fill_rows = FILL_ROWS
+        self._told: set[str] = set()
         self.rows_copied = 0
 
     def stored(self, rows: Sequence[StoredMessage]) -> None:
@@ -71,15 +77,24 @@ class HistoryCopier:
                 if self._lane.must_compare:
                     await self._compare(history)
                 while (job := self._lane.take()) is not None:
-                    self._lane.done(await self._do(history, job))
+                    await self._do(history, job)
                     self._works()
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the copying
                 self._lane.failed()
+                self._fill_rows = max(self._fill_rows // 2, 1)  # perhaps it was too much at once
                 self._complain(error)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not self._lane.must_compare:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Wait for rows; now and then all conversations are compared, whatever was heard of them."""
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS):
                 await self._woken.wait()
+        except TimeoutError:
+            self._lane.compare_failed()
 
     def _complain(self, error: Exception) -> None:
         if not isinstance(error, Unavailable):
@@ -93,19 +108,47 @@ class HistoryCopier:
             log.info("history catches up", **self.health())
         self._complained = False
 
-    async def _do(self, history: HistoryStore, job: CopyJob | FillJob) -> Mapping[ConversationID, int]:
-        spans = spans_of(job.rows) if isinstance(job, CopyJob) else [await self._missing(history, job)]
+    async def _do(self, history: HistoryStore, job: CopyJob | FillJob) -> None:
+        if isinstance(job, CopyJob):
+            self._lane.done(await self._copy(history, spans_of(job.rows)))
+            return
+        span = await self._missing(history, job)
+        if span is None:
+            self._lane.set_aside()
+            return
+        confirmed = {span.conversation_id: span.last} if not span.rows else await self._copy(history, [span])
+        self._fill_rows = min(self._fill_rows * 2, FILL_ROWS)
+        self._lane.done(confirmed)
+
+    async def _copy(self, history: HistoryStore, spans: Sequence[Span]) -> Mapping[ConversationID, int]:
         confirmed = await history.copy(spans)
         self.rows_copied += sum(len(span.rows) for span in spans)
         return confirmed
 
-    async def _missing(self, history: HistoryStore, job: FillJob) -> Span:
-        """Read the lowest seqs that the history of a conversation lacks; a damaged row is none."""
+    async def _missing(self, history: HistoryStore, job: FillJob) -> Span | None:
+        """
+        Read the lowest seqs that the history of a conversation lacks; without rows if it lacks none, None if they can't be had.
+
+        A seq without a row, or with a damaged one, is never taken for done: retention would delete what there is, and clients would be
+        told that it was deleted.
+        """
         conversation_id = job.conversation_id
         confirmed = (await history.confirmed([conversation_id])).get(conversation_id, 0)
-        first, last = confirmed + 1, min(confirmed + FILL_ROWS, job.through)
-        rows = intact(await self._messages.read_range(conversation_id, first, last, FILL_ROWS))
-        return Span(conversation_id, first, max(first, last), tuple(rows))
+        first, last = confirmed + 1, min(confirmed + self._fill_rows, job.through)
+        if last < first:
+            return Span(conversation_id, first, confirmed, ())
+        found = await self._messages.read_range(conversation_id, first, last, self._fill_rows)
+        rows = tuple(_whole_from(first, found))
+        if not rows:
+            self._tell_of(conversation_id, "the message store lacks a row that the history lacks", seq=first)
+            return None
+        return Span(conversation_id, first, rows[-1].seq, rows)
+
+    def _tell_of(self, conversation_id: ConversationID, event: str, **facts: int) -> None:
+        """Log a fault of a conversation, once."""
+        if conversation_id not in self._told and len(self._told) < TOLD_MAX:
+            self._told.add(conversation_id)
+            log.error(event, conversation_id=conversation_id, **facts)
 
     async def _compare(self, history: HistoryStore) -> None:
         self._lane.compare_begins()
@@ -121,8 +164,19 @@ class HistoryCopier:
     async def _compare_with(self, history: HistoryStore, heads: Mapping[ConversationID, int]) -> None:
         confirmed = await history.confirmed(list(heads))
         for conversation_id, seq in heads.items():
-            if confirmed.get(conversation_id, 0) < seq:
+            complete = confirmed.get(conversation_id, 0)
+            if complete < seq:
                 self._lane.behind(conversation_id, seq)
+            elif complete > seq:
+                self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
+
+
+def _whole_from(first: int, rows: Iterable[StoredMessage | DamagedRow]) -> Iterator[StoredMessage]:
+    """Yield rows from a seq on, as far as there is no hole and no damage."""
+    for seq, row in enumerate(rows, first):
+        if not isinstance(row, StoredMessage) or row.seq != seq:
+            return
+        yield row
 
 
 def spans_of(rows: Sequence[StoredMessage]) -> list[Span]:

@@ -189,8 +189,11 @@ class PersistenceActor:
     async def _save(self, jobs: list[StateJob]) -> OpenIMError | None:
         """Save a batch in one commit and return what it failed of; whatever that is, it must not keep the lane busy for ever."""
         assert self._state is not None
+        tokens, positions = _state_of(jobs)
         try:
-            await self._state.save(*_state_of(jobs))
+            if self._messages is not None and not tokens and not positions:
+                await self._messages.read_marks("")  # who saves nothing wants to know whether something could be stored
+            await self._state.save(tokens, positions)
         except OpenIMError as error:
             log.warning("not saved", saves=len(jobs), error=str(error))
             return error

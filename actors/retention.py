@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.sequence import ConversationSeq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from openim_ray.domain.ids import ConversationID
+    from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.ports import HistoryReader, RetentionStore
 
 EVERY_SECONDS = 300.0
 LOOKED_AT_ONCE = 10_000
 """Oldest rows that are looked at at once; between two looks messages are stored."""
+
+PAUSE_SECONDS = 0.05
+"""Between two looks: a lowered number of days may make very many messages old at once."""
 
 DAY_MS = 86_400_000
 
@@ -33,20 +36,14 @@ class Retention:
 
     Args:
         days: how long messages stay; asked anew each time.
-        clock_ms: the clock by which the store noted when a row was stored.
         is_mine: tells which conversations this process writes.
     """
 
     def __init__(
-        self,
-        messages: RetentionStore,
-        days: Callable[[], int],
-        clock_ms: Callable[[], int],
-        is_mine: Callable[[ConversationID], bool],
+        self, messages: RetentionStore, days: Callable[[], int], is_mine: Callable[[ConversationID], bool]
     ) -> None:
         self._messages = messages
         self._days = days
-        self._clock_ms = clock_ms
         self._is_mine = is_mine
         self.rows_deleted = 0
 
@@ -62,18 +59,23 @@ class Retention:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def sweep(self, history: HistoryReader) -> None:
-        """Delete what is old and confirmed, until nothing more is found."""
-        while await self._delete_some(history, self._clock_ms() - self._days() * DAY_MS):
-            pass
+        """Delete what is old and confirmed, until nothing more is found; between two looks others get their turn."""
+        skip = 0
+        while expired := await self._messages.expired(self._days() * DAY_MS, LOOKED_AT_ONCE, skip):
+            if not await self._delete(history, expired):
+                skip += LOOKED_AT_ONCE  # what can't be deleted now must not hide what can
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _delete_some(self, history: HistoryReader, before_ms: int) -> bool:
-        expired = await self._messages.expired(before_ms, LOOKED_AT_ONCE)
+    async def _delete(self, history: HistoryReader, expired: Mapping[ConversationID, ConversationSeq]) -> bool:
         mine = {conversation_id: seq for conversation_id, seq in expired.items() if self._is_mine(conversation_id)}
         confirmed = await history.confirmed(list(mine))
+        heads = await self._messages.heads(list(confirmed))
         deleted = 0
-        for conversation_id, seq in mine.items():
-            through = min(seq, confirmed.get(conversation_id, ConversationSeq(0)))
-            if through > 0:
-                deleted += await self._messages.forget(conversation_id, through)
+        for conversation_id, head in heads.items():
+            if confirmed[conversation_id] > head.max_seq:
+                continue  # the message store was put back to an older state: its new rows are not those that the history knows
+            deleted += await self._messages.forget(
+                conversation_id, min(mine[conversation_id], confirmed[conversation_id])
+            )
         self.rows_deleted += deleted
         return deleted > 0

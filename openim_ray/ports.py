@@ -110,11 +110,11 @@ class RetentionStore(MessageStore, Protocol):
     A message store whose old rows can be deleted; held by persistence actors.
     """
 
-    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+    async def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
         """
-        Return streams whose oldest rows were stored before a time (Unix milliseconds, the store's clock), each with the highest such seq.
+        Return streams with rows that were stored longer ago than `age_ms`, by the store's own clock, each with the highest such seq.
 
-        Only the `limit` oldest rows are looked at: what is done with them makes room for the next.
+        Only the `limit` oldest rows behind the `skip` oldest ones are looked at.
         """
         ...
 

@@ -214,5 +214,10 @@ async def _ensure(places: Places, database: str) -> None:
         ensure = partial(migrate.ensure_schema, Address(url), database)
     else:
         raise ValueError(f"no store is known for {hide_password(url)}")
-    with ThreadPoolExecutor(1, thread_name_prefix="schema") as executor:
+    executor = ThreadPoolExecutor(1, thread_name_prefix="schema")
+    try:
         await asyncio.get_running_loop().run_in_executor(executor, ensure)
+    finally:
+        executor.shutdown(
+            wait=False
+        )  # who is cancelled meanwhile doesn't wait; by itself the thread ends with its work

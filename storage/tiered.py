@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from openim_ray.storage.stores import OpenHistoryReader, OpenMessageReader
 
 
+OPEN_SECONDS = 2.0
+
+
 class TieredMessageReader:
     """
     `ports.MessageReader` over both stores.
@@ -34,8 +37,8 @@ class TieredMessageReader:
     def __init__(self, messages: OpenMessageReader, opening: Callable[[], Awaitable[OpenHistoryReader]]) -> None:
         self._messages = messages
         self._opening = opening
-        self._one_opens = asyncio.Lock()
         self._opened: OpenHistoryReader | None = None
+        self._under_way: asyncio.Task[OpenHistoryReader] | None = None
 
     @property
     def damaged_rows(self) -> int:
@@ -45,9 +48,11 @@ class TieredMessageReader:
     async def aclose(self) -> None:
         """Finish what runs and close both."""
         await self._messages.aclose()
-        async with self._one_opens:
-            if self._opened is not None:
-                await self._opened.aclose()
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait([self._under_way])
+        if self._opened is not None:
+            await self._opened.aclose()
 
     async def load_log(self, home_key: str, tail: int) -> LogState | None:
         """See `ports.MessageReader`; the tail holds what the message store has."""
@@ -114,10 +119,22 @@ class TieredMessageReader:
         return history
 
     async def _history(self) -> OpenHistoryReader:
-        async with self._one_opens:
-            if self._opened is None:
-                self._opened = await self._opening()
+        """Return the opened history; all who ask while it is being opened share one attempt, and wait `OPEN_SECONDS` at most."""
+        if self._opened is not None:
             return self._opened
+        if self._under_way is None:
+            self._under_way = asyncio.create_task(self._open())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._under_way), OPEN_SECONDS)
+        except TimeoutError:
+            raise Unavailable("the history does not answer") from None
+
+    async def _open(self) -> OpenHistoryReader:
+        try:
+            self._opened = await self._opening()
+        finally:
+            self._under_way = None
+        return self._opened
 
 
 @contextmanager

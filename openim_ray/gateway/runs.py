@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import OpenIMError, Overloaded
+from openim_ray.domain.errors import OpenIMError, Overloaded, Unavailable
+from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import intact
 
 if TYPE_CHECKING:
@@ -61,8 +62,17 @@ class RunReader:
         end = min(begin + RUN_CHUNK_ROWS - 1, run.end)
         while True:
             try:
-                return intact(await self._reader.read_range(run.conversation_id, begin, end, end - begin + 1))  # type: ignore[arg-type]
+                return await self._rows(ConversationID(run.conversation_id), begin, end)
             except OpenIMError:
                 if self._loop.time() >= deadline:
                     raise
             await asyncio.sleep(READ_AGAIN_SECONDS)
+
+    async def _rows(self, conversation_id: ConversationID, begin: int, end: int) -> list[StoredMessage]:
+        """Read rows; Unavailable if the store has not come to the last one, which is durable, as a cut-off part of a database may."""
+        found = await self._reader.read_range(conversation_id, begin, end, end - begin + 1)
+        if not found or found[-1].seq < end:
+            head = (await self._reader.heads([conversation_id])).get(conversation_id)
+            if head is None or head.max_seq < end:
+                raise Unavailable(f"the message store is behind seq {end} of {conversation_id}")
+        return intact(found)

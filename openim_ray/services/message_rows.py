@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import home_key, is_single_chat
-from openim_ray.domain.errors import HistoryUnavailable
+from openim_ray.domain.errors import HistoryUnavailable, Unavailable
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import DamagedRow, StoredMessage, intact
 from openim_ray.ports import MessageReader
@@ -118,6 +118,7 @@ class RowReader:
     ) -> list[tuple[int, bytes]]:
         """Fill ascending `seqs`; what the store doesn't have is gone, for it is not above what is durable."""
         by_seq = {int(row.seq): row for row in stored}
+        await self._check_absent(conversation_id, max((seq for seq in seqs if seq not in by_seq), default=0))
         dense: list[tuple[int, bytes]] = []
         before = -1
         time = 0
@@ -134,6 +135,16 @@ class RowReader:
                 dense.append((seq, placeholder(seq, time)))
             before = seq
         return dense
+
+    async def _check_absent(self, conversation_id: str, seq: int) -> None:
+        """
+        Raise Unavailable if the store has not come to a seq yet, which is durable: a database of which a part was cut off may show an
+        older state for some seconds, and a placeholder is for ever.
+        """
+        if seq:
+            head = (await self._reader.heads([ConversationID(conversation_id)])).get(ConversationID(conversation_id))
+            if head is None or head.max_seq < seq:
+                raise Unavailable(f"the message store is behind seq {seq} of {conversation_id}")
 
     async def _time_before(self, conversation_id: str, seq: int) -> int:
         """Return the sendTime of the nearest earlier message, by which clients sort a placeholder; 0 if there is none."""

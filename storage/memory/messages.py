@@ -154,8 +154,9 @@ class MessageTables:
         held = sorted((one, ConversationSeq(seq)) for one, seq in streams if one > after and seq)
         return held[:limit]
 
-    def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
-        """Return streams with rows stored before a time, each with the highest such seq."""
+    def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
+        """Return streams with rows that are old, each with the highest such seq."""
+        before_ms = self._clock_ms() - age_ms
         rows = [
             (stored_at, one, row.seq)
             for log in self._logs.values()
@@ -163,7 +164,7 @@ class MessageTables:
             for row, stored_at in zip(stream.rows, stream.stored_at, strict=True)
         ]
         oldest = sorted(rows, key=itemgetter(0))
-        return {one: seq for stored_at, one, seq in oldest[:limit] if stored_at < before_ms}
+        return {one: seq for stored_at, one, seq in oldest[skip : skip + limit] if stored_at < before_ms}
 
     def forget(self, conversation_id: ConversationID, through: int) -> int:
         """Delete rows up to a seq."""
@@ -271,9 +272,9 @@ class MemoryMessageStore:
         """See `ports.MessageReader`."""
         return self.tables.page_heads(after, limit)
 
-    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+    async def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
         """See `ports.RetentionStore`."""
-        return self.tables.expired(before_ms, limit)
+        return self.tables.expired(age_ms, limit, skip)
 
     async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
         """See `ports.RetentionStore`."""

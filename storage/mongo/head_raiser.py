@@ -51,7 +51,7 @@ class HeadRaiser:
         self._rises.add(batch)
         if self._rises.size >= RISES_SOON:
             self._soon.set()
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work())
             self._task.add_done_callback(self._ended)
 
@@ -81,7 +81,8 @@ class HeadRaiser:
             self._soon.clear()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._task = None
+        if self._task is task:  # and not a later one: what comes between the end and this call begins anew
+            self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("raising heads failed", error=repr(error))
 

@@ -62,8 +62,8 @@ class MessageWriter:
     """
     Writes batches for one store, and remembers where it left each stream, so that what continues there needs no reading.
 
-    What is remembered can't be wrong, only old: rows never go, participants never change, epochs only rise. Old, it shows at the insert or at
-    the look at the epochs after it. It is forgotten all the same at every error, and for a log at every refusal.
+    What is remembered can't be wrong, only old: heads and epochs only rise, participants never change. Old, it shows at the insert or at the look
+    at the epochs after it; so does a database that lost what it had. It is forgotten all the same at every error, and for a log at every refusal.
     """
 
     def __init__(self, database: Database, raiser: HeadRaiser) -> None:
@@ -100,6 +100,8 @@ class MessageWriter:
             write.partition for write, result in zip(writes, results, strict=True) if result.outcome in ANSWERED
         }
         now = await self._epochs.read(answered)
+        if any(now[write.partition] < write.epoch for write in writes if write.partition in answered):
+            raise Unavailable("the database has lost a claim: it was emptied, or put back to an older state")
         judged = [
             SUPERSEDED if result.outcome in ANSWERED and now[write.partition] > write.epoch else result
             for write, result in zip(writes, results, strict=True)

@@ -132,9 +132,9 @@ class MongoMessageStore(MongoMessageReader):
             return []
         return await self._connection.run(lambda: self._writer.write(writes))
 
-    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+    async def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
         """See `ports.RetentionStore`."""
-        return await self._connection.run(lambda: retention.expired(self._database, before_ms, limit))
+        return await self._connection.run(lambda: retention.expired(self._database, age_ms, limit, skip))
 
     async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
         """See `ports.RetentionStore`."""

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 # Rows stand in order of arrival.
 _EXPIRED = """
     SELECT s.conversation_id, MAX(m.seq)
-    FROM (SELECT stream, seq, stored_at FROM messages ORDER BY id LIMIT ?) m JOIN streams s ON s.id = m.stream
+    FROM (SELECT stream, seq, stored_at FROM messages ORDER BY id LIMIT ? OFFSET ?) m JOIN streams s ON s.id = m.stream
     WHERE m.stored_at < ? GROUP BY m.stream
 """
 
 
-def expired(connection: sqlite3.Connection, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+def expired(
+    connection: sqlite3.Connection, before_ms: int, limit: int, skip: int
+) -> dict[ConversationID, ConversationSeq]:
     """
     Return the streams of the oldest rows that were stored before a time, each with the highest such seq.
     """
-    return dict(connection.execute(_EXPIRED, (limit, before_ms)).fetchall())
+    return dict(connection.execute(_EXPIRED, (limit, skip, before_ms)).fetchall())
 
 
 def raise_floor(connection: sqlite3.Connection, conversation_id: ConversationID, through: int) -> None:

@@ -157,9 +157,10 @@ class SqliteMessageStore(SqliteMessageReader):
             check_write(one)
         return await self._writer.run(partial(_write, writes, int(self._clock() * 1000)))
 
-    async def expired(self, before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+    async def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
         """See `ports.RetentionStore`."""
-        return await self._read(lambda connection: retention.expired(connection, before_ms, limit))
+        before_ms = int(self._clock() * 1000) - age_ms
+        return await self._read(lambda connection: retention.expired(connection, before_ms, limit, skip))
 
     async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
         """See `ports.RetentionStore`; in short transactions, so that messages needn't wait."""

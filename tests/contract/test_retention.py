@@ -4,11 +4,12 @@ Old rows leave every message store (`ports.RetentionStore`), and are read from t
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.errors import HistoryUnavailable, Unavailable
 from openim_ray.domain.message import Outcome, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Span
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from openim_ray.domain.message import StoredMessage
     from openim_ray.storage.stores import OpenMessageReader, OpenMessageStore
 
-FAR = 1 << 50
-"""Later than any test, in Unix milliseconds."""
+ALL = -1_000_000
+"""An age that everything has: it lies in the future."""
+
+NONE = 10_000_000
+"""An age that nothing has."""
 
 EVERYTHING = (1, 1 << 62, 1000)
 ROWS = [message(seq, sender="alice" if seq % 2 else "bob") for seq in range(1, 11)]
@@ -47,9 +51,11 @@ async def heads_have_followed(store: OpenMessageStore) -> None:
 
 async def test_what_is_old_enough_is_found(filled: OpenMessageStore) -> None:
     """By the time at which it was stored, the oldest first, as many as are looked at."""
-    assert await filled.expired(0, 1000) == {}
-    assert await filled.expired(FAR, 1000) == {CHAT: 10, STREAM: 1}
-    assert await filled.expired(FAR, 4) == {CHAT: 4}
+    assert await filled.expired(NONE, 1000) == {}
+    assert await filled.expired(ALL, 1000) == {CHAT: 10, STREAM: 1}
+    assert await filled.expired(ALL, 4) == {CHAT: 4}
+    assert await filled.expired(ALL, 4, 4) == {CHAT: 8}
+    assert await filled.expired(ALL, 4, 11) == {}
 
 
 async def test_what_is_forgotten_is_gone_and_the_rest_stays(
@@ -65,7 +71,7 @@ async def test_what_is_forgotten_is_gone_and_the_rest_stays(
     assert await filled.find(CHAT, "bob", "c8") == reference(ROWS[7])
     assert await filled.heads([CHAT]) == {CHAT: head._replace(floor=ConversationSeq(8))}
     assert await filled.read_marks(KEY) == {"bob": 3}
-    assert await filled.expired(FAR, 1000) == {CHAT: 10, STREAM: 1}
+    assert await filled.expired(ALL, 1000) == {CHAT: 10, STREAM: 1}
     state = await filled.load_log(KEY, 5)
     assert state is not None
     assert [row.seq for row in state.tail if row.conversation_id == CHAT] == [8, 9, 10]
@@ -155,6 +161,31 @@ async def test_old_rows_are_read_from_the_history(
     assert list(await tiered.read_range(CHAT, 2, 4, 100)) == ROWS[1:4]
     assert list(await tiered.read_range(CHAT, 1, 10, 0)) == []
     assert list(await tiered.read_seqs(CHAT, [9, 2, 6, 7, 99, 0])) == [ROWS[1], ROWS[5], ROWS[6], ROWS[8]]
+
+
+async def test_all_who_wait_for_the_history_share_one_attempt(
+    filled: OpenMessageStore, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none waits longer than for one; closing does not wait for it either."""
+    monkeypatch.setattr("openim_ray.storage.tiered.OPEN_SECONDS", 0.05)
+    attempts = 0
+
+    async def hang() -> History:
+        nonlocal attempts
+        attempts += 1
+        await asyncio.Event().wait()
+        return history
+
+    tiered = TieredMessageReader(filled, hang)
+    await filled.forget(CHAT, ConversationSeq(6))
+    reads = [tiered.read_range(CHAT, 1, 10, 100) for _ in range(20)]
+    for result in await asyncio.gather(*reads, return_exceptions=True):
+        assert isinstance(result, HistoryUnavailable)
+    assert attempts == 1
+    under_way = tiered._under_way
+    assert under_way is not None
+    under_way.cancel()
+    await asyncio.wait([under_way])
 
 
 async def test_recent_rows_need_no_history(

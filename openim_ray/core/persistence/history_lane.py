@@ -133,6 +133,11 @@ class HistoryLane:
             if confirmed.get(conversation_id, 0) < through:
                 self.behind(conversation_id, through)
 
+    def set_aside(self) -> None:
+        """Note that the conversation of the job can't be completed now; it is looked at again when all are compared."""
+        self._work = None
+        self._down = False
+
     def failed(self) -> None:
         """Note that the job was not done: until one is, rows are no longer kept here."""
         job, self._work = self._work, None

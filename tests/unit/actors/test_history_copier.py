@@ -12,6 +12,9 @@ from openim_ray.actors import history_copier
 from openim_ray.actors.history_copier import HistoryCopier, spans_of
 from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.message import DamagedRow
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import Span
 from openim_ray.storage.memory import MemoryMessageStore
 from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
-    from openim_ray.domain.sequence import ConversationSeq
-    from openim_ray.ports import Span
 
 
 class History(MemoryHistoryStore):
@@ -142,6 +143,86 @@ async def test_what_went_by_while_it_was_down_is_caught_up(
     assert [entry["event"] for entry in logs][-1] == "history catches up"
     if isinstance(fault, Unavailable):
         assert [entry["event"] for entry in logs] == ["history falls behind", "history catches up"]
+
+
+async def test_a_copy_of_which_nobody_heard_confirms_nothing_more(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made, and its answer lost: the rows that follow are copied like any others, and none is taken for copied before."""
+    rows = [message(seq) for seq in range(1, 4)]
+    await store(messages, rows[:1])
+    copy = history.copy
+    lost = [True]
+
+    async def lose_the_answer(spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
+        confirmed = await copy(spans)
+        if lost.pop() if lost else False:
+            raise Unavailable("the answer was lost")
+        return confirmed
+
+    monkeypatch.setattr(history, "copy", lose_the_answer)
+    begin(copier, history)
+    await history.until(CHAT, 1)
+    while lost:  # noqa: ASYNC110 - the loss gives no event
+        await asyncio.sleep(0)
+    for row in rows[1:]:
+        await store(messages, [row])
+        copier.stored([row])
+        await asyncio.sleep(0.01)
+    await history.until(CHAT, 3)
+
+    assert history.tables.read_range(CHAT, 1, 100, 100) == rows
+    assert history.tables.confirmed([CHAT]) == {CHAT: 3}
+
+
+@pytest.mark.parametrize("fault", ["absent", "damaged"])
+async def test_what_the_message_store_lacks_is_never_confirmed(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A row that is damaged, or gone to a history that was emptied since: told once, and others are copied."""
+    rows = [message(seq) for seq in range(1, 9)]
+    stream = message(1, "n1", conversation=STREAM)
+    await store(messages, [*rows, stream])
+    read_range = messages.read_range
+
+    async def read_badly(
+        conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        found = await read_range(conversation_id, begin, end, newest)
+        bad = {ConversationSeq(3)} if conversation_id == CHAT else set()
+        if fault == "absent":
+            return [row for row in found if row.seq not in bad]
+        return [DamagedRow(row.seq) if row.seq in bad else row for row in found]
+
+    monkeypatch.setattr(messages, "read_range", read_badly)
+    with capture_logs() as logs:
+        begin(copier, history)
+        await history.until(STREAM, 1)
+        await history.until(CHAT, 2)
+        while not logs:  # noqa: ASYNC110 - a log gives no event
+            await asyncio.sleep(0)
+        copier.stored([message(9)])
+        await asyncio.sleep(0.05)
+
+    assert history.tables.confirmed([CHAT]) == {CHAT: 2}
+    assert [(entry["event"], entry["seq"]) for entry in logs] == [
+        ("the message store lacks a row that the history lacks", 3)
+    ]
+
+
+async def test_a_history_that_is_ahead_is_told(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier
+) -> None:
+    """The message store was put back to an older state."""
+    await store(messages, [message(1)])
+    await history.copy([Span(CHAT, 1, 5, ())])
+    with capture_logs() as logs:
+        begin(copier, history)
+        while not logs:  # noqa: ASYNC110 - a log gives no event
+            await asyncio.sleep(0)
+    assert [(entry["event"], entry["history"], entry["head"]) for entry in logs] == [
+        ("the history is ahead of the message store", 5, 1)
+    ]
 
 
 async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMessageStore, history: History) -> None:

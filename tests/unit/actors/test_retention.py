@@ -35,7 +35,7 @@ class World:
 
     def job(self, mine: Sequence[str] = (CHAT, STREAM)) -> Retention:
         """Return the job of who writes some conversations."""
-        return Retention(self.messages, lambda: self.days, lambda: self.now_ms, lambda one: one in mine)
+        return Retention(self.messages, lambda: self.days, lambda one: one in mine)
 
     async def a_message_a_day(self, count: int, *, confirmed: int) -> None:
         """Store one message of the chat a day; the history holds the first ones."""
@@ -48,6 +48,12 @@ class World:
     def seqs(self) -> list[int]:
         """Return which messages of the chat the message store holds."""
         return [row.seq for row in self.messages.tables.read_range(CHAT, 1, 1000, 1000)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no pauses."""
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -101,6 +107,27 @@ async def test_more_than_one_look_may_be_needed(world: World, monkeypatch: pytes
     assert world.seqs() == list(range(27, 41))
 
 
+async def test_what_can_not_be_deleted_hides_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old rows that the history lacks stand before others that it has."""
+    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 3)
+    await world.a_message_a_day(10, confirmed=0)
+    rows = [message(seq, f"n{seq}", conversation=STREAM) for seq in range(1, 11)]
+    await world.messages.write([write(*rows)])
+    await world.history.copy([Span(STREAM, 1, 10, tuple(rows))])
+    world.now_ms += 20 * DAY_MS
+    await world.job().sweep(world.history)
+    assert world.seqs() == list(range(1, 11))
+    assert world.messages.tables.read_range(STREAM, 1, 100, 100) == []
+
+
+async def test_a_history_that_is_ahead_confirms_nothing(world: World) -> None:
+    """The message store was put back to an older state: rows under the same seqs are others."""
+    await world.a_message_a_day(40, confirmed=40)
+    await world.history.copy([Span(CHAT, 41, 50, ())])
+    await world.job().sweep(world.history)
+    assert world.seqs() == list(range(1, 41))
+
+
 async def test_a_store_that_is_down_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every time, and told each time; other faults, too."""
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.0)
@@ -108,10 +135,10 @@ async def test_a_store_that_is_down_is_tried_again(world: World, monkeypatch: py
     faults: list[Exception] = [Unavailable("down"), ValueError("a fault of ours")]
     asked = world.messages.expired
 
-    async def expired(before_ms: int, limit: int) -> dict[ConversationID, ConversationSeq]:
+    async def expired(age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
         if faults:
             raise faults.pop(0)
-        return await asked(before_ms, limit)
+        return await asked(age_ms, limit, skip)
 
     monkeypatch.setattr(world.messages, "expired", expired)
     with capture_logs() as logs:

@@ -91,6 +91,16 @@ def test_while_the_history_is_down_nothing_is_kept(lane: HistoryLane) -> None:
     assert lane.take() == FillJob(CHAT, 4)
 
 
+def test_a_conversation_that_is_set_aside_waits_for_the_next_comparison(lane: HistoryLane) -> None:
+    """What it lacks can't be had: trying again at once would keep the others waiting."""
+    lane.behind(CHAT, 5)
+    lane.take()
+    lane.set_aside()
+    assert (lane.take(), lane.conversations_behind) == (None, 0)
+    lane.stored([message(6)])
+    assert seqs(lane.take()) == [(CHAT, 6)]
+
+
 def test_more_conversations_than_are_remembered_are_compared_anew(lane: HistoryLane) -> None:
     """After those that are remembered are done."""
     for conversation in (CHAT, STREAM, OTHER):

@@ -10,6 +10,7 @@ from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.message import DamagedRow
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.identifiers import ContentType, PullOrder
 from openim_ray.protocol.pb.msg_pb2 import (
     ConversationSeqs,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.message import StoredMessage, StreamHead
 
 ASC, DESC = PullOrder.ASCENDING, PullOrder.DESCENDING
 RECEIPT = ContentType.HAS_READ_RECEIPT
@@ -318,6 +319,43 @@ async def test_1007_gives_the_newest_visible_message() -> None:
     data = await world.services.messages.last_messages("bob", request.SerializeToString())
     answer = GetLastMessageResp.FromString(data)
     assert {key: message.content for key, message in answer.msgs.items()} == {chat_id: b"two"}
+
+
+# --- a store that shows an older state
+
+
+class StaleStore(MemoryMessageStore):
+    """A message store that has not come to the newest row of any conversation yet."""
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """Return older heads."""
+        heads = await super().heads(conversation_ids)
+        return {one: head._replace(max_seq=ConversationSeq(head.max_seq - 1)) for one, head in heads.items()}
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return older rows."""
+        return await super().read_range(conversation_id, begin, min(end, 2), newest)
+
+    async def read_seqs(
+        self, conversation_id: ConversationID, seqs: Sequence[int]
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """Return older rows."""
+        return await super().read_seqs(conversation_id, [seq for seq in seqs if seq <= 2])
+
+
+async def test_a_row_that_is_on_its_way_is_no_placeholder() -> None:
+    """A part of a database that was cut off shows an older state for some seconds: the answer is an error, and the next one right."""
+    store = StaleStore()
+    world = MemoryWorld(reader=store)
+    store.tables = world.tables.messages
+    chat_id = world.send("alice", "bob", *"abc")
+    with pytest.raises(errors.Unavailable, match="behind seq 3"):
+        await pull(world, "bob", (chat_id, 1, 3, 10))
+    with pytest.raises(errors.Unavailable, match="behind seq 3"):
+        await pick(world, "bob", chat_id, [2, 3])
+    assert seqs_of((await pick(world, "bob", chat_id, [2, 1])).msgs[chat_id].Msgs) == [2, 1]
 
 
 # --- a history that can't be read
