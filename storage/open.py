@@ -58,6 +58,10 @@ async def prepare(places: Places) -> None:
         served = [database for database in SERVED if places.databases.get(database) == url]
         await asyncio.to_thread(migrate.migrate_apart, url, served)
     await asyncio.gather(*(_ensure_if_there(places, database) for database in places.databases))
+    if not places.has_history:
+        from openim_ray.storage.sqlite.messages import check_whole
+
+        await asyncio.to_thread(check_whole, places.data_dir / "messages.db")
 
 
 async def _ensure_if_there(places: Places, database: str) -> None:

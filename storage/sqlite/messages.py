@@ -4,9 +4,11 @@ Conversation logs in `messages.db`.
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from openim_ray.domain.errors import UnsuitableStore
 from openim_ray.domain.message import intact
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
@@ -179,6 +181,16 @@ class SqliteMessageStore(SqliteMessageReader):
             last = await self._writer.run(delete_rows)
             deleted += last
         return deleted
+
+
+def check_whole(path: Path) -> None:
+    """
+    Raise UnsuitableStore if messages have left a file for a history: without it they would be taken for deleted.
+    """
+    with driver_errors(path), closing(connect_reader(path)) as connection:
+        (gone,) = connection.execute("SELECT EXISTS (SELECT 1 FROM streams WHERE floor > 1)").fetchone()
+    if gone:
+        raise UnsuitableStore(f"old messages of {path.name} are in a history only; set storage.history_url as it was")
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:

@@ -225,6 +225,22 @@ async def test_an_old_server_is_refused(mongo_url: str, tmp_path: Path, monkeypa
         await prepare(Places(tmp_path, mongo_url))
 
 
+# --- the database is another one
+
+
+async def test_nothing_is_answered_into_a_database_that_was_emptied(
+    messages: MongoMessageStore, documents: pymongo.database.Database[dict[str, Any]]
+) -> None:
+    """A store that goes on beside it finds its claim gone: the write's outcome is unknown, so the owner asks anew."""
+    epoch = (await messages.claim(["p"], "owner"))["p"]
+    assert await outcomes(messages, write(message(1), epoch=epoch)) == [Outcome.STORED]
+    for name in documents.list_collection_names():
+        documents[name].delete_many({})
+
+    with pytest.raises(Unavailable, match="lost a claim"):
+        await messages.write([write(message(2), epoch=epoch)])
+
+
 # --- the URL
 
 

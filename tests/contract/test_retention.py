@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openim_ray.domain.errors import HistoryUnavailable, Unavailable
+from openim_ray.domain.errors import HistoryUnavailable, Unavailable, UnsuitableStore
 from openim_ray.domain.message import Outcome, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Span
 from openim_ray.storage.memory import MemoryHistoryStore
+from openim_ray.storage.open import open_message_store, prepare
+from openim_ray.storage.places import IN_MEMORY, Places
 from openim_ray.storage.tiered import TieredMessageReader
 from tests.contract.rows import CHAT, KEY, STREAM, message, reference, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from openim_ray.domain.message import StoredMessage
     from openim_ray.storage.stores import OpenMessageReader, OpenMessageStore
@@ -108,6 +111,19 @@ async def test_many_rows_are_forgotten_in_steps(store: OpenMessageStore) -> None
     await heads_have_followed(store)
     assert await store.forget(CHAT, ConversationSeq(1250)) == 1250
     assert [row.seq for row in await store.read_range(CHAT, *EVERYTHING)] == list(range(1251, 1301))
+
+
+async def test_a_history_can_not_be_taken_away(data_dir: Path) -> None:
+    """A start without it is refused once messages are there only; before, and with it, it is not."""
+    store = await open_message_store(Places(data_dir))
+    await store.write([write(*ROWS)])
+    await prepare(Places(data_dir))
+    await store.forget(CHAT, ConversationSeq(3))
+    await store.aclose()
+
+    with pytest.raises(UnsuitableStore, match=r"old messages of messages\.db are in a history only"):
+        await prepare(Places(data_dir))
+    await prepare(Places(data_dir, history=IN_MEMORY))
 
 
 # --- both as one

@@ -109,7 +109,9 @@ async def test_everything_survives_a_kill_of_everything(clients: Clients, served
     await bob.received("after", seconds=WAIT_SECONDS)
 
 
-async def test_messages_wait_for_a_mongodb_that_was_killed(clients: Clients, databases: DatabaseServers) -> None:
+async def test_messages_wait_for_a_mongodb_that_was_killed(
+    clients: Clients, databases: DatabaseServers, served: Server
+) -> None:
     """What was answered is there; what was not is answered with an error in time, and sending it again is safe."""
     alice, bob = await clients.native(clients.user("alice")), await clients.native(clients.user("bob"))
     await alice.send_text(bob.user_id, "before", client_msg_id="1")
@@ -117,6 +119,7 @@ async def test_messages_wait_for_a_mongodb_that_was_killed(clients: Clients, dat
     with pytest.raises(RequestError) as refused:
         await alice.send_text(bob.user_id, "meanwhile", client_msg_id="2")
     assert refused.value.code != 0, "an answer, not a lost connection"
+    assert (await asyncio.to_thread(run, served, "status")).out.startswith("not ready: persistence:")
     databases.start(MONGOD)
     for attempt in range(20):
         try:
