@@ -1,7 +1,7 @@
 """
 Schemas in PostgreSQL: made, raised and judged here, and whether the server is one to be relied on. As a program, it makes them.
 
-The revisions are the same as SQLite's; each database (`state`, `directory`) has a version table of its own, as both live in one.
+The revisions are the same as SQLite's; each database (`state`, `directory`, `history`) has a version table of its own, as both live in one.
 """
 
 from __future__ import annotations
