@@ -1,5 +1,5 @@
 """
-The command line: `openim-ray up|down|status|user|config|version`.
+The command line: `openim-ray up|down|status|check|user|config|version`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PLATFORMS = {
 }
 STATUS_SECONDS = 5.0
 # By name: what may fail is imported only when a command needs it.
-EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed"}
+EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError"}
 
 
 class CommandError(Exception):
@@ -176,6 +176,19 @@ def _status(options: argparse.Namespace) -> int:
     return found.exit_status
 
 
+def _check(options: argparse.Namespace) -> int:
+    config = _config(options)
+    from openim_ray import check
+
+    if options.json:
+        findings = check.run(config, lambda _fault: None)
+        sys.stdout.write(json.dumps(findings.as_json(), indent=2) + "\n")
+    else:
+        findings = check.run(config, lambda fault: _tell(str(fault)))
+        _tell(findings.summary)
+    return findings.exit_status
+
+
 # --- users
 
 
@@ -282,6 +295,11 @@ def _parser() -> argparse.ArgumentParser:
     status = _command(commands, common, "status", _status, "show the actors and whether clients can log in")
     status.add_argument("--json", action="store_true", help="print one JSON object")
     status.epilog = "Exit status: 0 ready, 1 running but not ready, 2 nothing runs."
+    check = _command(commands, common, "check", _check, "read every store, and name what is wrong in it")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    check.epilog = (
+        "Nothing is changed; a server may run meanwhile. Exit status: 0 nothing found, 1 faults, 2 not checked."
+    )
     _user_commands(commands, common)
     _config_commands(commands, common)
     _command(commands, common, "version", _version, "print the version")

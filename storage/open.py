@@ -64,6 +64,50 @@ async def prepare(places: Places) -> None:
         await asyncio.to_thread(check_whole, places.data_dir / "messages.db")
 
 
+async def require_schemas(places: Places) -> None:
+    """
+    Raise unless every database is there at this version, and change nothing: for those who only look.
+
+    Whoever opens a reader afterwards changes nothing, either. Raises `SchemaTooOld` besides what opening raises.
+    """
+    for database, url in places.databases.items():
+        if url != IN_MEMORY:
+            await _require(places, database, url)
+
+
+async def _require(places: Places, database: str, url: str) -> None:
+    if database == "messages" and is_mongodb(url):
+        from openim_ray.storage.mongo.schema import require_schema as require_collections
+
+        await require_collections(url)
+        return
+    if url in EMBEDDED:
+        from openim_ray.storage.sqlite.migrate import require_schema
+
+        require = partial(require_schema, places.data_dir / f"{database}.db", database)
+    else:
+        from openim_ray.storage.postgres import migrate
+        from openim_ray.storage.postgres.connection import Address
+
+        require = partial(migrate.require_schema, Address(url), database)
+    await asyncio.to_thread(require)
+
+
+async def inspect_files(places: Places) -> dict[str, list[str]]:
+    """
+    Return what SQLite itself finds wrong with each file in the data directory, by the file's name; nothing of those that are well.
+    """
+    found = {}
+    for database, url in places.databases.items():
+        if url in EMBEDDED:
+            from openim_ray.storage.sqlite.inspection import inspect
+
+            path = places.data_dir / f"{database}.db"
+            if faults := await asyncio.to_thread(inspect, path):
+                found[path.name] = faults
+    return found
+
+
 async def _ensure_if_there(places: Places, database: str) -> None:
     try:
         await _ensure(places, database)
@@ -95,11 +139,14 @@ async def open_message_reader(places: Places) -> OpenMessageReader:
     """
     Open the conversation logs for reading, with the history behind them if there is one.
     """
-    messages = await _open_recent(places)
+    messages = await open_recent_messages(places)
     return TieredMessageReader(messages, partial(open_history_reader, places)) if places.has_history else messages
 
 
-async def _open_recent(places: Places) -> OpenMessageReader:
+async def open_recent_messages(places: Places) -> OpenMessageReader:
+    """
+    Open the conversation logs for reading as far as the message store holds them, whatever the history has.
+    """
     if places.messages == IN_MEMORY:
         return MemoryMessageStore(_memory(places).messages)
     await _ensure(places, "messages")

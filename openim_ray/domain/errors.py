@@ -175,6 +175,28 @@ class SchemaTooNew(Exception):
         return f"{self.file} has schema {self.found}, this server knows schemas up to {self.known}: run a newer server"
 
 
+class SchemaTooOld(Exception):
+    """
+    A file or database is not there, or was written by an older server; whoever only reads must not change that.
+    """
+
+    def __init__(self, file: str, found: str, known: str) -> None:
+        super().__init__(file, found, known)
+        self.file = file
+        self.found = found
+        self.known = known
+
+    def __str__(self) -> str:
+        found = f"has schema {self.found}" if self.found else "holds nothing of this server yet"
+        return f"{self.file} {found}: start the server once, which brings it to schema {self.known}"
+
+
+class StoreDamaged(Unavailable):
+    """
+    A stored file is not what was written, so that the database can't read what was asked for; the rest may be readable.
+    """
+
+
 def error_from_code(code: int, detail: str = "") -> OpenIMError:
     """
     Return the error of a code, for results that crossed a process boundary as (code, detail).

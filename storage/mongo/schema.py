@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from openim_ray.domain.errors import SchemaTooNew, UnsuitableStore
+from openim_ray.domain.errors import SchemaTooNew, SchemaTooOld, UnsuitableStore
 from openim_ray.storage.mongo.connection import Connection
 
 if TYPE_CHECKING:
@@ -59,18 +59,38 @@ async def ensure_schema(url: str) -> None:
         await connection.aclose()
 
 
+async def require_schema(url: str) -> None:
+    """
+    Raise unless a database is at the newest version; changes nothing.
+
+    Raises:
+        SchemaTooNew, SchemaTooOld: it is not.
+        Unavailable: it can't be read.
+        ArgsError: the URL can't be used.
+    """
+    connection = Connection(url)
+    try:
+        if not await connection.run(lambda: _is_current(connection)):
+            raise SchemaTooOld(connection.place, "", str(VERSION))
+    finally:
+        await connection.aclose()
+
+
 async def _ensure(connection: Connection) -> None:
     database = connection.database
     information = await database.client.server_info()
     if tuple(information["versionArray"][:2]) < SERVER_MIN:
         needed = ".".join(map(str, SERVER_MIN))
         raise UnsuitableStore(f"{connection.place} is on MongoDB {information['version']}, {needed} or newer is needed")
-    found = await database[SCHEMA].find_one({"_id": MESSAGES})
-    if found is not None:
-        if found["version"] > VERSION:
-            raise SchemaTooNew(connection.place, str(found["version"]), str(VERSION))
-        return
-    await _make(database)
+    if not await _is_current(connection):
+        await _make(database)
+
+
+async def _is_current(connection: Connection) -> bool:
+    found = await connection.database[SCHEMA].find_one({"_id": MESSAGES})
+    if found is not None and found["version"] > VERSION:
+        raise SchemaTooNew(connection.place, str(found["version"]), str(VERSION))
+    return found is not None
 
 
 async def _make(database: Database) -> None:

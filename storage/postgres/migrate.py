@@ -14,7 +14,7 @@ from zlib import crc32
 
 from psycopg import sql
 
-from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld, UnsuitableStore
 from openim_ray.storage.migrations import MIGRATE_SECONDS, revisions
 from openim_ray.storage.postgres.connection import Address, DeadlineConnection, connect, driver_errors
 
@@ -41,6 +41,20 @@ def ensure_schema(address: Address, database: str) -> None:
         _check_server(address, connection)
         if not _is_current(address, connection, database):
             _migrate(address, database)
+
+
+def require_schema(address: Address, database: str) -> None:
+    """
+    Raise unless a database is at the newest revision; changes nothing. Blocks.
+
+    Raises:
+        SchemaTooNew, SchemaTooOld: it is not.
+        Unavailable: it can't be reached or refuses.
+    """
+    with driver_errors(address), closing(connect(address)) as connection:
+        if not _is_current(address, connection, database):
+            found = _revision(connection, database) or ""
+            raise SchemaTooOld(f"{address} ({database})", found, revisions(database)[-1])
 
 
 def migrate_apart(url: str, databases: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import ArgsError, Unavailable
+from openim_ray.domain.errors import ArgsError, StoreDamaged, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +32,9 @@ STATEMENTS_MAX = 256
 
 
 INTEGER_MAX = (1 << 63) - 1
+
+_DAMAGES = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_NO_TEXT = "Could not decode to UTF-8"
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -84,15 +87,25 @@ def driver_errors(path: Path) -> Iterator[None]:
     """
     Turn the driver's errors (locked, disk full, I/O, malformed) into Unavailable, the cause kept.
 
-    Half a surrogate pair in a text and a number beyond 64 bits are the caller's fault: ArgsError.
+    Half a surrogate pair in a text and a number beyond 64 bits are the caller's fault: ArgsError. What the file itself is to blame for is
+    StoreDamaged, a kind of Unavailable.
     """
     try:
         yield
     except (UnicodeEncodeError, OverflowError) as error:
         raise ArgsError("a value that can't be stored") from error
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise Unavailable(f"{path.name}: {name}") from error
+        raise unavailable(path, error) from error
+
+
+def unavailable(path: Path, error: BaseException | None) -> Unavailable:
+    """
+    Return what callers see of an error of the driver.
+    """
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    is_text = isinstance(error, sqlite3.OperationalError) and str(error).startswith(_NO_TEXT)
+    kind = StoreDamaged if is_text or name.startswith(_DAMAGES) else Unavailable
+    return kind(f"{path.name}: {'text is not UTF-8' if is_text else name}")
 
 
 def _connect(path: Path, mode: str, cache_kib: int) -> sqlite3.Connection:

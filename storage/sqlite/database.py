@@ -12,9 +12,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from openim_ray.domain.errors import Unavailable
 from openim_ray.storage.relational.database import refuse_nul
-from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, snapshot
+from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, snapshot, unavailable
 from openim_ray.storage.sqlite.writer import Writer
 from openim_ray.storage.threads import Threads
 
@@ -124,5 +123,4 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        name = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
-        raise Unavailable(f"{path.name}: {name}") from error
+        raise unavailable(path, error.orig) from error

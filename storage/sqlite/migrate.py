@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld
 from openim_ray.storage.migrations import MIGRATE_SECONDS, revisions
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
@@ -44,6 +44,19 @@ def ensure_schema(path: Path, database: str) -> None:
         with closing(lock), lock.held():
             if not _is_current(path, database):
                 _migrate(path, database)
+
+
+def require_schema(path: Path, database: str) -> None:
+    """
+    Raise unless a file is there at the newest revision; changes nothing. Blocks.
+
+    Raises:
+        SchemaTooNew, SchemaTooOld: it is not, or there is none.
+        Unavailable: it can't be read.
+    """
+    with driver_errors(path):
+        if not _is_current(path, database):
+            raise SchemaTooOld(path.name, _revision(path) or "", revisions(database)[-1])
 
 
 def migrate_apart(folder: Path, databases: Sequence[str]) -> None:
