@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -18,7 +19,12 @@ import pytest
 from openim_ray import __version__
 from openim_ray.actors import cluster
 from openim_ray.cli import PLATFORMS, main
+from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.people import User
+from openim_ray.domain.read_position import ReadPosition
 from openim_ray.protocol.identifiers import Platform
+from openim_ray.storage.open import open_directory_store, open_state_store, prepare
+from openim_ray.storage.places import Places
 from tests.certificates import make_pair
 
 OLD_RUN = {
@@ -330,6 +336,87 @@ def test_a_file_is_checked_without_a_start(command: Command, tmp_path: Path) -> 
     assert "cannot read the configuration file" in refusal(command("config", "check", "--config", "nowhere.toml"))
 
 
+# --- looking at what is stored
+
+
+async def fill(data_dir: Path, *, read_up_to: int = 0) -> None:
+    """Make the stores of a server that has one user, who has read so much of nothing."""
+    places = Places(data_dir)
+    await prepare(places)
+    directory, state = await open_directory_store(places), await open_state_store(places)
+    await directory.register([User(user_id=UserID("alice"))])
+    positions = {ConversationID("si_alice_bob"): ReadPosition(read_up_to)}
+    await state.save(positions=[(UserID("alice"), positions)])
+    await directory.aclose()
+    await state.aclose()
+
+
+def test_stores_that_are_whole_are_said_to_be(command: Command, tmp_path: Path) -> None:
+    """In one line, with what was looked at; exit status 0."""
+    asyncio.run(fill(tmp_path / "data"))
+    said = command("check")
+    assert said == (0, "checked 0 conversations, 0 messages, 1 user: no faults\n", "")
+
+
+def test_a_fault_of_the_stores_is_named(command: Command, tmp_path: Path) -> None:
+    """One line each, for programs as one object; exit status 1."""
+    asyncio.run(fill(tmp_path / "elsewhere", read_up_to=7))
+    said = command("check", "--data-dir", "elsewhere")
+    assert (said.status, said.err) == (1, "")
+    assert said.out.splitlines() == [
+        "position si_alice_bob: alice has read up to 7, newest seq is 0",
+        "checked 0 conversations, 0 messages, 1 user: 1 fault",
+    ]
+    said = command("check", "--json", "--data-dir", "elsewhere")
+    assert (said.status, said.err) == (1, "")
+    assert json.loads(said.out) == {
+        "conversations": 0,
+        "messages": 0,
+        "users": 1,
+        "faults": 1,
+        "kinds": {"position": 1},
+        "found": [
+            {
+                "kind": "position",
+                "where": "si_alice_bob",
+                "what": "alice has read up to 7",
+                "context": "newest seq is 0",
+            }
+        ],
+    }
+
+
+def test_stores_that_are_not_there_are_not_made(command: Command, tmp_path: Path) -> None:
+    """Whoever only looks writes nothing; exit status 2."""
+    assert "messages.db holds nothing of this server yet" in refusal(command("check", "--json"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_stores_of_a_newer_server_are_not_looked_at(command: Command, tmp_path: Path) -> None:
+    """The line names the file; exit status 2."""
+    asyncio.run(fill(tmp_path / "data"))
+    with sqlite3.connect(tmp_path / "data" / "state.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    assert "state.db has schema 9999" in refusal(command("check"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [("MESSAGES", "mongodb://127.0.0.1:1/openim"), ("DIRECTORY", "postgresql://me:pw@127.0.0.1:1/me")],
+)
+def test_a_store_that_is_down_is_named(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, url: str
+) -> None:
+    """Without the password; exit status 2."""
+    asyncio.run(fill(tmp_path / "data"))
+    monkeypatch.setenv(f"OPENIM_STORAGE_{setting}_URL", url)
+    line = refusal(command("check"))
+    assert "a store can't be read" in line
+    assert "127.0.0.1" in line
+    assert "pw" not in line
+
+
 # --- about itself
 
 
@@ -341,9 +428,10 @@ def test_the_version_is_told(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ("up", "down", "status", "user", "config", "version")),
+        ((), ("up", "down", "status", "check", "user", "config", "version")),
         (("up",), ("--detach", "--ws-port", "--data-dir", "--config")),
         (("status",), ("--json", "not ready")),
+        (("check",), ("--json", "not checked")),
         (("user", "add"), ("ID", "--nickname")),
         (("user", "token"), ("--platform", "--link", "harmonyos")),
         (("config",), ("show", "check", "default")),

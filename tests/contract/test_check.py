@@ -1,0 +1,360 @@
+"""`check` over every set of stores: what is planted is named, once and exactly, and what is whole gives nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from pymongo import MongoClient
+
+from openim_ray.check import Findings, look
+from openim_ray.domain.conversation import Conversation, single_chat_id
+from openim_ray.domain.errors import SchemaTooNew, SchemaTooOld, Unavailable
+from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.people import User
+from openim_ray.domain.read_position import ReadPosition
+from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import Span
+from openim_ray.storage.open import (
+    open_directory_store,
+    open_history_store,
+    open_message_store,
+    open_state_store,
+    prepare,
+)
+from openim_ray.storage.places import Places
+from tests.contract.planting import Memory, Servers, Sqlite, planting_in
+from tests.contract.rows import CHAT, STREAM, TIME, message, write
+
+ROWS = 1203
+"""Of the long chat: more than two spans."""
+
+OTHER = single_chat_id("alice", "carol")
+
+
+@dataclass
+class Stores:
+    """Places with a long chat of alice and bob, a short one of alice and carol, and all that belongs to them."""
+
+    places: Places
+
+    @property
+    def planting(self) -> Memory | Sqlite | Servers:
+        """What changes them."""
+        return planting_in(self.places)
+
+    @property
+    def copies(self) -> Memory | Servers:
+        """What changes the history; there must be one."""
+        planting = self.planting
+        assert not isinstance(planting, Sqlite)
+        return planting
+
+    async def check(self) -> tuple[Findings, list[str]]:
+        """Look, and return what was said."""
+        said: list[str] = []
+        return await look(self.places, lambda fault: said.append(str(fault))), said
+
+    async def found(self) -> list[str]:
+        """Look, and return what was said."""
+        _, said = await self.check()
+        return said
+
+    async def save_position(self, user: str, conversation_id: ConversationID, position: ReadPosition) -> None:
+        """Save what a server would refuse."""
+        state = await open_state_store(self.places)
+        await state.save(positions=[(UserID(user), {conversation_id: position})])
+        await state.aclose()
+
+
+def chat_row(seq: int) -> StoredMessage:
+    """Return a row of the long chat: both write."""
+    return message(seq, sender="alice" if seq % 2 else "bob")
+
+
+@pytest.fixture
+async def stores(places: Places) -> Stores:
+    """Fill the stores as a server would."""
+    await fill(places)
+    return Stores(places)
+
+
+@pytest.fixture(params=["memory", "sqlite", "mongodb"])
+def places(request: pytest.FixtureRequest) -> Places:
+    """Tell where everything is; with MongoDB goes PostgreSQL."""
+    if request.param == "mongodb":
+        url = request.getfixturevalue("postgres_url")
+        mongo_url = request.getfixturevalue("mongo_url")
+        return Places(request.getfixturevalue("tmp_path"), mongo_url, directory=url, history=url)
+    data_dir = request.getfixturevalue("data_dir")
+    return Places.in_memory(data_dir) if request.param == "memory" else Places(data_dir)
+
+
+async def fill(places: Places) -> None:
+    """Write what the tests look at."""
+    await prepare(places)
+    directory = await open_directory_store(places)
+    await directory.register([User(user_id=UserID(one)) for one in ("alice", "bob", "carol")])
+    pairs = [("alice", "bob"), ("bob", "alice"), ("alice", "carol"), ("carol", "alice")]
+    await directory.ensure_conversations([_conversation(one, other) for one, other in pairs])
+    await directory.aclose()
+    rows = [chat_row(seq) for seq in range(1, ROWS + 1)]
+    others = [message(seq, conversation=OTHER) for seq in range(1, 4)]
+    receipts = [message(1, sender="bob", conversation=STREAM)]
+    messages = await open_message_store(places)
+    await messages.write([write(*rows), write(*receipts)])
+    await messages.write([write(*others, participants=("alice", "carol"))])
+    await messages.aclose()
+    if places.has_history:
+        history = await open_history_store(places)
+        spans = [Span(held[0].conversation_id, 1, len(held), tuple(held)) for held in (rows, others, receipts)]
+        await history.copy(spans)
+        await history.aclose()
+    state = await open_state_store(places)
+    await state.save(positions=[(UserID("bob"), {CHAT: ReadPosition(ROWS, 2, ROWS + 1), OTHER: ReadPosition()})])
+    await state.aclose()
+
+
+def _conversation(owner: str, other: str) -> Conversation:
+    conversation_id = single_chat_id(owner, other)
+    return Conversation(
+        owner_user_id=UserID(owner), conversation_id=conversation_id, conversation_type=1, user_id=other
+    )
+
+
+async def forget(places: Places, through: int) -> None:
+    """Delete old rows of the long chat, as the retention does."""
+    store = await open_message_store(places)
+    await store.forget(CHAT, ConversationSeq(through))
+    await store.aclose()
+
+
+async def test_what_is_whole_gives_nothing(stores: Stores) -> None:
+    """It says what it has looked at."""
+    findings, said = await stores.check()
+    assert said == []
+    assert findings.exit_status == 0
+    assert findings.summary == f"checked 3 conversations, {ROWS + 4} messages, 3 users: no faults"
+
+
+async def test_a_position_above_the_newest_seq_is_found(stores: Stores) -> None:
+    """Of reading, of own messages and of what may be seen; in a conversation without messages, too."""
+    await stores.save_position("alice", CHAT, ReadPosition(ROWS + 1, ROWS + 2, ROWS + 3))
+    nowhere = ConversationID("si_alice_dave")
+    await stores.save_position("bob", nowhere, ReadPosition(1))
+    assert await stores.found() == [
+        f"position {CHAT}: alice has read up to {ROWS + 1}, newest seq is {ROWS}",
+        f"position {CHAT}: own messages of alice are seen up to {ROWS + 2}, newest seq is {ROWS}",
+        f"position {CHAT}: alice sees only from {ROWS + 3} on, newest seq is {ROWS}",
+        f"position {nowhere}: bob has read up to 1, newest seq is 0",
+    ]
+
+
+async def test_a_user_without_her_row_is_found(stores: Stores) -> None:
+    """The messages of that chat are lost to her view."""
+    stores.planting.remove_conversation("carol", OTHER)
+    findings, said = await stores.check()
+    assert said == [f"orphan {OTHER}: carol has no row of this conversation"]
+    assert findings.exit_status == 1
+    assert findings.summary.endswith("3 users: 1 fault")
+
+
+async def test_a_row_that_names_nobody_is_only_noted(stores: Stores) -> None:
+    """It hides no message."""
+    directory = await open_directory_store(stores.places)
+    await directory.ensure_conversations([_conversation("alice", "zoe")])
+    await directory.aclose()
+    findings, said = await stores.check()
+    assert said == ["note si_alice_zoe: the row of alice names zoe, who has no account"]
+    assert findings.exit_status == 0
+
+
+async def test_a_damaged_row_is_found(stores: Stores) -> None:
+    """Neighbours are one line; no hole is made of them."""
+    for seq in (500, 501, 777):
+        stores.planting.spoil(CHAT, seq)
+    assert await stores.found() == [
+        f"damaged {CHAT}: damaged row in the message store at seq 500..501",
+        f"damaged {CHAT}: damaged row in the message store at seq 777",
+    ]
+
+
+async def test_a_message_that_stands_twice_is_found(stores: Stores) -> None:
+    """By its clientMsgID of one sender, and by its serverMsgID."""
+    first = chat_row(7)
+    copy = chat_row(901)._replace(client_id=first.client_id)
+    again = chat_row(600)._replace(server_id=chat_row(6).server_id)
+    for row in (copy, again):
+        stores.planting.put(row)
+        if stores.places.has_history:
+            stores.copies.put_copy(row)
+    assert await stores.found() == [
+        f"duplicate {CHAT}: serverMsgID 's-{CHAT}-c6' stands at seq 6 and 600",
+        f"duplicate {CHAT}: clientMsgID 'c7' of alice stands at seq 7 and 901",
+    ]
+
+
+async def test_a_head_that_knows_less_than_the_rows_is_found(stores: Stores) -> None:
+    """Its time, and the newest seqs of senders: too low, or above every row."""
+    stores.planting.set_head(CHAT, max_time=TIME + 1000)
+    stores.planting.set_sent(CHAT, "alice", 1001)
+    stores.planting.set_sent(CHAT, "bob", ROWS + 9)
+    assert await stores.found() == [
+        f"head {CHAT}: max_time is {TIME + 1000}, seq {ROWS} was sent at {TIME + ROWS}",
+        f"head {CHAT}: newest seq of alice is noted as 1001, but is {ROWS}",
+        f"head {CHAT}: newest seq of bob is noted as {ROWS + 9}, head is {ROWS}",
+    ]
+
+
+# --- a stream in memory can't have these
+
+
+@pytest.mark.parametrize("places", ["sqlite", "mongodb"], indirect=True)
+async def test_a_hole_is_found(stores: Stores) -> None:
+    """Across spans as one, and the last one below the head; where a history has the row, it says so."""
+    stores.planting.remove(CHAT, [17, *range(499, 503), 900])
+    if stores.places.has_history:
+        stores.copies.remove_copies(CHAT, [*range(499, 503), 900])
+    in_history = "no row in the message store at seq 17, but in the history" if stores.places.has_history else ""
+    assert await stores.found() == [
+        f"hole {CHAT}: {in_history or 'no row at seq 17'}, head is {ROWS}",
+        f"hole {CHAT}: no row at seq 499..502, head is {ROWS}",
+        f"hole {CHAT}: no row at seq 900, head is {ROWS}",
+    ]
+
+
+@pytest.mark.parametrize("places", ["sqlite", "mongodb"], indirect=True)
+async def test_a_head_below_a_row_is_found(stores: Stores) -> None:
+    """MongoDB's reader mends a head by the rows that continue it; so there a hole lies between."""
+    stores.planting.remove(OTHER, [2])
+    stores.planting.set_head(OTHER, max_seq=1)
+    stores.planting.set_sent(OTHER, "alice", 1)
+    assert await stores.found() == [f"head {OTHER}: head is 1, but a row stands at seq 3"]
+
+
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+async def test_a_head_that_says_there_is_nothing_is_found(stores: Stores) -> None:
+    """Then only its users' rows lead to the messages."""
+    stores.planting.set_head(OTHER, max_seq=0)
+    assert await stores.found() == [f"head {OTHER}: head is 0, but a row stands at seq 3"]
+
+
+# --- with a history
+
+
+@pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
+async def test_what_was_deleted_after_the_history_had_it_is_no_fault(stores: Stores) -> None:
+    """Old rows are looked at in the history."""
+    await forget(stores.places, 700)
+    findings, said = await stores.check()
+    assert said == []
+    assert findings.messages == ROWS + 4
+
+
+@pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
+async def test_faults_of_a_history_are_found(stores: Stores) -> None:
+    """A row that is missing, damaged, another one; below and above the floor."""
+    await forget(stores.places, 700)
+    stores.copies.remove_copies(CHAT, [3, 4, 1000])
+    stores.copies.spoil_copy(CHAT, 5)
+    stores.copies.spoil_copy(CHAT, 1001)
+    stores.copies.put_copy(chat_row(1100)._replace(body=b"another"))
+    stores.copies.put_copy(chat_row(1101)._replace(body=b"newer", rev=1))
+    assert await stores.found() == [
+        f"hole {CHAT}: no row in the history at seq 3..4, the message store begins at 701",
+        f"damaged {CHAT}: damaged row in the history at seq 5",
+        f"history {CHAT}: no row in the history at seq 1000, it is confirmed up to {ROWS}",
+        f"damaged {CHAT}: damaged row in the history at seq 1001",
+        f"history {CHAT}: another row in the history than in the message store at seq 1100",
+    ]
+
+
+@pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
+async def test_a_message_that_stands_in_both_stores_is_found(stores: Stores) -> None:
+    """The history has it at an old seq, the message store at a new one."""
+    await forget(stores.places, 700)
+    row = chat_row(801)._replace(client_id=chat_row(1).client_id)
+    stores.planting.put(row)
+    stores.copies.put_copy(row)
+    assert await stores.found() == [f"duplicate {CHAT}: clientMsgID 'c1' of alice stands at seq 1 and 801"]
+
+
+@pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
+async def test_rows_deleted_before_they_were_confirmed_are_found(stores: Stores) -> None:
+    """Whoever scrolls there is answered with an error for ever."""
+    await forget(stores.places, 700)
+    stores.copies.set_confirmed(CHAT, 600)
+    stores.copies.remove_copies(CHAT, range(601, 701))
+    assert await stores.found() == [
+        f"history {CHAT}: rows up to seq 700 may have been deleted, the history confirms 600"
+    ]
+
+
+# --- what can't be looked at
+
+
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+async def test_files_are_left_as_they_are(stores: Stores) -> None:
+    """Not a byte is written; what is not there is not made."""
+    folder = stores.places.data_dir
+    before = {path.name: path.read_bytes() for path in folder.glob("*.db")}
+    await stores.found()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.db")} == before
+    (folder / "state.db").unlink()
+    with pytest.raises(SchemaTooOld, match=r"state.db holds nothing of this server yet: start the server once"):
+        await stores.found()
+    assert not (folder / "state.db").exists()
+
+
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+async def test_a_damaged_file_is_found_and_the_rest_read(stores: Stores) -> None:
+    """A page of it is overwritten; a file that is none is named, too."""
+    path = stores.places.data_dir / "messages.db"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    findings, said = await stores.check()
+    assert findings.exit_status == 1
+    assert any(line.startswith("file messages.db: ") for line in said), said
+    assert findings.users == 3
+    path.write_bytes(b"this is no database" * 1000)
+    assert await stores.found() == ["file messages.db: can't be read to its end: SQLITE_NOTADB"]
+
+
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+async def test_a_text_that_is_none_is_a_damaged_row(stores: Stores) -> None:
+    """SQLite's driver gives no row of that query; which one it is, is found out."""
+    planting = stores.planting
+    assert isinstance(planting, Sqlite)
+    planting.run("messages", _NO_TEXT, CHAT)
+    assert await stores.found() == [f"damaged {CHAT}: damaged row in the message store at seq 640"]
+
+
+_NO_TEXT = (
+    "UPDATE messages SET server_id = CAST(x'ff' AS TEXT)"
+    " WHERE stream = (SELECT id FROM streams WHERE conversation_id = ?) AND seq = 640"
+)
+
+
+@pytest.mark.parametrize("places", ["mongodb"], indirect=True)
+async def test_a_database_that_nobody_made_or_a_newer_server_made_is_refused(stores: Stores) -> None:
+    """It is named; nothing is made in it."""
+    with MongoClient(stores.places.messages) as client:
+        schema = client.get_default_database()["schema"]
+        schema.update_one({"_id": "messages"}, {"$set": {"version": 99}})
+        with pytest.raises(SchemaTooNew, match="has schema 99"):
+            await stores.found()
+        schema.delete_many({})
+        with pytest.raises(SchemaTooOld, match="holds nothing of this server yet"):
+            await stores.found()
+        assert schema.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+async def test_a_server_that_is_not_there_is_unavailable(stores: Stores) -> None:
+    """Nothing can be said of what it holds."""
+    away = stores.places._replace(directory="postgresql://127.0.0.1:1/openim")
+    with pytest.raises(Unavailable):
+        await look(away, print)
