@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import (
     OpenIMError,
     SchemaTooNew,
@@ -246,12 +247,12 @@ class _Streams:
             faults += stream.finish()
             if count and part.number == 0:
                 self._findings.messages += stream.messages
-        return faults + await self._above(head)
+        return [*faults, *await self._above(head), *await self._marks(head.conversation_id)]
 
     async def _span(self, head: StreamHead, first: int, floor: int, confirmed: int) -> Span:
         conversation_id, last = head.conversation_id, min(first + ROWS_AT_ONCE - 1, head.max_seq)
         rows = await _read(self._messages.read_range, conversation_id, first, last)
-        if len(rows) < last + 1 - max(first, floor):
+        if sum(row.seq >= floor for row in rows) < last + 1 - max(first, floor):
             # Retention raises the floor before it deletes: asked for after the rows, it says which of them may be gone.
             now = (await self._messages.heads([conversation_id])).get(conversation_id)
             floor = int(now.floor) if now else floor
@@ -269,12 +270,25 @@ class _Streams:
             return []
         return [audit.row_above_head(head.conversation_id, newest, now.max_seq)]
 
+    async def _marks(self, conversation_id: ConversationID) -> list[Fault]:
+        if not is_single_chat(conversation_id):
+            return []
+        # A mark is below the head of its moment, as a position.
+        marks = await self._messages.read_marks(home_key(conversation_id))
+        now = marks and (await self._messages.heads([conversation_id])).get(conversation_id)
+        return audit.marks_above_head(conversation_id, marks, now.max_seq) if now else []
+
     async def _confirmed(self, conversation_id: ConversationID) -> int:
         if self._history is None:
             return 0
         return (await self._history.confirmed([conversation_id])).get(conversation_id, ConversationSeq(0))
 
     async def _look_for_orphans(self, heads: Collection[StreamHead]) -> None:
+        orphans = await self._orphans(heads)
+        for fault in audit.lasting(orphans, await self._orphans(heads) if orphans else ()):
+            self._findings.add(fault)
+
+    async def _orphans(self, heads: Collection[StreamHead]) -> list[Fault]:
         # Rows of people come before the first message, so they are read after the heads.
         mine: dict[str, set[ConversationID]] = {}
         for head in heads:
@@ -284,9 +298,7 @@ class _Streams:
         for user_id, conversation_ids in mine.items():
             for row in await self._directory.conversations(user_id, list(conversation_ids)):  # type: ignore[arg-type]
                 owners.setdefault(row.conversation_id, set()).add(user_id)
-        for head in heads:
-            for fault in audit.orphans(head, owners.get(head.conversation_id, ())):
-                self._findings.add(fault)
+        return [fault for head in heads for fault in audit.orphans(head, owners.get(head.conversation_id, ()))]
 
 
 class _Users:

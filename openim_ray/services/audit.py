@@ -292,6 +292,17 @@ def positions_above_head(
     return faults
 
 
+def marks_above_head(conversation_id: ConversationID, marks: Mapping[str, int], max_seq: int) -> list[Fault]:
+    """
+    Return a fault for each reader whose mark, by which her peer sees what she has read, is beyond the newest seq.
+    """
+    return [
+        Fault(POSITION, conversation_id, f"read mark of {reader} is {seq}", f"newest seq is {max_seq}")
+        for reader, seq in marks.items()
+        if seq > max_seq
+    ]
+
+
 def strangers(rows: Iterable[Conversation], accounts: Collection[str]) -> list[Fault]:
     """
     Return a note for each row of a single chat whose other user has no account.

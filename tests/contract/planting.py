@@ -40,6 +40,9 @@ class Planting(Protocol):
     def set_sent(self, conversation_id: str, sender: str, seq: int) -> None:
         """Set the newest seq of a sender."""
 
+    def set_mark(self, key: str, reader: str, seq: int) -> None:
+        """Set a reader's mark of a log."""
+
     def remove_conversation(self, owner: str, conversation_id: str) -> None:
         """Take away a user's row of a conversation."""
 
@@ -97,6 +100,10 @@ class Memory:
     def set_sent(self, conversation_id: Any, sender: str, seq: int) -> None:
         """See `Planting`."""
         self._tables.messages._stream(conversation_id).sent[sender] = seq
+
+    def set_mark(self, key: str, reader: str, seq: int) -> None:
+        """See `Planting`."""
+        self._tables.messages._logs[key].read[reader] = seq
 
     def remove_conversation(self, owner: str, conversation_id: Any) -> None:
         """See `Planting`."""
@@ -164,6 +171,11 @@ class Sqlite:
         of_sender = "stream = (SELECT id FROM streams WHERE conversation_id = ?) AND sender_id = ?"
         self.run("messages", f"UPDATE sent SET seq = ? WHERE {of_sender}", seq, conversation_id, sender)
 
+    def set_mark(self, key: str, reader: str, seq: int) -> None:
+        """See `Planting`."""
+        of_reader = "log = (SELECT id FROM logs WHERE home_key = ?) AND reader_id = ?"
+        self.run("messages", f"UPDATE marks SET seq = ? WHERE {of_reader}", seq, key, reader)
+
     def remove_conversation(self, owner: str, conversation_id: str) -> None:
         """See `Planting`."""
         statement = "DELETE FROM conversations WHERE owner_user_id = ? AND conversation_id = ?"
@@ -214,6 +226,10 @@ class Servers:
     def set_sent(self, conversation_id: str, sender: str, seq: int) -> None:
         """See `Planting`."""
         self._update("sent", {"conversation": conversation_id, "sender": sender}, {"seq": seq})
+
+    def set_mark(self, key: str, reader: str, seq: int) -> None:
+        """See `Planting`."""
+        self._update("marks", {"home_key": key, "reader": reader}, {"seq": seq})
 
     def remove_conversation(self, owner: str, conversation_id: str) -> None:
         """See `Planting`."""

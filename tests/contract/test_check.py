@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 from pymongo import MongoClient
 
+from openim_ray import check
 from openim_ray.check import Findings, look
 from openim_ray.domain.conversation import Conversation, single_chat_id
 from openim_ray.domain.errors import SchemaTooNew, SchemaTooOld, Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
-from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.message import DamagedRow, StoredMessage, StreamHead
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Span
+from openim_ray.services import audit
+from openim_ray.storage.memory import MemoryMessageStore
 from openim_ray.storage.open import (
+    _memory,
     open_directory_store,
     open_history_store,
     open_message_store,
@@ -25,7 +30,7 @@ from openim_ray.storage.open import (
 )
 from openim_ray.storage.places import Places
 from tests.contract.planting import Memory, Servers, Sqlite, planting_in
-from tests.contract.rows import CHAT, STREAM, TIME, message, write
+from tests.contract.rows import CHAT, KEY, STREAM, TIME, message, write
 
 ROWS = 1203
 """Of the long chat: more than two spans."""
@@ -103,7 +108,7 @@ async def fill(places: Places) -> None:
     others = [message(seq, conversation=OTHER) for seq in range(1, 4)]
     receipts = [message(1, sender="bob", conversation=STREAM)]
     messages = await open_message_store(places)
-    await messages.write([write(*rows), write(*receipts)])
+    await messages.write([write(*rows), write(*receipts, read={"bob": ROWS})])
     await messages.write([write(*others, participants=("alice", "carol"))])
     await messages.aclose()
     if places.has_history:
@@ -149,6 +154,35 @@ async def test_a_position_above_the_newest_seq_is_found(stores: Stores) -> None:
         f"position {CHAT}: alice sees only from {ROWS + 3} on, newest seq is {ROWS}",
         f"position {nowhere}: bob has read up to 1, newest seq is 0",
     ]
+
+
+async def test_a_read_mark_above_the_newest_seq_is_found(stores: Stores) -> None:
+    """Its peer would see messages as read that nobody has read."""
+    stores.planting.set_mark(KEY, "bob", ROWS + 1)
+    assert await stores.found() == [f"position {CHAT}: read mark of bob is {ROWS + 1}, newest seq is {ROWS}"]
+
+
+async def test_a_long_chat_is_looked_at_in_parts(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part finds its own duplicates; all else is said once."""
+    monkeypatch.setattr(audit, "KEYS_MAX", 300)
+    copies = {seq: chat_row(seq)._replace(client_id=chat_row(seq - 100).client_id) for seq in range(1101, 1111)}
+    for row in copies.values():
+        stores.planting.put(row)
+        if stores.places.has_history:
+            stores.copies.put_copy(row)
+    stores.planting.spoil(CHAT, 9)
+    findings, said = await stores.check()
+    sender = {seq: row.sender_id for seq, row in copies.items()}
+    assert sorted(said) == sorted(
+        [
+            f"damaged {CHAT}: damaged row in the message store at seq 9",
+            *(
+                f"duplicate {CHAT}: clientMsgID 'c{seq - 100}' of {sender[seq]} stands at seq {seq - 100} and {seq}"
+                for seq in copies
+            ),
+        ]
+    )
+    assert findings.messages == ROWS + 4
 
 
 async def test_a_user_without_her_row_is_found(stores: Stores) -> None:
@@ -289,6 +323,58 @@ async def test_rows_deleted_before_they_were_confirmed_are_found(stores: Stores)
     assert await stores.found() == [
         f"history {CHAT}: rows up to seq 700 may have been deleted, the history confirms 600"
     ]
+
+
+# --- with somebody at work
+
+
+class Working(MemoryMessageStore):
+    """
+    A message store in which old rows are deleted and new ones come, each time somebody has looked at heads or rows.
+    """
+
+    def __init__(self, places: Places) -> None:
+        tables = _memory(places)
+        super().__init__(tables.messages)
+        self._history = tables.history
+        self._seq = ROWS
+        self._floor = 1
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """See `ports.MessageReader`."""
+        found = await super().heads(conversation_ids)
+        self._work()
+        return found
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """See `ports.MessageReader`."""
+        found = await super().read_range(conversation_id, begin, end, newest)
+        self._work()
+        return found
+
+    def _work(self) -> None:
+        self._floor += 70
+        self.tables.forget(CHAT, self._floor)
+        self._seq += 1
+        self.tables.write([write(chat_row(self._seq))])
+        if self._seq % 2:  # the history is a little behind
+            rows = tuple(chat_row(seq) for seq in (self._seq - 1, self._seq))
+            self._history.copy([Span(CHAT, rows[0].seq, rows[-1].seq, rows)])
+
+
+@pytest.mark.parametrize("places", ["memory"], indirect=True)
+async def test_work_at_every_moment_is_no_fault(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention between a head and its rows, messages between rows and the next head, a history that follows."""
+
+    async def opened(places: Places) -> Working:
+        return Working(places)
+
+    monkeypatch.setattr(check, "open_recent_messages", opened)
+    findings, said = await stores.check()
+    assert said == []
+    assert findings.messages >= ROWS + 4
 
 
 # --- what can't be looked at

@@ -222,6 +222,13 @@ def test_positions_reach_up_to_the_newest_seq() -> None:
     assert audit.positions_above_head("bob", {CHAT: ReadPosition(1)}, {}) != []
 
 
+def test_read_marks_reach_up_to_the_newest_seq() -> None:
+    """By them a peer sees what was read."""
+    assert audit.marks_above_head(CHAT, {"alice": 5, "bob": 6}, 5) == [
+        Fault("position", CHAT, "read mark of bob is 6", "newest seq is 5")
+    ]
+
+
 def test_rows_of_single_chats_name_accounts() -> None:
     """Rows of groups name none."""
     mine = Conversation(owner_user_id=UserID("alice"), conversation_id=CHAT, conversation_type=1, user_id="bob")
