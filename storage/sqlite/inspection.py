@@ -19,7 +19,7 @@ FAULTS_MAX = 100
 
 def inspect(path: Path) -> list[str]:
     """
-    Return what is wrong with a file's pages, tables and indexes. Blocks, for about a second for each 100 MB; others go on reading and writing.
+    Return what is wrong with a file's pages, tables and indexes. Blocks, for two seconds or so for each 100 MB; others go on reading and writing.
 
     Unavailable if it can't be read for another reason.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 from pymongo import MongoClient
 
@@ -31,6 +32,7 @@ from openim_ray.storage.open import (
 from openim_ray.storage.places import Places
 from tests.contract.planting import Memory, Servers, Sqlite, planting_in
 from tests.contract.rows import CHAT, KEY, STREAM, TIME, message, write
+from tests.servers.postgres import Databases
 
 ROWS = 1203
 """Of the long chat: more than two spans."""
@@ -330,13 +332,14 @@ async def test_rows_deleted_before_they_were_confirmed_are_found(stores: Stores)
 
 class Working(MemoryMessageStore):
     """
-    A message store in which old rows are deleted and new ones come, each time somebody has looked at heads or rows.
+    A message store in which old rows are deleted and new ones come and are read, each time somebody has looked at heads or rows.
     """
 
     def __init__(self, places: Places) -> None:
         tables = _memory(places)
         super().__init__(tables.messages)
         self._history = tables.history
+        self._state = tables.state
         self._seq = ROWS
         self._floor = 1
 
@@ -358,7 +361,8 @@ class Working(MemoryMessageStore):
         self._floor += 70
         self.tables.forget(CHAT, self._floor)
         self._seq += 1
-        self.tables.write([write(chat_row(self._seq))])
+        self.tables.write([write(chat_row(self._seq), read={"bob": self._seq})])
+        self._state.save((), [(UserID("bob"), {CHAT: ReadPosition(self._seq)})], 0)
         if self._seq % 2:  # the history is a little behind
             rows = tuple(chat_row(seq) for seq in (self._seq - 1, self._seq))
             self._history.copy([Span(CHAT, rows[0].seq, rows[-1].seq, rows)])
@@ -366,7 +370,12 @@ class Working(MemoryMessageStore):
 
 @pytest.mark.parametrize("places", ["memory"], indirect=True)
 async def test_work_at_every_moment_is_no_fault(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retention between a head and its rows, messages between rows and the next head, a history that follows."""
+    """
+    Retention between a head and its rows, messages between rows and the next head, a history that follows, positions at the newest seq.
+
+    Each look by itself finds nothing: it is not the second one that makes it right.
+    """
+    monkeypatch.setattr(audit, "lasting", lambda first, second: [*first, *second])
 
     async def opened(places: Places) -> Working:
         return Working(places)
@@ -436,6 +445,21 @@ async def test_a_database_that_nobody_made_or_a_newer_server_made_is_refused(sto
         with pytest.raises(SchemaTooOld, match="holds nothing of this server yet"):
             await stores.found()
         assert schema.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("places", ["mongodb"], indirect=True)
+async def test_a_database_of_postgresql_is_left_as_it_is(stores: Stores, databases: Databases) -> None:
+    """One without tables gets none, one of a newer server is refused."""
+    url = databases.make()
+    empty = Stores(stores.places._replace(directory=url, history=url))
+    with pytest.raises(SchemaTooOld, match=r"\(state\) holds nothing of this server yet"):
+        await empty.found()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall() == []
+        connection.execute("CREATE TABLE alembic_version_state AS SELECT '0999' AS version_num")
+    with pytest.raises(SchemaTooNew, match=r"\(state\) has schema 0999"):
+        await empty.found()
+    databases.drop(url)
 
 
 @pytest.mark.parametrize("places", ["sqlite"], indirect=True)

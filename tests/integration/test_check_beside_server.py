@@ -42,13 +42,8 @@ class Chat:
         self._ends = True
 
     async def _read(self, reader: Connection) -> None:
-        said = {
-            "userID": reader.user_id,
-            "conversationID": self._id,
-            "hasReadSeq": self.messages,
-            "noNotification": True,
-        }
-        await asyncio.to_thread(self._server.call, "/msg/set_conversation_has_read_seq", said, reader.account.token)
+        said = {"userID": reader.user_id, "conversationID": self._id, "hasReadSeq": self.messages, "seqs": []}
+        await asyncio.to_thread(self._server.call, "/msg/mark_conversation_as_read", said, reader.account.token)
 
 
 async def test_a_check_beside_a_busy_server_finds_nothing(people: People) -> None:

@@ -105,6 +105,13 @@ def test_a_hole_below_the_floor_is_one_of_the_history() -> None:
     assert held == [f"hole {CHAT}: no row in the history at seq 7..8, the message store begins at 21"]
 
 
+def test_the_first_row_that_must_be_there_is_missed() -> None:
+    """The floor itself is no longer the history's."""
+    assert judge(head(25, floor=21), rows(22, 25), rows(1, 20), confirmed=20) == [
+        f"hole {CHAT}: no row at seq 21, head is 25"
+    ]
+
+
 def test_a_row_that_only_the_history_has_is_a_hole_above_the_floor() -> None:
     """Readers look into the history only below it."""
     held = judge(head(5), without(rows(1, 5), 2), rows(1, 5), confirmed=5)
