@@ -132,8 +132,9 @@ class Unavailable(OpenIMError):
 class HistoryUnavailable(Unavailable):
     """Old messages can't be read now; recent ones, from the seq `floor` on, can."""
 
-    def __init__(self, detail: str, floor: int) -> None:
+    def __init__(self, detail: str = "", floor: int = 0) -> None:
         super().__init__(detail)
+        self.args = (detail, floor)
         self.floor = floor
 
 

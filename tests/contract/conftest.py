@@ -31,7 +31,7 @@ from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_pro
 from tests.servers.server_process import CannotRun
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from openim_ray.storage.stores import (
         OpenDirectoryStore,
@@ -59,6 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if MONGO_FIXTURES & set(getattr(item, "fixturenames", ())) or "mongodb" in parameters.values():
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """What MongoDB's driver left open belongs to the test that used it, and is collected when its event loop is closed, too."""
+    yield
+    if any("unclosed" in mark.args[0] for mark in item.iter_markers("filterwarnings")):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +170,6 @@ def mongo_url(mongo: MongoServer) -> Iterator[str]:
     """Name a database of the test's own."""
     database = f"test_{uuid.uuid4().hex}"
     yield mongo.url(database)
-    gc.collect()  # what the driver left open belongs to this test
     mongo.drop(database)
 
 
@@ -191,7 +198,6 @@ def _own_mongod(folder: Path, **options: bool) -> Iterator[Mongod]:
     except CannotRun as reason:
         pytest.skip(str(reason))
     yield server
-    gc.collect()
     server.process.stop()
 
 
