@@ -159,7 +159,7 @@ async def look(places: Places, tell: Callable[[Fault], None]) -> Findings:
         if history is not None:
             stack.push_async_callback(history.aclose)
         await _unless_damaged(findings, _Streams(messages, history, directory, findings).look())
-        await _unless_damaged(findings, _Users(messages, directory, state, findings).look())
+        await _unless_damaged(findings, _Users(messages, history, directory, state, findings).look())
     return findings
 
 
@@ -237,7 +237,7 @@ class _Streams:
     async def _faults(self, head: StreamHead, *, count: bool = False) -> list[Fault]:
         faults: list[Fault] = []
         for part in Part.all_of(head.max_seq):
-            confirmed = await self._confirmed(head.conversation_id)
+            confirmed = await _confirmed(self._history, head.conversation_id)
             stream = StreamAudit(head, confirmed, has_history=self._history is not None, part=part)
             floor = int(head.floor)
             for first in range(1, head.max_seq + 1, ROWS_AT_ONCE):
@@ -256,19 +256,26 @@ class _Streams:
             # Retention raises the floor before it deletes: asked for after the rows, it says which of them may be gone.
             now = (await self._messages.heads([conversation_id])).get(conversation_id)
             floor = int(now.floor) if now else floor
-            confirmed = await self._confirmed(conversation_id)
+            confirmed = await _confirmed(self._history, conversation_id)
         copies: Rows = []
         if self._history is not None:
             copies = await _read(self._history.read_range, conversation_id, first, last)
         return Span(first, last, rows, copies, floor, confirmed)
 
     async def _above(self, head: StreamHead) -> list[Fault]:
-        """Look for rows that a head, read after them, doesn't reach."""
-        newest = await _newest_seq(self._messages, head.conversation_id, head.max_seq + 1)
-        now = newest and (await self._messages.heads([head.conversation_id])).get(head.conversation_id)
-        if not now or newest <= now.max_seq:
+        """Look for rows, and a history, that a head, read after them, doesn't reach."""
+        conversation_id = head.conversation_id
+        newest = await _newest_seq(self._messages, conversation_id, head.max_seq + 1)
+        confirmed = await _confirmed(self._history, conversation_id)
+        if max(newest, confirmed) <= head.max_seq:
             return []
-        return [audit.row_above_head(head.conversation_id, newest, now.max_seq)]
+        now = (await self._messages.heads([conversation_id])).get(conversation_id, head)
+        faults = []
+        if newest > now.max_seq:
+            faults.append(audit.row_above_head(conversation_id, newest, now.max_seq))
+        if confirmed > now.max_seq:
+            faults.append(audit.history_above_head(conversation_id, confirmed, now.max_seq))
+        return faults
 
     async def _marks(self, conversation_id: ConversationID) -> list[Fault]:
         if not is_single_chat(conversation_id):
@@ -277,11 +284,6 @@ class _Streams:
         marks = await self._messages.read_marks(home_key(conversation_id))
         now = marks and (await self._messages.heads([conversation_id])).get(conversation_id)
         return audit.marks_above_head(conversation_id, marks, now.max_seq) if now else []
-
-    async def _confirmed(self, conversation_id: ConversationID) -> int:
-        if self._history is None:
-            return 0
-        return (await self._history.confirmed([conversation_id])).get(conversation_id, ConversationSeq(0))
 
     async def _look_for_orphans(self, heads: Collection[StreamHead]) -> None:
         orphans = await self._orphans(heads)
@@ -307,9 +309,15 @@ class _Users:
     """
 
     def __init__(
-        self, messages: MessageReader, directory: DirectoryStore, state: PositionReader, findings: Findings
+        self,
+        messages: MessageReader,
+        history: HistoryReader | None,
+        directory: DirectoryStore,
+        state: PositionReader,
+        findings: Findings,
     ) -> None:
         self._messages = messages
+        self._history = history
         self._directory = directory
         self._state = state
         self._findings = findings
@@ -350,11 +358,13 @@ class _Users:
         return faults
 
     async def _without_head(self, conversation_id: ConversationID) -> list[Fault]:
-        """Look for rows of a conversation that seems to have none."""
+        """Look for rows, and a history, of a conversation that seems to have no messages."""
         seq = await _newest_seq(self._messages, conversation_id, 1)
-        if not seq or await self._max_seqs([conversation_id]):
+        confirmed = await _confirmed(self._history, conversation_id)
+        if not (seq or confirmed) or await self._max_seqs([conversation_id]):
             return []
-        return [audit.row_above_head(conversation_id, seq, 0)]
+        faults = [audit.row_above_head(conversation_id, seq, 0)] if seq else []
+        return [*faults, audit.history_above_head(conversation_id, confirmed, 0)] if confirmed else faults
 
     async def _max_seqs(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, int]:
         newest: dict[ConversationID, int] = {}
@@ -362,6 +372,13 @@ class _Users:
             heads = await self._messages.heads(conversation_ids[begin : begin + STREAMS_AT_ONCE])
             newest.update({conversation_id: head.max_seq for conversation_id, head in heads.items()})
         return newest
+
+
+async def _confirmed(history: HistoryReader | None, conversation_id: ConversationID) -> int:
+    """Return up to which seq a history is complete, 0 where there is none."""
+    if history is None:
+        return 0
+    return (await history.confirmed([conversation_id])).get(conversation_id, ConversationSeq(0))
 
 
 async def _newest_seq(messages: MessageReader, conversation_id: ConversationID, begin: int) -> int:

@@ -262,6 +262,13 @@ def row_above_head(conversation_id: ConversationID, seq: int, max_seq: int) -> F
     return Fault(HEAD, conversation_id, f"head is {max_seq}, but a row stands at seq {seq}")
 
 
+def history_above_head(conversation_id: ConversationID, confirmed: int, max_seq: int) -> Fault:
+    """
+    Return the fault of a history that was further than the head before the head was read: the message store was put back to an older state.
+    """
+    return Fault(HISTORY, conversation_id, f"the history confirms {confirmed}, but head is {max_seq}")
+
+
 def orphans(head: StreamHead, owners: Collection[str]) -> list[Fault]:
     """
     Return a fault for each user of a single chat with messages who doesn't own a row of it: they are lost to view.

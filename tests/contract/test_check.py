@@ -266,7 +266,8 @@ async def test_a_head_below_a_row_is_found(stores: Stores) -> None:
     stores.planting.remove(OTHER, [2])
     stores.planting.set_head(OTHER, max_seq=1)
     stores.planting.set_sent(OTHER, "alice", 1)
-    assert await stores.found() == [f"head {OTHER}: head is 1, but a row stands at seq 3"]
+    in_history = [f"history {OTHER}: the history confirms 3, but head is 1"] if stores.places.has_history else []
+    assert await stores.found() == [f"head {OTHER}: head is 1, but a row stands at seq 3", *in_history]
 
 
 @pytest.mark.parametrize("places", ["sqlite"], indirect=True)
@@ -327,6 +328,21 @@ async def test_rows_deleted_before_they_were_confirmed_are_found(stores: Stores)
     ]
 
 
+@pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
+async def test_a_history_ahead_of_the_message_store_is_found(stores: Stores) -> None:
+    """New messages would get the seqs of others that the history has."""
+    stores.copies.set_confirmed(CHAT, ROWS + 5)
+    assert await stores.found() == [f"history {CHAT}: the history confirms {ROWS + 5}, but head is {ROWS}"]
+
+
+@pytest.mark.parametrize("places", ["mongodb"], indirect=True)
+async def test_a_conversation_that_only_the_history_has_is_found(stores: Stores) -> None:
+    """As after the message store was emptied; only its users' rows lead there."""
+    stores.planting.remove(OTHER, [1, 2, 3])
+    stores.planting.set_head(OTHER, max_seq=0)
+    assert await stores.found() == [f"history {OTHER}: the history confirms 3, but head is 0"]
+
+
 # --- with somebody at work
 
 
@@ -363,8 +379,8 @@ class Working(MemoryMessageStore):
         self._seq += 1
         self.tables.write([write(chat_row(self._seq), read={"bob": self._seq})])
         self._state.save((), [(UserID("bob"), {CHAT: ReadPosition(self._seq)})], 0)
-        if self._seq % 2:  # the history is a little behind
-            rows = tuple(chat_row(seq) for seq in (self._seq - 1, self._seq))
+        if self._seq % 4:  # the history is a little behind now and then
+            rows = tuple(chat_row(seq) for seq in range(self._seq - 3, self._seq + 1))
             self._history.copy([Span(CHAT, rows[0].seq, rows[-1].seq, rows)])
 
 
