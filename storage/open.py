@@ -269,6 +269,5 @@ async def _ensure(places: Places, database: str) -> None:
     try:
         await asyncio.get_running_loop().run_in_executor(executor, ensure)
     finally:
-        executor.shutdown(
-            wait=False
-        )  # who is cancelled meanwhile doesn't wait; by itself the thread ends with its work
+        # Who is cancelled meanwhile doesn't wait; the thread ends with its work.
+        executor.shutdown(wait=False)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.sequence import ConversationSeq
 
-# Rows stand in order of arrival.
+# Rows stand in order of arrival; of those that an older version stored, the time is not known.
 _EXPIRED = """
     SELECT s.conversation_id, MAX(m.seq)
-    FROM (SELECT stream, seq, stored_at FROM messages ORDER BY id LIMIT ? OFFSET ?) m JOIN streams s ON s.id = m.stream
-    WHERE m.stored_at < ? GROUP BY m.stream
+    FROM (SELECT * FROM messages ORDER BY id LIMIT ? OFFSET ?) m JOIN streams s ON s.id = m.stream
+    WHERE IIF(m.stored_at = 0, m.send_time, m.stored_at) < ? GROUP BY m.stream
 """
 
 

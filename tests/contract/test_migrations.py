@@ -33,6 +33,7 @@ from openim_ray.storage.relational.history_tables import METADATA as HISTORY
 from openim_ray.storage.relational.state_tables import METADATA as STATE
 from openim_ray.storage.sqlite.database import bind
 from openim_ray.storage.sqlite.migrate import ensure_schema
+from tests.contract.rows import CHAT, TIME, message, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,6 +165,29 @@ async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
         for door in opening:
             with pytest.raises(SchemaTooNew):
                 await door(places_with(data_dir, database))
+
+
+async def test_messages_of_an_older_version_are_kept(tmp_path: Path) -> None:
+    """They are read as they were, and age from when they were sent."""
+    path = tmp_path / "messages.db"
+    await prepare(Places(tmp_path))
+    rows = [message(seq) for seq in range(1, 4)]
+    store = await open_message_store(Places(tmp_path))
+    await store.write([write(*rows)])
+    await store.aclose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # back to what version 0001 had
+        connection.execute("ALTER TABLE messages DROP COLUMN stored_at")
+        connection.execute("ALTER TABLE streams DROP COLUMN floor")
+    set_revision(path, "0001")
+
+    store = await open_message_store(Places(tmp_path), clock=lambda: TIME / 1000 + 60)
+    assert revision(path) == revisions("messages")[-1]
+    assert list(await store.read_range(CHAT, 1, 10, 10)) == rows
+    assert await store.expired(59_000, 10) == {CHAT: 3}
+    assert await store.expired(61_000, 10) == {}
+    assert (await store.heads([CHAT]))[CHAT].floor == 1
+    await store.write([write(message(4))])
+    await store.aclose()
 
 
 async def test_a_reader_may_come_first(tmp_path: Path) -> None:

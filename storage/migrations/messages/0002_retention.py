@@ -8,9 +8,8 @@ revision = "0002"
 down_revision = "0001"
 
 STATEMENTS = (
-    # Unix milliseconds; of rows that are there already, when they were accepted is near enough
+    # Unix milliseconds; 0 for rows that are there already: send_time is near enough, and not all of them have to be rewritten
     "ALTER TABLE messages ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0",
-    "UPDATE messages SET stored_at = send_time",
     "ALTER TABLE streams ADD COLUMN floor INTEGER NOT NULL DEFAULT 1",
 )
 
