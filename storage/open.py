@@ -266,8 +266,10 @@ async def _ensure(places: Places, database: str) -> None:
     else:
         raise ValueError(f"no store is known for {hide_password(url)}")
     executor = ThreadPoolExecutor(1, thread_name_prefix="schema")
+    work = asyncio.get_running_loop().run_in_executor(executor, ensure)
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, also where nobody waits any more
     try:
-        await asyncio.get_running_loop().run_in_executor(executor, ensure)
+        await asyncio.shield(work)
     finally:
         # Who is cancelled meanwhile doesn't wait; the thread ends with its work.
-        executor.shutdown(wait=False)
+        executor.shutdown(wait=work.done())

@@ -13,6 +13,7 @@ from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 
 from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.storage.mongo import connection as connections
 from openim_ray.storage.mongo.followers import catch_up
 from openim_ray.storage.mongo.leftovers import clear_leftovers
@@ -114,13 +115,13 @@ async def test_no_request_reads_a_whole_collection(mongo_url: str, tmp_path: Pat
     store = await open_message_store(Places(tmp_path, mongo_url))
     assert isinstance(store, MongoMessageStore)
     await store.claim(["p", "q"], "one")
-    await store.claim(["p"], "two")
+    epoch = (await store.claim(["p"], "two"))["p"]
     others = [write(message(1, conversation=f"si_x_{number}"), participants=()) for number in range(3)]
-    await store.write([write(message(1), message(2, sender="bob"), read={"bob": 1}, epoch=9), *others])
-    await store.write([write(message(2, sender="bob"), message(3), epoch=9), write(message(9), epoch=9)])
-    await store.write([write(message(4, "c1"), epoch=9)])
-    await store.write([write(message(1, conversation=STREAM), participants=(), read={"a": 1}, epoch=9)])
-    await store.write([write(read={"bob": 3}, epoch=9)])
+    await store.write([write(message(1), message(2, sender="bob"), read={"bob": 1}, epoch=epoch), *others])
+    await store.write([write(message(2, sender="bob"), message(3), epoch=epoch), write(message(9), epoch=epoch)])
+    await store.write([write(message(4, "c1"), epoch=epoch)])
+    await store.write([write(message(1, conversation=STREAM), participants=(), read={"a": 1}, epoch=epoch)])
+    await store.write([write(read={"bob": 3}, epoch=epoch)])
     await store.load_log(KEY, 10)
     await store.heads([CHAT, STREAM, ConversationID("si_x_1")])
     await store.read_range(CHAT, 1, 3, 2)
@@ -133,6 +134,9 @@ async def test_no_request_reads_a_whole_collection(mongo_url: str, tmp_path: Pat
     )
     assert await store.find(CHAT, "x", "x") is None
     await clear_leftovers(store._database, CHAT)
+    assert await store.expired(-1_000_000, 100) != {}
+    await store.forget(CHAT, ConversationSeq(1))
+    await store.page_heads("", 10)
     await store.aclose()
 
     found = plans(mongo_url, recorder)
