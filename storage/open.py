@@ -23,7 +23,7 @@ from openim_ray.storage.memory import (
     MemoryStateStore,
     MemoryTables,
 )
-from openim_ray.storage.places import EMBEDDED, IN_MEMORY, POSTGRESQL, SERVED, Places, is_mongodb
+from openim_ray.storage.places import EMBEDDED, IN_MEMORY, SERVED, Places, is_mongodb, is_postgresql
 from openim_ray.storage.tiered import TieredMessageReader
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def prepare(places: Places) -> None:
         from openim_ray.storage.sqlite.migrate import migrate_apart
 
         await asyncio.to_thread(migrate_apart, places.data_dir, files)
-    for url in {url for url in places.databases.values() if url.startswith(POSTGRESQL)}:
+    for url in {url for url in places.databases.values() if is_postgresql(url)}:
         from openim_ray.storage.postgres import migrate
 
         served = [database for database in SERVED if places.databases.get(database) == url]
@@ -168,7 +168,7 @@ async def open_history_store(places: Places) -> OpenHistoryStore:
     await _ensure(places, "history")
     from openim_ray.storage.relational.history import RelationalHistoryStore
 
-    if not places.history.startswith(POSTGRESQL):
+    if not is_postgresql(places.history):
         return RelationalHistoryStore(_database(places, "history"))
     from openim_ray.storage.postgres.bulk import copy_history_rows
 
@@ -235,7 +235,7 @@ def _memory(places: Places) -> MemoryTables:
 
 def _database(places: Places, database: str) -> Database:
     url = places.databases[database]
-    if url.startswith(POSTGRESQL):
+    if is_postgresql(url):
         from openim_ray.storage.postgres.connection import Address
         from openim_ray.storage.postgres.database import PostgresDatabase
 
@@ -258,7 +258,7 @@ async def _ensure(places: Places, database: str) -> None:
         from openim_ray.storage.sqlite.migrate import ensure_schema
 
         ensure = partial(ensure_schema, places.data_dir / f"{database}.db", database)
-    elif url.startswith(POSTGRESQL) and database in SERVED:
+    elif is_postgresql(url) and database in SERVED:
         from openim_ray.storage.postgres import migrate
         from openim_ray.storage.postgres.connection import Address
 

@@ -7,17 +7,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.config.values import EMBEDDED_STORE, MONGODB_SCHEMES, POSTGRESQL_SCHEMES
+
 if TYPE_CHECKING:
     from openim_ray.config import Config
 
-EMBEDDED = ("", "sqlite")
+EMBEDDED = EMBEDDED_STORE
 """What stands for a SQLite file in the data directory."""
-
-MONGODB = ("mongodb", "mongodb+srv")
-"""Schemes of a URL that names a MongoDB."""
-
-POSTGRESQL = ("postgresql://", "postgres://")
-"""How the URL of a PostgreSQL database begins."""
 
 SERVED = ("state", "directory", "history")
 """What PostgreSQL can keep."""
@@ -63,4 +59,11 @@ def is_mongodb(url: str) -> bool:
     """
     Tell whether a URL names a MongoDB.
     """
-    return url.partition("://")[0] in MONGODB
+    return url.partition("://")[0] in MONGODB_SCHEMES
+
+
+def is_postgresql(url: str) -> bool:
+    """
+    Tell whether a URL names a PostgreSQL database.
+    """
+    return url.partition("://")[0] in POSTGRESQL_SCHEMES

@@ -16,7 +16,9 @@ HIDDEN = "(hidden)"
 SHOWN_CHARACTERS_MAX = 80
 SECRET_CHARACTERS_MIN = 8
 
-EMBEDDED_STORE = {"", "sqlite"}
+EMBEDDED_STORE = ("", "sqlite")
+MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
+POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 
 # Greedy up to the last @, so that a password with a raw @, / or space is hidden as a whole.
 _PASSWORD_IN_URL = re.compile(r"(://[^:@]*):.*@", re.DOTALL)
@@ -124,7 +126,7 @@ def _is_store_url(value: str, *schemes: str) -> bool:
 
 
 def _is_postgresql(value: str) -> bool:
-    if not _is_store_url(value, "postgresql", "postgres"):
+    if not _is_store_url(value, *POSTGRESQL_SCHEMES):
         return False
     parts = urlsplit(value)
     return len(parts.path) > 1 and not parts.fragment
@@ -151,7 +153,7 @@ HTTP_URL = Rule(
 )
 MESSAGES_STORE = Rule(
     "empty or sqlite, the embedded database, or a URL such as mongodb://user:password@host:27017/openim",
-    lambda value: value in EMBEDDED_STORE or _is_store_url(value, "mongodb", "mongodb+srv"),
+    lambda value: value in EMBEDDED_STORE or _is_store_url(value, *MONGODB_SCHEMES),
 )
 TOKENS_STORE = Rule(
     "empty or sqlite, the embedded database; database servers are not implemented yet",
