@@ -108,6 +108,11 @@ async def test_everything_survives_a_kill_of_everything(clients: Clients, served
     await alice.send_text(bob.user_id, "after")
     await bob.received("after", seconds=WAIT_SECONDS)
 
+    new_device = await clients.js(bob.user_id)
+    pages = await new_device.whole_history(alice.user_id, 20)
+    shown = [(message.text, message.seq) for page in reversed(pages) for message in page]
+    assert shown == [("before", 1), ("after", 2)]
+
 
 async def test_messages_wait_for_a_mongodb_that_was_killed(
     clients: Clients, databases: DatabaseServers, served: Server
