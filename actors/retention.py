@@ -35,7 +35,7 @@ class Retention:
     The job of one persistence actor, for the conversations that it writes.
 
     Args:
-        days: how long messages stay; asked anew each time.
+        days: how long messages stay; asked anew before each look.
         is_mine: tells which conversations this process writes.
     """
 

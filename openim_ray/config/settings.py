@@ -271,7 +271,7 @@ class StorageSection(Section, frozen=True):
     retention_days: Annotated[
         int,
         reloadable(
-            "Age at which messages leave the store of recent messages, once the history has them. Where both are SQLite, nothing is deleted.",
+            "Age at which messages leave the store of recent messages, once the history has them. Where both are SQLite, nothing is deleted. A running server does not read it again yet.",
             ge=1,
             le=36_500,
         ),
