@@ -69,7 +69,9 @@ class PersistenceActor:
         if places.has_history:
             self._history = HistoryKeeper(self._config, self._messages, self._is_mine)
             self._history_kept = begin(self._history.run())
-        self._state = await stores.open("state store", places.directory, lambda: open_state_store(places))
+        self._state = await stores.open(
+            "state store", places.directory, lambda: open_state_store(places, writer=self._name)
+        )
         await tick_forever(TICK_SECONDS, self._links.tick)
 
     def _is_mine(self, conversation_id: ConversationID) -> bool:
@@ -102,6 +104,7 @@ class PersistenceActor:
             "commits": self._commits,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
+            **(self._state.counters() if self._state else {}),
             **(self._history.health() if self._history else {}),
         }
 

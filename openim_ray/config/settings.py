@@ -267,7 +267,13 @@ class StorageSection(Section, frozen=True):
         str,
         static("Where users, relations, groups, conversations, tokens and read positions are.", values.DIRECTORY_STORE),
     ] = ""
-    tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.TOKENS_STORE)] = ""
+    tokens_url: Annotated[
+        str,
+        static(
+            "Where hot copies of tokens and read positions are, in front of directory_url, which counts. Nothing is lost with them.",
+            values.TOKENS_STORE,
+        ),
+    ] = ""
     retention_days: Annotated[
         int,
         reloadable(
