@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,54 +24,17 @@ from tests.integration.chatting import CLIENTS, Chatting, readiness
 from tests.integration.connection import Connection, text_of
 from tests.integration.measures import metric, until
 from tests.integration.people import People
+from tests.servers.small_disk import SmallDisk
 from tests.servers.strace import SYNCS, strace
 
 DISK_MEGABYTES: Final = 24
-FILLING: Final = b"x" * (1 << 16)
 ANSWERS: Final = 5
-
-
-class SmallDisk:
-    """
-    A file system of its own for the data directory, which `full` fills up. It can be mounted by root only.
-    """
-
-    def __init__(self, place: Path) -> None:
-        place.mkdir(parents=True)
-        self.place = place
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(place)]
-        tried = subprocess.run(command, capture_output=True, text=True, check=False)
-        self.refused = tried.stderr.strip() if tried.returncode else ""
-        """Why it could not be mounted; empty if it was."""
-
-    @contextmanager
-    def full(self) -> Iterator[None]:
-        """Let nothing be free within the block."""
-        if self.refused:
-            pytest.skip(self.refused)
-        filler = self.place / "filler"
-        with filler.open("wb", buffering=0) as file:
-            for size in (len(FILLING), 1):
-                try:
-                    while True:
-                        file.write(FILLING[:size])
-                except OSError:
-                    continue
-        try:
-            yield
-        finally:
-            filler.unlink()
-
-    def close(self) -> None:
-        """Give it back."""
-        if not self.refused:
-            subprocess.run(["umount", "--lazy", str(self.place)], check=True)
 
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
     """Lend a small disk."""
-    disk = SmallDisk(tmp_path_factory.mktemp("server") / "data")
+    disk = SmallDisk(tmp_path_factory.mktemp("server") / "data", DISK_MEGABYTES)
     yield disk
     disk.close()
 

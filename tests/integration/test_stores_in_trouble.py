@@ -7,10 +7,12 @@ Each test ends with everything well again, without a restart of our server, and 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -29,6 +31,7 @@ from tests.integration.people import People
 from tests.integration.websocket import Ended
 from tests.servers.databases import HISTORY, MONGOD, POSTGRES, DatabaseServers, database_servers
 from tests.servers.network import NetworkedServer, StoreNetwork
+from tests.servers.small_disk import SmallDisk
 
 PAUSED: Final = "paused"
 SILENT: Final = "silent"
@@ -38,6 +41,7 @@ STORES: Final = (HISTORY, MONGOD, POSTGRES)
 SLOW_SECONDS: Final = 0.15
 """In each direction, so that a question and its answer take 300 ms more."""
 
+DISK_MEGABYTES: Final = 128
 CUTS: Final = 5
 CUT_EVERY_SECONDS: Final = 0.3
 FEW, OLD, ALL = 5, 20, 30
@@ -45,9 +49,20 @@ FEW, OLD, ALL = 5, 20, 30
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreNetwork]:
+def disk() -> Iterator[SmallDisk]:
+    """Lend the disk of the history."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL runs as somebody else
+        disk = SmallDisk(Path(folder, "history"), DISK_MEGABYTES)
+        yield disk
+        disk.close()
+
+
+@pytest.fixture(scope="module")
+def network(disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreNetwork]:
     """MongoDB and PostgreSQL, and proxies in front of them."""
-    with database_servers(tmp_path_factory.mktemp("databases")) as databases:
+    place = None if disk.refused else disk.place
+    with database_servers(tmp_path_factory.mktemp("databases"), place) as databases:
         network = StoreNetwork(tmp_path_factory.mktemp("network"), databases)
         yield network
         network.close()
@@ -307,6 +322,35 @@ async def test_the_history_is_away(
     await well(networked)
     await complete(network, chatting)
     await chatting.check()
+
+
+async def test_the_disk_of_the_history_is_full(
+    networked: NetworkedServer, network: StoreNetwork, chatting: Chatting, disk: SmallDisk
+) -> None:
+    """Its server refuses rows. Nobody who writes notices; when there is room, it gets what it has missed."""
+    # It would end if its write-ahead log could not go on: here its tables are what can't grow.
+    await asyncio.to_thread(begin_log_file, network)
+    async with chatting.writing():
+        await chatting.answered(CLIENTS)
+        with disk.full():
+            await until(lambda: lag(networked), bool, "lag of the history")
+            said = "DiskFull"
+            await until(lambda: int(said in networked.actor_logs(200)), bool, said)
+            await chatting.answered(2 * CLIENTS)
+            status, _ = await asyncio.to_thread(readiness, networked)
+            assert status == 200
+    assert chatting.temporary_errors == 0
+    await well(networked)
+    await complete(network, chatting)
+    await chatting.check()
+
+
+def begin_log_file(network: StoreNetwork) -> None:
+    """Let the history's server begin a new write-ahead log file, which takes its whole room at once."""
+    url = network.databases.environment["OPENIM_STORAGE_HISTORY_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CHECKPOINT")
 
 
 # --- each of them
