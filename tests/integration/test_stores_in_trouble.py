@@ -175,11 +175,13 @@ async def test_mongodb_is_away(
     async with chatting.writing():
         await chatting.answered(CLIENTS)
         with trouble(network, MONGOD, kind):
+            before = await asyncio.to_thread(metric, networked, "openim_commits_failed")
             await chatting.refused(CLIENTS)
             status, said = await asyncio.to_thread(readiness, networked)
             assert status == 503
-            assert str(said["persistence"]).startswith("persistence-0: "), said
+            assert str(said["persistence"]).startswith("persistence-0: 90002 DatabaseError: mongodb://"), said
             assert said["inbox"] == "ok"
+            assert await asyncio.to_thread(metric, networked, "openim_commits_failed") > before
             assert await asyncio.to_thread(actors_that_answer, networked) == {1.0}
             await people.login(bob.user_id)
         await chatting.answered(CLIENTS)
