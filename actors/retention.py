@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from openim_ray.ports import HistoryReader, RetentionStore
 
 EVERY_SECONDS = 300.0
+RETRY_SECONDS = 5.0
+"""After a look that a store has failed."""
+
 LOOKED_AT_ONCE = 10_000
 """Oldest rows that are looked at at once; between two looks messages are stored."""
 
@@ -45,18 +48,27 @@ class Retention:
         self._messages = messages
         self._days = days
         self._is_mine = is_mine
+        self._complained = False
         self.rows_deleted = 0
 
     async def run(self, history: HistoryReader) -> None:
-        """Sweep every `EVERY_SECONDS` for ever; a store that is down is tried again the next time."""
+        """Sweep every `EVERY_SECONDS` for ever; while a store is down, every `RETRY_SECONDS`."""
         while True:
-            try:
-                await self.sweep(history)
-            except Unavailable as error:
+            has_swept = await self._has_swept(history)
+            await asyncio.sleep(EVERY_SECONDS if has_swept else RETRY_SECONDS)
+
+    async def _has_swept(self, history: HistoryReader) -> bool:
+        try:
+            await self.sweep(history)
+        except Unavailable as error:
+            if not self._complained:
                 log.warning("old messages stay for now", error=error.detail)
-            except Exception:
-                log.exception("old messages can't be deleted")
-            await asyncio.sleep(EVERY_SECONDS)
+            self._complained = True
+            return False
+        except Exception:
+            log.exception("old messages can't be deleted")  # which does not pass so soon
+        self._complained = False
+        return True
 
     async def sweep(self, history: HistoryReader) -> None:
         """Delete what is old and confirmed, until nothing more is found; between two looks others get their turn."""

@@ -23,9 +23,11 @@ HISTORY = "history"
 class DatabaseServers:
     """
     All three, with one database each. They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
+
+    `history_place`: the folder in which the history has its files.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, history_place: Path | None = None) -> None:
         programs = find_programs()
         if programs is None:
             raise CannotRun(f"no PostgreSQL: neither {VARIABLE} nor programs on PATH nor the package of the test tools")
@@ -33,7 +35,7 @@ class DatabaseServers:
         self.mongod = Mongod(folder, replica_set=True)
         self._thread.submit(self.mongod.start).result()
         self.postgres = self._thread.submit(PostgresServer, programs).result()
-        self.history = self._thread.submit(PostgresServer, programs).result()
+        self.history = self._thread.submit(PostgresServer, programs, history_place).result()
         self._people_url = Databases(self.postgres.url()).make()
         self._history_url = Databases(self.history.url()).make()
 
@@ -73,12 +75,12 @@ class DatabaseServers:
 
 
 @contextmanager
-def database_servers(folder: Path) -> Iterator[DatabaseServers]:
+def database_servers(folder: Path, history_place: Path | None = None) -> Iterator[DatabaseServers]:
     """
     Lend them; the test is skipped, with the reason, where they can't run.
     """
     try:
-        servers = DatabaseServers(folder)
+        servers = DatabaseServers(folder, history_place)
     except CannotRun as reason:
         pytest.skip(str(reason))
     try:
