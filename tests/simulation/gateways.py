@@ -257,7 +257,8 @@ class GatewayProcess(Process):
         if connection is not None:
             self.world.oracle.kicked(*connection.login[:3])
             self.write(connection, Kicked())
-            connection.socket.end()
+            in_handshake = connection.early is not None
+            connection.socket.end(errors.TokenKicked.code if in_handshake else 0)
             self._remove(connection)
 
     async def _read(self, run: Run) -> None:

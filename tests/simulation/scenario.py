@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.core.shard_settings import ShardSettings
 from tests.simulation.clients.device import Device, RequestFailed
-from tests.simulation.clients.go import GoDevice
+from tests.simulation.clients.go import SYNC_PAUSE_SECONDS, GoDevice
 from tests.simulation.clients.js import JavaScriptDevice
 from tests.simulation.clients.pypi import PythonDevice
 from tests.simulation.coroutines import start
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 QUIET_SECONDS_MAX = 60.0
-SETTLED_SECONDS = 2.0
+SETTLED_SECONDS = 1.5
 KINDS: tuple[type[Device], ...] = (GoDevice, GoDevice, JavaScriptDevice, PythonDevice)
 PLATFORMS = (1, 2, 3, 5, 7)
 COLLIDING_EVERY = 10
@@ -274,19 +274,20 @@ def settle(world: World) -> None:
         if device.digest:
             device.come_online()
     world.closing = True
-    _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX)
+    _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX, SETTLED_SECONDS)
     world.oracle.check_store()
     _check_history(world)
     _check_unread_after_reconnect(world)
     world.oracle.check_store()
-    _until(world, lambda: "; ".join(leaks(world)), 20.0)
+    _until(world, lambda: "; ".join(leaks(world)))
 
 
-def _until(world: World, reason: Callable[[], str], seconds: float) -> None:
+def _until(world: World, reason: Callable[[], str], seconds: float = 30.0, settled: float = 0.0) -> None:
+    """Wait until nothing stands against it any more, and nothing has for so long."""
     scheduler = world.scheduler
     deadline = scheduler.now + seconds
     quiet_since = scheduler.now
-    while scheduler.now - quiet_since < SETTLED_SECONDS:
+    while scheduler.now - quiet_since <= settled:
         scheduler.run_until(scheduler.now + 0.5)
         if why := reason():
             quiet_since = scheduler.now
@@ -311,33 +312,26 @@ def _unsettled(world: World) -> str:
 
 def _check_history(world: World) -> None:
     """Every Go client has all messages once it has scrolled to the beginning."""
-    for device in world.devices:
-        if isinstance(device, GoDevice) and device.connected:
-            _read_history(world, device)
+    readers = [device for device in world.devices if isinstance(device, GoDevice) and device.connected]
+    reading = [(device, start(_read_history(device), lambda: True)) for device in readers]
+    _until(world, lambda: ", ".join(f"history of {one.name} is not readable" for one, read in reading if not read.done))
+    for device in readers:
+        for conversation_id, maximum in world.oracle.maxima_of(device.user_id).items():
+            kept = device.messages.get(conversation_id, {})
+            visible = world.oracle.visible(device.user_id, conversation_id, 1, maximum)
+            missing = [seq for seq in visible if seq not in kept]
+            if missing and conversation_id.startswith("si_"):
+                world.oracle.violated(f"{device.name} lacks {conversation_id} {missing}")
 
 
-def _read_history(world: World, device: GoDevice) -> None:
-    problems: list[str] = []
-
-    async def read() -> None:
-        while True:
-            try:
-                await device.read_history()
-            except RequestFailed:
-                await device.sleep(1.0)
-            else:
-                return
-
-    done = start(read(), lambda: True)
-    _until(world, lambda: "" if done.done else f"history of {device.name} is not readable", 30.0)
-    for conversation_id, maximum in world.oracle.maxima_of(device.user_id).items():
-        kept = device.messages.get(conversation_id, {})
-        visible = world.oracle.visible(device.user_id, conversation_id, 1, maximum)
-        missing = [seq for seq in visible if seq not in kept]
-        if missing and conversation_id.startswith("si_"):
-            problems.append(f"{device.name} lacks {conversation_id} {missing}")
-    if problems:
-        world.oracle.violated(problems[0])
+async def _read_history(device: GoDevice) -> None:
+    while True:
+        try:
+            await device.read_history()
+        except RequestFailed:
+            await device.sleep(1.0)
+        else:
+            return
 
 
 def _check_unread_after_reconnect(world: World) -> None:
@@ -345,12 +339,11 @@ def _check_unread_after_reconnect(world: World) -> None:
     online = [device for device in world.devices if device.wanted]
     for device in online:
         device.go_offline(silently=False)
-    world.scheduler.run_until(world.scheduler.now + 6.0)
+    world.scheduler.run_until(world.scheduler.now + SYNC_PAUSE_SECONDS + 0.1)
     world.closing = False
     for device in online:
         device.come_online()
-    _until(world, lambda: _unsettled(world), 20.0)
-    world.scheduler.run_until(world.scheduler.now + 2.0)
+    _until(world, lambda: _unsettled(world), settled=SETTLED_SECONDS)
     for device in [one for one in online if one.connected]:
         for conversation_id, unread in device.unread.items():
             least, most = world.oracle.unread_range(device.user_id, conversation_id)

@@ -12,11 +12,12 @@ from openim_ray.domain.errors import OpenIMError
 from tests.simulation.coroutines import Future
 from tests.simulation.faults import FAIR, Weather
 from tests.simulation.gateways import GatewayProcess
+from tests.simulation.links import HOLD_SECONDS
 from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle
 from tests.simulation.persistence import PersistenceProcess
 from tests.simulation.process import EPOCH_MS, Process
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Scheduler, Timeouts
 from tests.simulation.shards import ShardProcess
 from tests.simulation.stores import Stores
 from tests.simulation.supervisor import SupervisorProcess
@@ -24,7 +25,7 @@ from tests.simulation.tokens import Tokens
 from tests.simulation.tracing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from tests.simulation.clients.device import Device
     from tests.simulation.sockets import Socket
@@ -109,6 +110,8 @@ class World:
         self._claims: dict[str, list[tuple[str, str]]] = {}
         self.stores = Stores(self)
         self.network = Network(self)
+        self.holds = Timeouts(self.scheduler, HOLD_SECONDS)
+        """Of what is answered a little later, in case that something can ride back."""
         self.oracle = Oracle(self)
         self.tokens = Tokens(self)
         self.crash_points: CrashPoints = CrashPoints()
@@ -193,11 +196,13 @@ class World:
         process = self._processes[SUPERVISOR]
         return process if isinstance(process, SupervisorProcess) else None
 
-    def owner_of(self, user_id: str) -> Process | None:
-        """Return the process that the supervisor takes for the owner of an inbox."""
+    def owned_by(self, process: Process, user_ids: Sequence[str]) -> list[str]:
+        """Return those users for the owner of whose inboxes the supervisor takes a process."""
         supervisor = self.supervisor()
         placement = supervisor.placement() if supervisor is not None else None
-        return None if placement is None else self.find(placement.inbox_of(user_id))
+        if placement is None or self.find(process.name) is not process:
+            return []
+        return [user_id for user_id in user_ids if placement.inbox_of(user_id) == process.name]
 
     def find(self, name: str) -> Process | None:
         """Return the process of that name, if it is up."""
@@ -296,6 +301,6 @@ class World:
             else:
                 self.scheduler.later(0.01, lambda: future.resolve(True))
 
-        gateway.on_death.append(lambda: self.scheduler.later(0.01, fail))
+        gateway.on_death[future] = lambda: self.scheduler.later(0.01, fail)
         self.scheduler.later(self.scheduler.between(0.001, 0.05), lambda: gateway.run(lambda: gateway.spawn(serve())))
         return future
