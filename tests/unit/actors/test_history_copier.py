@@ -9,12 +9,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from openim_ray.actors import history_copier
-from openim_ray.actors.history_copier import HistoryCopier, spans_of
+from openim_ray.actors.history_copier import HistoryCopier
 from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.message import DamagedRow
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Span
+from openim_ray.services import history_copying
+from openim_ray.services.history_copying import spans_of
 from openim_ray.storage.memory import MemoryMessageStore
 from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
@@ -55,8 +57,8 @@ class History(MemoryHistoryStore):
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, and fill in small steps."""
     monkeypatch.setattr(history_copier, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(history_copier, "FILL_ROWS", 4)
-    monkeypatch.setattr(history_copier, "PAGE_HEADS", 1)
+    monkeypatch.setattr(history_copying, "FILL_ROWS", 4)
+    monkeypatch.setattr(history_copying, "PAGE_HEADS", 1)
 
 
 @pytest.fixture
