@@ -49,6 +49,12 @@ class WorldSettings(NamedTuple):
     commit_rows_max: int = 512
     marks: bool = True
     restart_seconds: float = 2.0
+    history: bool = False
+    """Whether there is a history besides the message store."""
+    retention_seconds: float = 0.0
+    """How long messages stay in the message store at least once the history has them; 0 for ever."""
+    history_rows_max: int = 20_000
+    history_conversations_max: int = 100_000
     link_queue_max: int = 5_000
     repeats_at_once: int = 1_000
 
@@ -241,11 +247,11 @@ class World:
                 self.crash(process)
 
     def replace(self, name: str, seconds: float) -> None:
-        """Start a shard anew while the old process lives on for a while, cut off from whoever could end it."""
+        """Start a process anew while the old one lives on for a while, cut off from whoever could end it."""
         old = self._processes.get(name)
         if old is None or not old.serving:
             return
-        self.had_zombies = True
+        self.had_zombies = self.had_zombies or name in self.shard_names
         self.tell(f"{old.incarnation} becomes a zombie")
         self._processes[name] = None
         self.start(name)
