@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 1.0
 COMPARE_SECONDS = 3600.0
+"""Now and then all conversations are compared, whatever was heard of them: another process may have written, cut off for a while."""
 
 
 class HistoryCopier:
@@ -49,17 +50,23 @@ class HistoryCopier:
 
     async def run(self, history: HistoryStore) -> None:
         """Copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
+        now = asyncio.get_running_loop().time
+        compare_at = now() + COMPARE_SECONDS
         while True:
             self._woken.clear()
             if not await self._copying.work(history):
                 await asyncio.sleep(RETRY_SECONDS)
             elif not self._copying.must_compare:
-                await self._sleep()
+                await self._wait(compare_at)
+            # Not only when no rows came for so long: on a busy server they always come.
+            if now() >= compare_at:
+                compare_at = now() + COMPARE_SECONDS
+                self._copying.compare_again()
 
-    async def _sleep(self) -> None:
-        """Wait for rows; now and then all conversations are compared, whatever was heard of them."""
+    async def _wait(self, until: float) -> None:
+        """Wait for rows, but not longer than until then."""
         try:
-            async with asyncio.timeout(COMPARE_SECONDS):
+            async with asyncio.timeout_at(until):
                 await self._woken.wait()
         except TimeoutError:
-            self._copying.compare_again()
+            pass

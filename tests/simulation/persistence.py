@@ -45,6 +45,7 @@ def beginning_of(writes: Sequence[LogWrite], share: float) -> list[LogWrite]:
 
 
 RETRY_SECONDS = 1.0
+COMPARE_SECONDS = 5.0
 SWEEP_SECONDS = 0.5
 
 
@@ -70,6 +71,7 @@ class HistoryJobs:
         self._expires = settings.retention_seconds > 0
         self._works = self._sweeps = False
         self._work_at = self._sweep_at = 0.0
+        self._compare_at = process.now + COMPARE_SECONDS
 
     def stored(self, jobs: Sequence[LogJob], results: Sequence[WriteResult]) -> None:
         """Let rows that have become durable follow."""
@@ -80,6 +82,9 @@ class HistoryJobs:
     def begin_due(self) -> None:
         """Begin what has something to do and isn't under way."""
         now = self._process.now
+        if now >= self._compare_at:
+            self._compare_at = now + COMPARE_SECONDS
+            self._copying.compare_again()
         if not self._works and now >= self._work_at and self._copying.has_work:
             self._works = True
             self._process.spawn(self._work())

@@ -123,6 +123,25 @@ async def test_new_rows_follow_without_being_read_again(
     assert history.tables.read_range(CHAT, 1, 100, 100) == rows
 
 
+async def test_what_another_process_wrote_is_found_on_a_busy_server(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that was cut off dies before it has copied: all is compared now and then, also while rows keep coming."""
+    monkeypatch.setattr(history_copier, "COMPARE_SECONDS", 0.01)
+    begin(copier, history)
+    await store(messages, [message(1, "n1", conversation=STREAM)])
+    await history.until(STREAM, 1)
+    await store(messages, [message(2, "n2", conversation=STREAM)])
+    seq = 0
+    while history.tables.confirmed([STREAM])[STREAM] < 2:
+        seq += 1
+        await store(messages, [message(seq)])
+        copier.stored([message(seq)])
+        await asyncio.sleep(0)
+
+    assert history.tables.read_range(STREAM, 2, 2, 1) == [message(2, "n2", conversation=STREAM)]
+
+
 @pytest.mark.parametrize("fault", [Unavailable("down"), ValueError("a fault of ours")])
 async def test_what_went_by_while_it_was_down_is_caught_up(
     messages: MemoryMessageStore, history: History, copier: HistoryCopier, fault: Exception
