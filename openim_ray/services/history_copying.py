@@ -159,7 +159,14 @@ class HistoryCopying:
             if complete < seq:
                 self._lane.behind(conversation_id, seq)
             elif complete > seq:
-                self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
+                await self._check_ahead(conversation_id, complete)
+
+    async def _check_ahead(self, conversation_id: ConversationID, complete: int) -> None:
+        """Tell of a history that is ahead, unless the message store has come as far since: another process may write, cut off for a while."""
+        head = (await self._messages.heads([conversation_id])).get(conversation_id)
+        seq = head.max_seq if head is not None else 0
+        if complete > seq:
+            self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
 
 
 def _whole_from(first: int, rows: Iterable[StoredMessage | DamagedRow]) -> Iterator[StoredMessage]:

@@ -27,6 +27,8 @@ class CrashAt(CrashPoints):
     The process that reaches the n-th point of a kind dies there.
     """
 
+    at_steps = True
+
     def __init__(self, world: World, point: str, number: int) -> None:
         self.reached_count = 0
         self._world = world

@@ -88,8 +88,6 @@ class GatewayProcess(Process):
     Performs what its hub wants done.
     """
 
-    tick_seconds = 0.1
-
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.reader = Reader(world.stores, self)
@@ -244,7 +242,8 @@ class GatewayProcess(Process):
             for effect in effects:
                 self._apply(effect)
         for peer, item in self.hub.take_items():
-            self.world.trace(self, f"> {peer}", item)
+            if self.world.traced:
+                self.world.trace(self, f"> {peer}", item)
             self.links.send(peer, item)
         self.links.flush()
 

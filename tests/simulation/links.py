@@ -86,10 +86,9 @@ class Links:
     def tick(self) -> None:
         """End inbound channels whose hole did not close, and tell their senders by a new channel."""
         now = self._process.now
-        for peer in list(self._peers.values()):
-            if peer.inbound.check_hole(now):
-                self._process.world.trace(self._process, "link hole", peer.name)
-                self._say_something(peer)
+        for peer in [one for one in self._peers.values() if one.inbound.check_hole(now)]:
+            self._process.world.trace(self._process, "link hole", peer.name)
+            self._say_something(peer)
 
     # --- parts
 
@@ -103,7 +102,8 @@ class Links:
             self._reset_seen(peer)
         receipt, due = peer.inbound.receive(batch, process.now, lambda new: self._renewed(peer, new))
         if due:
-            process.world.trace(process, f"< {peer.name}", due)
+            if process.world.traced:
+                process.world.trace(process, f"< {peer.name}", due)
             process.on_items(peer.name, due)
         return receipt
 

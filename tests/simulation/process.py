@@ -66,8 +66,10 @@ class Process:
             self._deferred.append(action)
             if len(self._deferred) == 1:
                 self._wake_later()
-        elif not self.world.crash_points.reached(self, "step"):
-            action()
+        else:
+            points = self.world.crash_points
+            if not points.at_steps or not points.reached(self, "step"):
+                action()
 
     def _wake_later(self) -> None:
         self.world.scheduler.later(max(0.0, self.paused_until - self.world.scheduler.now), self._wake)

@@ -48,18 +48,18 @@ class Rates:
 
     def __init__(self, scheduler: Scheduler) -> None:
         random = scheduler.random
-        self.sends = random.choice((1.0, 3.0, 6.0))
-        self.bursts = random.choice((0.0, 0.0, 0.1))
-        self.typing = random.choice((0.0, 0.2))
-        self.unechoed = random.choice((0.0, 0.0, 0.1))
-        self.marks = random.choice((0.0, 0.3, 1.0))
-        self.sets = random.choice((0.0, 0.0, 0.2))
-        self.scrolls = random.choice((0.0, 0.2))
-        self.absences = random.choice((0.0, 0.1, 0.4))
-        self.restarts = random.choice((0.0, 0.05))
-        self.rivals = random.choice((0.0, 0.0, 0.1))
-        self.moves = random.choice((0.0, 0.0, 0.05, 0.3))
-        self.logouts = random.choice((0.0, 0.0, 0.0, 0.1))
+        self.sends = random.choice((2.0, 5.0, 9.0))
+        self.bursts = random.choice((0.0, 0.0, 0.15))
+        self.typing = random.choice((0.0, 0.3))
+        self.unechoed = random.choice((0.0, 0.0, 0.15))
+        self.marks = random.choice((0.0, 0.5, 1.5))
+        self.sets = random.choice((0.0, 0.0, 0.3))
+        self.scrolls = random.choice((0.0, 0.4))
+        self.absences = random.choice((0.0, 0.15, 0.6))
+        self.restarts = random.choice((0.0, 0.1))
+        self.rivals = random.choice((0.0, 0.0, 0.15))
+        self.moves = random.choice((0.0, 0.0, 0.1, 0.4))
+        self.logouts = random.choice((0.0, 0.0, 0.1, 0.4))
 
 
 def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
@@ -93,7 +93,7 @@ def _settings(seed: int, plan: Scheduler) -> WorldSettings:
         gateways=random.choice((1, 1, 2)),
         shards=random.choice((1, 2, 2, 3)),
         persistence=random.choice((1, 1, 2)),
-        seconds=random.choice((10.0, 20.0, 30.0)),
+        seconds=random.choice((7.0, 13.0, 20.0)),
         shard=ShardSettings(
             idle_seconds=random.choice((600.0, 3.0)),
             facts_seconds=random.choice((10.0, 0.5)),
@@ -239,8 +239,9 @@ class _Life:
             supervisor.move(self._world.scheduler.random.choice(self._world.settings.users))
 
     def _force_logout(self) -> None:
-        device = self._device()
+        device, scheduler = self._device(), self._world.scheduler
         start(self._world.tokens.force_logout(device.user_id, device.platform_id), lambda: True)
+        scheduler.later(scheduler.between(0.5, 8.0), device.come_online)
 
     # --- weather
 

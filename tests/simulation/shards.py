@@ -115,7 +115,8 @@ class ShardProcess(Process):
         for load in shard.outbox.take_loads():
             self.spawn(self._load(load))
         for peer, item in shard.outbox.take_items():
-            self.world.trace(self, f"> {peer}", item)
+            if self.world.traced:
+                self.world.trace(self, f"> {peer}", item)
             self.links.send(peer, item)
         self.links.flush()
 

@@ -64,6 +64,9 @@ class CrashPoints:
     Decides at which points a process dies; none by themselves.
     """
 
+    at_steps = False
+    """Whether it decides at the steps of a process, too."""
+
     def reached(self, process: Process, point: str) -> bool:
         """Tell whether the process died here."""
         return False
@@ -108,6 +111,7 @@ class World:
         self.closing = False
         """Nobody comes back by a plan that was made before; who is to be online is."""
         self._trace = trace
+        self.traced = trace is not None
         self._numbers = 0
         self._offsets: dict[str, int] = {}
         self._incarnations: dict[str, Process] = {}

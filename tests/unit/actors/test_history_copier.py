@@ -16,7 +16,7 @@ from openim_ray.domain.message import DamagedRow
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Span
 from openim_ray.services import history_copying
-from openim_ray.services.history_copying import spans_of
+from openim_ray.services.history_copying import HistoryCopying, spans_of
 from openim_ray.storage.memory import MemoryMessageStore
 from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
@@ -244,6 +244,29 @@ async def test_a_history_that_is_ahead_is_told(
     assert [(entry["event"], entry["history"], entry["head"]) for entry in logs] == [
         ("the history is ahead of the message store", 5, 1)
     ]
+
+
+async def test_a_history_that_another_process_copied_to_meanwhile_is_not_ahead(
+    messages: MemoryMessageStore, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the heads and the one at the history a writer that was cut off stored and copied a message: no fault is told."""
+    copying = HistoryCopying(HistoryLane(rows_max=3, bytes_max=10_000), messages, lambda _: True)
+    await store(messages, [message(1)])
+    await history.copy([Span(CHAT, 1, 1, (message(1),))])
+    asked = messages.page_heads
+
+    async def page_heads(after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        heads = await asked(after, limit)
+        await store(messages, [message(2)])
+        await history.copy([Span(CHAT, 2, 2, (message(2),))])
+        return heads
+
+    monkeypatch.setattr(messages, "page_heads", page_heads)
+    with capture_logs() as logs:
+        assert await copying.work(history)
+
+    assert history.tables.confirmed([CHAT]) == {CHAT: 2}
+    assert logs == []
 
 
 async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMessageStore, history: History) -> None:
