@@ -9,9 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from openim_ray.actors import retention as module
-from openim_ray.actors.retention import DAY_MS, Retention
+from openim_ray.actors.retention import Retention
 from openim_ray.domain.errors import Unavailable
 from openim_ray.ports import Span
+from openim_ray.services import expiry
+from openim_ray.services.expiry import DAY_MS
 from openim_ray.storage.memory import MemoryHistoryStore, MemoryMessageStore, MessageTables
 from tests.contract.rows import CHAT, STREAM, message, write
 
@@ -101,7 +103,7 @@ async def test_conversations_of_other_writers_are_left_alone(world: World) -> No
 
 async def test_more_than_one_look_may_be_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each looks at the oldest rows only, and makes room for the next."""
-    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 3)
+    monkeypatch.setattr(expiry, "LOOKED_AT_ONCE", 3)
     await world.a_message_a_day(40, confirmed=40)
     await world.job().sweep(world.history)
     assert world.seqs() == list(range(27, 41))
@@ -109,7 +111,7 @@ async def test_more_than_one_look_may_be_needed(world: World, monkeypatch: pytes
 
 async def test_what_can_not_be_deleted_hides_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old rows that the history lacks stand before others that it has."""
-    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 3)
+    monkeypatch.setattr(expiry, "LOOKED_AT_ONCE", 3)
     await world.a_message_a_day(10, confirmed=0)
     rows = [message(seq, f"n{seq}", conversation=STREAM) for seq in range(1, 11)]
     await world.messages.write([write(*rows)])
