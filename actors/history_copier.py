@@ -15,10 +15,11 @@ from openim_ray.domain.message import StoredMessage
 from openim_ray.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import DamagedRow
+    from openim_ray.domain.sequence import SeqRange
     from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
@@ -116,7 +117,8 @@ class HistoryCopier:
         if span is None:
             self._lane.set_aside()
             return
-        confirmed = {span.conversation_id: span.last} if not span.rows else await self._copy(history, [span])
+        is_whole = span.last < span.first
+        confirmed = {span.conversation_id: span.last} if is_whole else await self._copy(history, [span])
         self._fill_rows = min(self._fill_rows * 2, FILL_ROWS)
         self._lane.done(confirmed)
 
@@ -127,10 +129,10 @@ class HistoryCopier:
 
     async def _missing(self, history: HistoryStore, job: FillJob) -> Span | None:
         """
-        Read the lowest seqs that the history of a conversation lacks; without rows if it lacks none, None if they can't be had.
+        Read the lowest seqs that the history of a conversation lacks; an empty span if it lacks none, None if they can't be had.
 
-        A seq without a row, or with a damaged one, is never taken for done: retention would delete what there is, and clients would be
-        told that it was deleted.
+        A seq without a row, or with a damaged one, is never taken for done, unless it was skipped: retention would delete what there is,
+        and clients would be told that it was deleted.
         """
         conversation_id = job.conversation_id
         confirmed = (await history.confirmed([conversation_id])).get(conversation_id, 0)
@@ -138,11 +140,17 @@ class HistoryCopier:
         if last < first:
             return Span(conversation_id, first, confirmed, ())
         found = await self._messages.read_range(conversation_id, first, last, self._fill_rows)
-        rows = tuple(_whole_from(first, found))
-        if not rows:
+        skipped = await self._skipped(conversation_id) if len(found) < last + 1 - first else ()
+        rows, done = _whole_from(first, found, skipped)
+        done = min(done, job.through)
+        if done < first:
             self._tell_of(conversation_id, "the message store lacks a row that the history lacks", seq=first)
             return None
-        return Span(conversation_id, first, rows[-1].seq, rows)
+        return Span(conversation_id, first, done, tuple(rows))
+
+    async def _skipped(self, conversation_id: ConversationID) -> Sequence[SeqRange]:
+        head = (await self._messages.heads([conversation_id])).get(conversation_id)
+        return head.skipped if head is not None else ()
 
     def _tell_of(self, conversation_id: ConversationID, event: str, **facts: int) -> None:
         """Log a fault of a conversation, once."""
@@ -171,12 +179,20 @@ class HistoryCopier:
                 self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
 
 
-def _whole_from(first: int, rows: Iterable[StoredMessage | DamagedRow]) -> Iterator[StoredMessage]:
-    """Yield rows from a seq on, as far as there is no hole and no damage."""
-    for seq, row in enumerate(rows, first):
+def _whole_from(
+    first: int, found: Iterable[StoredMessage | DamagedRow], skipped: Iterable[SeqRange]
+) -> tuple[list[StoredMessage], int]:
+    """Return rows from a seq on, as far as there is no hole and no damage, and up to which seq that is; a skipped range is no hole."""
+    ends = {one.first: one.last for one in skipped}
+    seq = next((one.last + 1 for one in skipped if one.first <= first <= one.last), first)
+    rows: list[StoredMessage] = []
+    for row in found:
+        seq = ends.get(seq, seq - 1) + 1
         if not isinstance(row, StoredMessage) or row.seq != seq:
-            return
-        yield row
+            break
+        rows.append(row)
+        seq += 1
+    return rows, ends.get(seq, seq - 1)
 
 
 def spans_of(rows: Sequence[StoredMessage]) -> list[Span]:

@@ -1,5 +1,5 @@
 """
-The command line: `openim-ray up|down|status|check|user|config|version`.
+The command line: `openim-ray up|down|status|check|backup|restore|user|config|version`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PLATFORMS = {
 }
 STATUS_SECONDS = 5.0
 # By name: what may fail is imported only when a command needs it.
-EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError"}
+EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError", "BackupError"}
 
 
 class CommandError(Exception):
@@ -189,6 +189,24 @@ def _check(options: argparse.Namespace) -> int:
     return findings.exit_status
 
 
+def _backup(options: argparse.Namespace) -> None:
+    config = _config(options)
+    from openim_ray import backup
+
+    manifest = backup.save(config, options.folder)
+    _tell(f"saved {manifest.summary} as of {manifest.made_at} in {options.folder}")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    config = _config(options)
+    from openim_ray import restore
+
+    skip = restore.SKIP if options.skip is None else options.skip
+    manifest = restore.restore(config, options.folder, skip=skip, replace=options.replace, tell=_tell)
+    _tell(f"restored {manifest.summary} as of {manifest.made_at}")
+    _tell(f"conversations go on {skip} seqs later, nothing counts as unread, and everybody has to log in anew")
+
+
 # --- users
 
 
@@ -300,10 +318,27 @@ def _parser() -> argparse.ArgumentParser:
     check.epilog = (
         "Nothing is changed; a server may run meanwhile. Exit status: 0 nothing found, 1 faults, 2 not checked."
     )
+    _backup_commands(commands, common)
     _user_commands(commands, common)
     _config_commands(commands, common)
     _command(commands, common, "version", _version, "print the version")
     return parser
+
+
+def _backup_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    backup = _command(commands, common, "backup", _backup, "save the SQLite files in a new folder; a server may run")
+    backup.add_argument("folder", type=Path, metavar="FOLDER", help="to be made; must not be there")
+    backup.epilog = "Exit status: 0 saved, 2 not saved."
+    restore = _command(commands, common, "restore", _restore, "put a backup back; no server may run")
+    restore.add_argument("folder", type=Path, metavar="FOLDER", help="a backup")
+    restore.add_argument("--replace", action="store_true", help="put what is there aside")
+    restore.add_argument(
+        "--skip",
+        type=int,
+        metavar="SEQS",
+        help="how much later conversations go on: more than any of them has got since the backup (default: 10000)",
+    )
+    restore.epilog = "Exit status: 0 restored, 2 not restored."
 
 
 def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SECRET_FILE = "admin-secret"  # noqa: S105 - a file's name
 LOCK_FILE = "lock"
+RESTORE_MARK = "restore-unfinished"
+"""Lies in a data directory whose files are being replaced by those of a backup."""
+
 IGNORE_FILE = ".gitignore"
 PORT_SECONDS = 5.0
 """How long the ports of a server that was killed may take to come free: its processes end one after the other."""
@@ -148,6 +151,8 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
 
     The processes of a server that was killed end one after the other: `after_crash` gives their ports time to come free.
     """
+    if (data_dir / RESTORE_MARK).exists():
+        raise StartError(f"a restore into {data_dir} was interrupted; run `openim-ray restore` once more")
     config, secret_file = _with_secret(config, data_dir)
     _check_certificate(config)
     server = config.server

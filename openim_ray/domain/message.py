@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 
 
 class Draft(NamedTuple):
@@ -93,6 +93,9 @@ class StreamHead(NamedTuple):
 
     floor: ConversationSeq = ConversationSeq(1)
     """The first seq whose row the message store still has to have; those below may be in the history only."""
+
+    skipped: tuple[SeqRange, ...] = ()
+    """Seqs that no message ever had, ascending: a restored backup goes on behind what clients may have seen since it was made."""
 
     def belongs_to(self, user_id: str) -> bool:
         """Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair."""

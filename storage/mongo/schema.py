@@ -28,6 +28,9 @@ SENT = "sent"
 MARKS = "marks"
 PARTITIONS = "partitions"
 COUNTERS = "counters"
+EPOCH, ORIGIN = "epoch", "origin"
+"""The counters that there are: the newest epoch, and behind which seq new streams begin."""
+
 SCHEMA = "schema"
 
 INDEXES = {
