@@ -22,11 +22,13 @@ import msgspec
 
 from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
+from openim_ray.storage.migrations import revisions
+from openim_ray.storage.open import newest_copy, old_files
 from openim_ray.storage.open import prepare as prepare_stores
 from openim_ray.storage.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SECRET_FILE = "admin-secret"  # noqa: S105 - a file's name
 LOCK_FILE = "lock"
@@ -145,10 +147,13 @@ def is_locked(data_dir: Path) -> bool:
         return False
 
 
-def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tuple[Config, Endpoints]:
+def settle(
+    config: Config, data_dir: Path, tell: Callable[[str], None], *, after_crash: bool = False
+) -> tuple[Config, Endpoints]:
     """
     Turn what is left open in the configuration into facts (folder, ports, secret), and bring the stores to this version.
 
+    `tell` hears which files were carried forward, and where the old ones are.
     The processes of a server that was killed end one after the other: `after_crash` gives their ports time to come free.
     """
     if (data_dir / RESTORE_MARK).exists():
@@ -160,12 +165,24 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
     server = msgspec.structs.replace(server, data_dir=str(data_dir), ws_port=ws_port, api_port=api_port)
     config = msgspec.structs.replace(config, server=server)
     try:
-        asyncio.run(prepare_stores(Places.of(config)))
+        for line in asyncio.run(_carry_forward(Places.of(config))):
+            tell(line)
     except (SchemaTooNew, UnsuitableStore, ValueError) as error:
         raise StartError(f"{error} (data directory {data_dir})") from error
     except OpenIMError as error:
         raise StartError(f"a database can't be opened: {error.detail} (data directory {data_dir})") from error
     return config, _endpoints(config, data_dir, secret_file)
+
+
+async def _carry_forward(places: Places) -> list[str]:
+    """Bring the stores to this version; one line for each file of an older one."""
+    old = await old_files(places)
+    await prepare_stores(places)
+    return [
+        f"{name} was carried forward from schema {revision} to {revisions(Path(name).stem)[-1]}; "
+        f"as it was, it is kept in {newest_copy(places.data_dir / name)}"
+        for name, revision in old.items()
+    ]
 
 
 # --- secret

@@ -98,7 +98,7 @@ def renew(folder: Path, skip: int) -> None:
     """
     paths = {database: folder / f"{database}.db" for database in DATABASES}
     for database, path in paths.items():
-        ensure_schema(path, database)
+        ensure_schema(path, database, keep_old=False)
     renewal.skip_ahead(paths["messages"], skip)
     renewal.renew_versions(paths["directory"])
     renewal.end_tokens_and_read_all(paths["state"], paths["messages"], paths["directory"])

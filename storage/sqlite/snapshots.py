@@ -4,10 +4,12 @@ Copies of several files as they were at one moment, made beside whoever writes t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
+from openim_ray.domain.errors import Unavailable
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, connect_reader, driver_errors
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
@@ -32,6 +34,30 @@ def copy_at_one_moment(copies: Mapping[Path, Path]) -> None:
     with _frozen(list(copies)) as readers:
         for reader, copy in zip(readers, copies.values(), strict=True):
             _copy(reader, copy)
+
+
+def copy_file(path: Path, copy: Path) -> None:
+    """
+    Copy one file, which nobody writes meanwhile, durably and under its name only when it is whole. Blocks.
+
+    Raises:
+        Unavailable: it can't be read, or the copy can't be written; then there is none.
+    """
+    partial = copy.with_name(f".{copy.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)  # of one that was killed
+        with driver_errors(path), closing(connect_reader(path)) as reader:
+            _copy(reader, partial)
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        partial.rename(copy)
+    except OSError as error:
+        raise Unavailable(f"{copy.name}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,6 +34,7 @@ from openim_ray.storage.open import open_directory_store, open_message_store, op
 from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, STREAM, message, write
 from tests.contract.test_check import OTHER, ROWS, fill
+from tests.contract.test_migrations import make_old_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -400,6 +402,26 @@ async def test_a_backup_that_changed_is_refused(tmp_path: Path, backup: Path, na
     assert not (tmp_path / "restored" / "messages.db").exists()
 
 
+async def test_a_backup_of_an_older_version_is_carried_forward(tmp_path: Path, backup: Path) -> None:
+    """Its conversations go on later as all do; no further copy is made of what is a copy."""
+    (backup / "messages.db").unlink()
+    make_old_messages(backup / "messages.db", [message(seq) for seq in range(1, 4)])
+    with closing(sqlite3.connect(backup / "messages.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    manifest = json.loads((backup / MANIFEST).read_text())
+    content = (backup / "messages.db").read_bytes()
+    manifest["files"]["messages.db"] = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+    (backup / MANIFEST).write_text(json.dumps(manifest))
+
+    data_dir = tmp_path / "restored"
+    await restored(data_dir, backup)
+    store = await open_message_store(Places(data_dir))
+    assert (await store.heads([CHAT]))[CHAT].skipped == (SeqRange(4, 3 + SKIP),)
+    assert [row.seq for row in await store.read_range(CHAT, 1, 100, 100)] == [1, 2, 3]
+    await store.aclose()
+    assert not [name for name in names_in(data_dir) if "schema" in name]
+
+
 async def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path, backup: Path) -> None:
     """By the schema of its files as by its own format."""
     manifest = json.loads((backup / MANIFEST).read_text())
@@ -433,7 +455,7 @@ async def test_an_interrupted_restore_is_not_served(
             restore(config_of(data_dir), backup, skip=SKIP, replace=False, tell=print)
     assert (data_dir / RESTORE_MARK).exists()
     with pytest.raises(StartError, match="was interrupted; run `openim-ray restore` once more"):
-        settle(config_of(data_dir), data_dir)
+        settle(config_of(data_dir), data_dir, print)
 
     await restored(data_dir, backup)
     assert not (data_dir / RESTORE_MARK).exists()
