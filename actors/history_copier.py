@@ -11,14 +11,13 @@ import structlog
 
 from openim_ray.core.persistence.history_lane import CopyJob, FillJob, HistoryLane
 from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.message import StoredMessage
+from openim_ray.domain.message import StoredMessage, whole_from
 from openim_ray.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.message import DamagedRow
     from openim_ray.domain.sequence import SeqRange
     from openim_ray.ports import HistoryStore, MessageReader
 
@@ -141,7 +140,7 @@ class HistoryCopier:
             return Span(conversation_id, first, confirmed, ())
         found = await self._messages.read_range(conversation_id, first, last, self._fill_rows)
         skipped = await self._skipped(conversation_id) if len(found) < last + 1 - first else ()
-        rows, done = _whole_from(first, found, skipped)
+        rows, done = whole_from(first, found, skipped)
         done = min(done, job.through)
         if done < first:
             self._tell_of(conversation_id, "the message store lacks a row that the history lacks", seq=first)
@@ -177,22 +176,6 @@ class HistoryCopier:
                 self._lane.behind(conversation_id, seq)
             elif complete > seq:
                 self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
-
-
-def _whole_from(
-    first: int, found: Iterable[StoredMessage | DamagedRow], skipped: Iterable[SeqRange]
-) -> tuple[list[StoredMessage], int]:
-    """Return rows from a seq on, as far as there is no hole and no damage, and up to which seq that is; a skipped range is no hole."""
-    ends = {one.first: one.last for one in skipped}
-    seq = next((one.last + 1 for one in skipped if one.first <= first <= one.last), first)
-    rows: list[StoredMessage] = []
-    for row in found:
-        seq = ends.get(seq, seq - 1) + 1
-        if not isinstance(row, StoredMessage) or row.seq != seq:
-            break
-        rows.append(row)
-        seq += 1
-    return rows, ends.get(seq, seq - 1)
 
 
 def spans_of(rows: Sequence[StoredMessage]) -> list[Span]:

@@ -22,10 +22,11 @@ import msgspec
 
 from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
+from openim_ray.migration_note import NOTE, NoteDamaged, read_note
 from openim_ray.storage.migrations import revisions
 from openim_ray.storage.open import newest_copy, old_files
 from openim_ray.storage.open import prepare as prepare_stores
-from openim_ray.storage.places import Places
+from openim_ray.storage.places import EMBEDDED, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,6 +159,7 @@ def settle(
     """
     if (data_dir / RESTORE_MARK).exists():
         raise StartError(f"a restore into {data_dir} was interrupted; run `openim-ray restore` once more")
+    _refuse_migrated(config, data_dir)
     config, secret_file = _with_secret(config, data_dir)
     _check_certificate(config)
     server = config.server
@@ -172,6 +174,29 @@ def settle(
     except OpenIMError as error:
         raise StartError(f"a database can't be opened: {error.detail} (data directory {data_dir})") from error
     return config, _endpoints(config, data_dir, secret_file)
+
+
+def _refuse_migrated(config: Config, data_dir: Path) -> None:
+    """Files that were migrated stay behind: a server on them would go on from where they were then."""
+    try:
+        note = read_note(data_dir)
+    except NoteDamaged as error:
+        raise StartError(str(error)) from error
+    if note is None:
+        return
+    path = data_dir / NOTE
+    if not note.finished_at:
+        raise StartError(
+            f"a migration of {data_dir} is unfinished: run `openim-ray migrate` once more, or remove {path} to give it up"
+        )
+    places = Places.of(config).databases
+    for database, place in note.databases.items():
+        if places[database] in EMBEDDED:
+            setting = "storage.messages_url" if database == "messages" else "storage.directory_url"
+            raise StartError(
+                f"{database}.db in {data_dir} was migrated to {place} at {note.finished_at}: set {setting}, "
+                f"or remove {path} to go on with the file as it was then"
+            )
 
 
 async def _carry_forward(places: Places) -> list[str]:

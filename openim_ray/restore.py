@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.backup import BackupError, Manifest, copy_file, read_manifest, refuse_servers, sync, verify
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.migration_note import NOTE
 from openim_ray.prepare import RESTORE_MARK, SECRET_FILE
 from openim_ray.stopped import stopped
 from openim_ray.storage import backups
@@ -76,8 +77,8 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
 
 
 def _files_of(data_dir: Path) -> list[Path]:
-    paths = (data_dir / f"{database}.db{suffix}" for database in _DATABASES for suffix in _BESIDE)
-    return [path for path in paths if path.exists()]
+    files = [f"{database}.db{suffix}" for database in _DATABASES for suffix in _BESIDE]
+    return [path for path in (data_dir / name for name in (*files, NOTE)) if path.exists()]
 
 
 def _prepare(stage: Path, folder: Path, skip: int) -> None:

@@ -4,7 +4,7 @@ Messages and logs as they are stored, and what a store answers to a write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -65,6 +65,24 @@ def intact(rows: Iterable[StoredMessage | DamagedRow]) -> list[StoredMessage]:
     Return the messages among rows.
     """
     return [row for row in rows if isinstance(row, StoredMessage)]
+
+
+def whole_from(
+    first: int, found: Iterable[StoredMessage | DamagedRow], skipped: Sequence[SeqRange]
+) -> tuple[list[StoredMessage], int]:
+    """
+    Return rows from a seq on, as far as there is no hole and no damage, and up to which seq that is; a skipped range is no hole.
+    """
+    ends = {one.first: one.last for one in skipped}
+    seq = next((one.last + 1 for one in skipped if one.first <= first <= one.last), first)
+    rows: list[StoredMessage] = []
+    for row in found:
+        seq = ends.get(seq, seq - 1) + 1
+        if not isinstance(row, StoredMessage) or row.seq != seq:
+            break
+        rows.append(row)
+        seq += 1
+    return rows, ends.get(seq, seq - 1)
 
 
 class MessageRef(NamedTuple):
