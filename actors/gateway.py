@@ -111,6 +111,7 @@ class GatewayActor:
         self._state = state
         directory = await stores.open("directory", places.directory, lambda: open_directory_store(places))
         self._messages = reader
+        self._hub.origin = await stores.open("message store", places.messages, reader.origin)
         self._hub.place(await self._placement(), wall_ms())
         limits = config.gateway
         times = Times(limits.read_deadline_seconds, limits.write_deadline_seconds, limits.web_ping_seconds)

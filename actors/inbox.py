@@ -87,6 +87,7 @@ class InboxActor:
         places = Places.of(self._config)
         stores = StoreWaits()
         self._messages = await stores.open("message store", places.messages, lambda: open_message_reader(places))
+        origin = await stores.open("message store", places.messages, self._messages.origin)
         self._state = await stores.open(
             "state store", places.directory, lambda: open_state_reader(places, self._persistence)
         )
@@ -98,7 +99,7 @@ class InboxActor:
                 await asyncio.sleep(0.1)
         epochs = await self._claim(placement.partitions_of(self._name))
         now = self._serving_since = self._loop.time()
-        settings = shard_settings(self._config)
+        settings = shard_settings(self._config)._replace(origin=origin)
         self._shard = Shard(
             self._name, placement, epochs, self._persistence, settings, now, incarnation=self._incarnation
         )

@@ -87,7 +87,7 @@ def run(config: Config, announce: Callable[[Endpoints], None], tell: Callable[[s
 
 
 def _start(config: Config, data_dir: Path, tell: Callable[[str], None]) -> Endpoints:
-    config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
+    config, endpoints = settle(config, data_dir, tell, after_crash=sweep(data_dir))
     address = cluster.start(data_dir, config.cluster.namespace)
     _start_actors(config, tell)
     _write_run_file(config, endpoints, address, detached=False, loopback=True)
@@ -114,7 +114,7 @@ def run_detached(config: Config, tell: Callable[[str], None]) -> Endpoints:
         running = _detached_server(data_dir)
         if running is not None:
             return _resume(config, data_dir, running, tell)
-        config, endpoints = settle(config, data_dir, after_crash=sweep(data_dir))
+        config, endpoints = settle(config, data_dir, tell, after_crash=sweep(data_dir))
         own = begun = not config.cluster.address
         try:
             address = config.cluster.address or cluster.start_head(data_dir, config.cluster.port)

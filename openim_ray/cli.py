@@ -1,10 +1,11 @@
 """
-The command line: `openim-ray up|down|status|check|user|config|version`.
+The command line: `openim-ray up|down|status|check|backup|restore|migrate|user|config|version`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import os
@@ -16,15 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from openim_ray import __version__
 from openim_ray.config import Config, ConfigError, default_toml, describe, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from openim_ray.api_client import ApiClient
+    from openim_ray.migrate import Watch
     from openim_ray.prepare import Endpoints
 
 PLATFORMS = {
@@ -41,7 +44,7 @@ PLATFORMS = {
 }
 STATUS_SECONDS = 5.0
 # By name: what may fail is imported only when a command needs it.
-EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError"}
+EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError", "BackupError", "MigrateError"}
 
 
 class CommandError(Exception):
@@ -189,6 +192,57 @@ def _check(options: argparse.Namespace) -> int:
     return findings.exit_status
 
 
+def _backup(options: argparse.Namespace) -> None:
+    config = _config(options)
+    from openim_ray import backup
+
+    manifest = backup.save(config, options.folder)
+    _tell(f"saved {manifest.summary} as of {manifest.made_at} in {options.folder}")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    config = _config(options)
+    from openim_ray import restore
+
+    skip = restore.SKIP if options.skip is None else options.skip
+    manifest = restore.restore(config, options.folder, skip=skip, replace=options.replace, tell=_tell)
+    _tell(f"restored {manifest.summary} as of {manifest.made_at}")
+    _tell(f"conversations go on {skip} seqs later, nothing counts as unread, and everybody has to log in anew")
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    config = _config(options)
+    from openim_ray import migrate
+
+    with _progress() as watch:
+        report = migrate.migrate(config, watch)
+    for database, place in report.databases.items():
+        _tell(f"{database} is in {place} now")
+    if report.damaged:
+        _tell(f"{report.damaged} damaged messages were copied as they are; `openim-ray check` names them")
+    _tell(
+        f"copied {report.copied} of {report.messages} messages in {report.seconds:.1f} s ({report.messages_per_second:.0f} a second), "
+        f"and compared all in {report.compare_seconds:.1f} s; the files stay as they are"
+    )
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Watch]:
+    """Show on a terminal how far a work is; elsewhere say what begins."""
+    from openim_ray.migrate import Watch
+
+    console = Console()
+    if not console.is_terminal:
+        yield Watch(lambda what, count: _tell(f"{what} {count} messages"), lambda _count: None)
+        return
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
+
+        def begin(what: str, count: int) -> None:
+            progress.add_task(f"{what} messages", total=count)
+
+        yield Watch(begin, lambda count: progress.advance(progress.task_ids[-1], count))
+
+
 # --- users
 
 
@@ -300,10 +354,30 @@ def _parser() -> argparse.ArgumentParser:
     check.epilog = (
         "Nothing is changed; a server may run meanwhile. Exit status: 0 nothing found, 1 faults, 2 not checked."
     )
+    _backup_commands(commands, common)
     _user_commands(commands, common)
     _config_commands(commands, common)
     _command(commands, common, "version", _version, "print the version")
     return parser
+
+
+def _backup_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    backup = _command(commands, common, "backup", _backup, "save the SQLite files in a new folder; a server may run")
+    backup.add_argument("folder", type=Path, metavar="FOLDER", help="to be made; must not be there")
+    backup.epilog = "Exit status: 0 saved, 2 not saved."
+    restore = _command(commands, common, "restore", _restore, "put a backup back; no server may run")
+    restore.add_argument("folder", type=Path, metavar="FOLDER", help="a backup")
+    restore.add_argument("--replace", action="store_true", help="put what is there aside")
+    restore.add_argument(
+        "--skip",
+        type=int,
+        metavar="SEQS",
+        help="how much later conversations go on: more than any of them has got since the backup (default: 10000)",
+    )
+    restore.epilog = "Exit status: 0 restored, 2 not restored."
+    text = "take what is in SQLite files to the servers that storage.…_url name; no server may run"
+    migrate = _command(commands, common, "migrate", _migrate, text)
+    migrate.epilog = "The files stay as they are. Interrupted, call it again. Exit status: 0 migrated, 2 not migrated."
 
 
 def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:

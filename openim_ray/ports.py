@@ -68,6 +68,14 @@ class MessageReader(Protocol):
         """Return each reader's mark of a log (see `LogState.read`)."""
         ...
 
+    async def origin(self) -> ConversationSeq:
+        """
+        Return behind which seq a stream begins that is not there yet: 0, or higher where a backup was restored.
+
+        It does not change while a server runs. The seqs up to it are `StreamHead.skipped` in such a stream.
+        """
+        ...
+
     async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """Return the streams that hold messages, with their max seqs, in order of their ids: the first `limit` behind the id `after`."""
         ...

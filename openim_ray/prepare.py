@@ -22,14 +22,20 @@ import msgspec
 
 from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
+from openim_ray.migration_note import NOTE, NoteDamaged, read_note
+from openim_ray.storage.migrations import revisions
+from openim_ray.storage.open import newest_copy, old_files
 from openim_ray.storage.open import prepare as prepare_stores
-from openim_ray.storage.places import Places
+from openim_ray.storage.places import EMBEDDED, Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SECRET_FILE = "admin-secret"  # noqa: S105 - a file's name
 LOCK_FILE = "lock"
+RESTORE_MARK = "restore-unfinished"
+"""Lies in a data directory whose files are being replaced by those of a backup."""
+
 IGNORE_FILE = ".gitignore"
 PORT_SECONDS = 5.0
 """How long the ports of a server that was killed may take to come free: its processes end one after the other."""
@@ -142,12 +148,18 @@ def is_locked(data_dir: Path) -> bool:
         return False
 
 
-def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tuple[Config, Endpoints]:
+def settle(
+    config: Config, data_dir: Path, tell: Callable[[str], None], *, after_crash: bool = False
+) -> tuple[Config, Endpoints]:
     """
     Turn what is left open in the configuration into facts (folder, ports, secret), and bring the stores to this version.
 
+    `tell` hears which files were carried forward, and where the old ones are.
     The processes of a server that was killed end one after the other: `after_crash` gives their ports time to come free.
     """
+    if (data_dir / RESTORE_MARK).exists():
+        raise StartError(f"a restore into {data_dir} was interrupted; run `openim-ray restore` once more")
+    _refuse_migrated(config, data_dir)
     config, secret_file = _with_secret(config, data_dir)
     _check_certificate(config)
     server = config.server
@@ -155,12 +167,47 @@ def settle(config: Config, data_dir: Path, *, after_crash: bool = False) -> tupl
     server = msgspec.structs.replace(server, data_dir=str(data_dir), ws_port=ws_port, api_port=api_port)
     config = msgspec.structs.replace(config, server=server)
     try:
-        asyncio.run(prepare_stores(Places.of(config)))
+        for line in asyncio.run(_carry_forward(Places.of(config))):
+            tell(line)
     except (SchemaTooNew, UnsuitableStore, ValueError) as error:
         raise StartError(f"{error} (data directory {data_dir})") from error
     except OpenIMError as error:
         raise StartError(f"a database can't be opened: {error.detail} (data directory {data_dir})") from error
     return config, _endpoints(config, data_dir, secret_file)
+
+
+def _refuse_migrated(config: Config, data_dir: Path) -> None:
+    """Files that were migrated stay behind: a server on them would go on from where they were then."""
+    try:
+        note = read_note(data_dir)
+    except NoteDamaged as error:
+        raise StartError(str(error)) from error
+    if note is None:
+        return
+    path = data_dir / NOTE
+    if not note.finished_at:
+        raise StartError(
+            f"a migration of {data_dir} is unfinished: run `openim-ray migrate` once more, or remove {path} to give it up"
+        )
+    places = Places.of(config).databases
+    for database, place in note.databases.items():
+        if places[database] in EMBEDDED:
+            setting = "storage.messages_url" if database == "messages" else "storage.directory_url"
+            raise StartError(
+                f"{database}.db in {data_dir} was migrated to {place} at {note.finished_at}: set {setting}, "
+                f"or remove {path} to go on with the file as it was then"
+            )
+
+
+async def _carry_forward(places: Places) -> list[str]:
+    """Bring the stores to this version; one line for each file of an older one."""
+    old = await old_files(places)
+    await prepare_stores(places)
+    return [
+        f"{name} was carried forward from schema {revision} to {revisions(Path(name).stem)[-1]}; "
+        f"as it was, it is kept in {newest_copy(places.data_dir / name)}"
+        for name, revision in old.items()
+    ]
 
 
 # --- secret

@@ -68,6 +68,30 @@ async def prepare(places: Places) -> None:
         await asyncio.to_thread(check_whole, places.data_dir / "messages.db")
 
 
+async def old_files(places: Places) -> dict[str, str]:
+    """
+    Return the files in the data directory that `prepare` will carry forward, each with the revision that it has.
+    """
+    from openim_ray.storage.sqlite.migrate import old_revision
+
+    found = {}
+    for database, url in places.databases.items():
+        if url in EMBEDDED:
+            path = places.data_dir / f"{database}.db"
+            if (revision := await asyncio.to_thread(old_revision, path, database)) is not None:
+                found[path.name] = revision
+    return found
+
+
+def newest_copy(path: Path) -> Path:
+    """
+    Return the copy that was made of a file before it was carried forward last.
+    """
+    from openim_ray.storage.sqlite.migrate import copies_of
+
+    return copies_of(path)[-1]
+
+
 async def require_schemas(places: Places) -> None:
     """
     Raise unless every database is there at this version, and change nothing: for those who only look.

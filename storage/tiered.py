@@ -70,6 +70,10 @@ class TieredMessageReader:
         """See `ports.MessageReader`."""
         return await self._messages.read_marks(home_key)
 
+    async def origin(self) -> ConversationSeq:
+        """See `ports.MessageReader`."""
+        return await self._messages.origin()
+
     async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """See `ports.MessageReader`."""
         return await self._messages.page_heads(after, limit)

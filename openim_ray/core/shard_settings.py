@@ -28,3 +28,5 @@ class ShardSettings(NamedTuple):
     retry_seconds: float = 0.2
     lease_seconds: float = 15.0
     repeats_at_once: int = REPEATS_AT_ONCE
+    origin: int = 0
+    """Behind which seq new streams begin (`ports.MessageReader.origin`)."""

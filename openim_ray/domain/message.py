@@ -4,12 +4,12 @@ Messages and logs as they are stored, and what a store answers to a write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 
 
 class Draft(NamedTuple):
@@ -67,6 +67,24 @@ def intact(rows: Iterable[StoredMessage | DamagedRow]) -> list[StoredMessage]:
     return [row for row in rows if isinstance(row, StoredMessage)]
 
 
+def whole_from(
+    first: int, found: Iterable[StoredMessage | DamagedRow], skipped: Sequence[SeqRange]
+) -> tuple[list[StoredMessage], int]:
+    """
+    Return rows from a seq on, as far as there is no hole and no damage, and up to which seq that is; a skipped range is no hole.
+    """
+    ends = {one.first: one.last for one in skipped}
+    seq = next((one.last + 1 for one in skipped if one.first <= first <= one.last), first)
+    rows: list[StoredMessage] = []
+    for row in found:
+        seq = ends.get(seq, seq - 1) + 1
+        if not isinstance(row, StoredMessage) or row.seq != seq:
+            break
+        rows.append(row)
+        seq += 1
+    return rows, ends.get(seq, seq - 1)
+
+
 class MessageRef(NamedTuple):
     """
     Where a message stands: what a sender is told, and what de-duplication remembers.
@@ -93,6 +111,9 @@ class StreamHead(NamedTuple):
 
     floor: ConversationSeq = ConversationSeq(1)
     """The first seq whose row the message store still has to have; those below may be in the history only."""
+
+    skipped: tuple[SeqRange, ...] = ()
+    """Seqs that no message ever had, ascending: a restored backup goes on behind what clients may have seen since it was made."""
 
     def belongs_to(self, user_id: str) -> bool:
         """Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair."""

@@ -4,13 +4,39 @@ The two kinds of numbers, which must never be mixed. They are given by `core/log
 
 from __future__ import annotations
 
-from typing import NamedTuple, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ConversationSeq = NewType("ConversationSeq", int)
 """Dense number of a stored message in its conversation: 1, 2, 3 …; 0 means "not stored"."""
 
 InboxSeq = NewType("InboxSeq", int)
 """Counter of deliveries into one user's inbox; never reaches an OpenIM client."""
+
+
+class SeqRange(NamedTuple):
+    """
+    The seqs first..last of a conversation.
+    """
+
+    first: int
+    last: int
+
+
+def is_skipped(seq: int, skipped: Iterable[SeqRange]) -> bool:
+    """
+    Tell whether a seq is among ranges of seqs that were never given to a message.
+    """
+    return any(first <= seq <= last for first, last in skipped)
+
+
+def skipped_above(seq: int, skipped: Iterable[SeqRange]) -> int:
+    """
+    Return how many of the seqs above one were never given to a message.
+    """
+    return sum(max(0, last - max(first - 1, seq)) for first, last in skipped)
 
 
 class InboxPosition(NamedTuple):

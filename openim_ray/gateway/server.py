@@ -188,7 +188,7 @@ class WebSocketServer:
             RateLimit(limits.frames_per_second_max, limits.frames_burst, now),
             now,
         )
-        session = Session(connection.number, handshake.user_id, _kind(handshake))
+        session = Session(connection.number, handshake.user_id, _kind(handshake), self._hub.origin)
         if handshake.wants_answer:
             # Waits in front of whatever is pushed before the upgrade is answered.
             connection.queue(frame(TEXT, connect_answer().encode()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.domain.conversation import SessionType, is_single_chat
 from openim_ray.domain.message import DamagedRow, StoredMessage
+from openim_ray.domain.sequence import is_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -173,6 +174,8 @@ class StreamAudit:
             self._last = newest
 
     def _judge_absent(self, seq: int, copy: Row | None, span: Span) -> None:
+        if copy is None and is_skipped(seq, self._head.skipped):
+            return
         if seq >= span.floor:
             what = "no row at seq {}" if copy is None else "no row in the message store at seq {}, but in the history"
             self._add_seq(HOLE, what, seq, f"head is {self._head.max_seq}")

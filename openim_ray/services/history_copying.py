@@ -4,14 +4,15 @@ Copying what the message store holds to the history: what is done for each job o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from openim_ray.core.persistence.history_lane import CopyJob, FillJob, HistoryLane
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import ConversationID
-from openim_ray.domain.message import DamagedRow, StoredMessage
+from openim_ray.domain.message import StoredMessage, whole_from
+from openim_ray.domain.sequence import SeqRange
 from openim_ray.ports import HistoryStore, MessageReader, Span
 
 FILL_ROWS = 500
@@ -107,7 +108,8 @@ class HistoryCopying:
         if span is None:
             self._lane.set_aside()
             return
-        confirmed = {span.conversation_id: span.last} if not span.rows else await self._copy(history, [span])
+        is_whole = span.last < span.first
+        confirmed = {span.conversation_id: span.last} if is_whole else await self._copy(history, [span])
         self._fill_rows = min(self._fill_rows * 2, FILL_ROWS)
         self._lane.done(confirmed)
 
@@ -118,10 +120,10 @@ class HistoryCopying:
 
     async def _missing(self, history: HistoryStore, job: FillJob) -> Span | None:
         """
-        Read the lowest seqs that the history of a conversation lacks; without rows if it lacks none, None if they can't be had.
+        Read the lowest seqs that the history of a conversation lacks; an empty span if it lacks none, None if they can't be had.
 
-        A seq without a row, or with a damaged one, is never taken for done: retention would delete what there is, and clients would be
-        told that it was deleted.
+        A seq without a row, or with a damaged one, is never taken for done, unless it was skipped: retention would delete what there is,
+        and clients would be told that it was deleted.
         """
         conversation_id = job.conversation_id
         confirmed = (await history.confirmed([conversation_id])).get(conversation_id, 0)
@@ -129,11 +131,17 @@ class HistoryCopying:
         if last < first:
             return Span(conversation_id, first, confirmed, ())
         found = await self._messages.read_range(conversation_id, first, last, self._fill_rows)
-        rows = tuple(_whole_from(first, found))
-        if not rows:
+        skipped = await self._skipped(conversation_id) if len(found) < last + 1 - first else ()
+        rows, done = whole_from(first, found, skipped)
+        done = min(done, job.through)
+        if done < first:
             self._tell_of(conversation_id, "the message store lacks a row that the history lacks", seq=first)
             return None
-        return Span(conversation_id, first, rows[-1].seq, rows)
+        return Span(conversation_id, first, done, tuple(rows))
+
+    async def _skipped(self, conversation_id: ConversationID) -> Sequence[SeqRange]:
+        head = (await self._messages.heads([conversation_id])).get(conversation_id)
+        return head.skipped if head is not None else ()
 
     def _tell_of(self, conversation_id: ConversationID, event: str, **facts: int) -> None:
         """Log a fault of a conversation, once."""
@@ -167,14 +175,6 @@ class HistoryCopying:
         seq = head.max_seq if head is not None else 0
         if complete > seq:
             self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
-
-
-def _whole_from(first: int, rows: Iterable[StoredMessage | DamagedRow]) -> Iterator[StoredMessage]:
-    """Yield rows from a seq on, as far as there is no hole and no damage."""
-    for seq, row in enumerate(rows, first):
-        if not isinstance(row, StoredMessage) or row.seq != seq:
-            return
-        yield row
 
 
 def spans_of(rows: Sequence[StoredMessage]) -> list[Span]:

@@ -7,12 +7,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import structlog
+
 from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import HistoryUnavailable, Unavailable
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import DamagedRow, StoredMessage, intact
+from openim_ray.domain.sequence import is_skipped
 from openim_ray.ports import MessageReader
 from openim_ray.protocol.messages import marked_read, placeholder
+
+log = structlog.get_logger(__name__)
+
+TOLD_MAX: Final = 1000
+"""Conversations whose missing rows are logged by one process, once each; more are not."""
 
 CHUNK_ROWS: Final = 100
 """Rows that are read at once; between two reads the bytes are counted."""
@@ -33,6 +41,7 @@ class RowReader:
 
     Clients believe a placeholder for ever, so only what is absent gets one. A damaged row is left out without one: its neighbours are
     served, and clients ask for the gap again whenever it is shown (OpenIM wire, §7.5), in case a backup has brought the message back.
+    So is a row that the message store must have, and doesn't find: a damaged index hides rows. Seqs that a restore has skipped never had one.
 
     Messages with the option senderSync=false are given to their sender as well. The option keeps a message from being pushed to
     her; a placeholder in a pull would tell her devices that it is deleted, and they would believe it for ever.
@@ -43,6 +52,7 @@ class RowReader:
 
     def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
+        self._told: set[str] = set()
 
     async def newest(self, conversation_id: str, begin: int, end: int) -> bytes | None:
         """
@@ -118,13 +128,13 @@ class RowReader:
     ) -> list[tuple[int, bytes]]:
         """Fill ascending `seqs`; what the store doesn't have is gone, for it is not above what is durable."""
         by_seq = {int(row.seq): row for row in stored}
-        await self._check_absent(conversation_id, max((seq for seq in seqs if seq not in by_seq), default=0))
+        hidden = await self._hidden(conversation_id, [seq for seq in seqs if seq not in by_seq])
         dense: list[tuple[int, bytes]] = []
         before = -1
         time = 0
         for seq in seqs:
             row = by_seq.get(seq)
-            if isinstance(row, DamagedRow):
+            if isinstance(row, DamagedRow) or seq in hidden:
                 continue
             if row is not None:
                 time = row.send_time
@@ -136,15 +146,30 @@ class RowReader:
             before = seq
         return dense
 
-    async def _check_absent(self, conversation_id: str, seq: int) -> None:
+    async def _hidden(self, conversation_id: str, absent: Sequence[int]) -> set[int]:
         """
-        Raise Unavailable if the store has not come to a seq yet, which is durable: a database of which a part was cut off may show an
+        Return those of ascending seqs without a row that must have one.
+
+        Unavailable if the store has not come to one of them yet, which is durable: a database of which a part was cut off may show an
         older state for some seconds, and a placeholder is for ever.
         """
-        if seq:
-            head = (await self._reader.heads([ConversationID(conversation_id)])).get(ConversationID(conversation_id))
-            if head is None or head.max_seq < seq:
-                raise Unavailable(f"the message store is behind seq {seq} of {conversation_id}")
+        if not absent:
+            return set()
+        head = (await self._reader.heads([ConversationID(conversation_id)])).get(ConversationID(conversation_id))
+        if head is None or head.max_seq < absent[-1]:
+            raise Unavailable(f"the message store is behind seq {absent[-1]} of {conversation_id}")
+        # The floor was asked for after the rows: what is not below it now was not deleted then.
+        hidden = {seq for seq in absent if seq >= head.floor and not is_skipped(seq, head.skipped)}
+        if hidden:
+            self._tell(conversation_id, min(hidden))
+        return hidden
+
+    def _tell(self, conversation_id: str, seq: int) -> None:
+        if conversation_id not in self._told and len(self._told) < TOLD_MAX:
+            self._told.add(conversation_id)
+            log.error(
+                "the message store does not find a row that it has to have", conversation_id=conversation_id, seq=seq
+            )
 
     async def _time_before(self, conversation_id: str, seq: int) -> int:
         """Return the sendTime of the nearest earlier message, by which clients sort a placeholder; 0 if there is none."""

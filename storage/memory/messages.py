@@ -287,6 +287,10 @@ class MemoryMessageStore:
         """See `ports.MessageReader`."""
         return self.tables.read_marks(home_key)
 
+    async def origin(self) -> ConversationSeq:
+        """See `ports.MessageReader`; nothing is ever restored in memory."""
+        return ConversationSeq(0)
+
     async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """See `ports.MessageReader`."""
         return self.tables.page_heads(after, limit)

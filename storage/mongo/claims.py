@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pymongo import ReturnDocument, UpdateOne
 
 from openim_ray.domain.errors import Unavailable
-from openim_ray.storage.mongo.schema import COUNTERS, PARTITIONS
+from openim_ray.storage.mongo.schema import COUNTERS, EPOCH, PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +88,7 @@ async def _raise_alone(database: Database, partition: str, owner: str) -> int:
 
 async def _next_epoch(database: Database) -> int:
     counter = await database[COUNTERS].find_one_and_update(
-        {"_id": "epoch"}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+        {"_id": EPOCH}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
     )
     assert counter is not None
     return int(counter["value"])

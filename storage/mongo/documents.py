@@ -7,6 +7,7 @@ goes by it, and a writer whose clock is wrong must not decide what is old.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -51,20 +52,44 @@ def encode_row(row: StoredMessage, read: Mapping[str, int]) -> RawBSONDocument:
         ArgsError: it is larger than MongoDB takes.
         UnicodeEncodeError, OverflowError: half a surrogate pair, a number beyond 64 bits.
     """
-    document: dict[str, Any] = {
-        "_id": ObjectId(),
-        "conversation": row.conversation_id,
-        "seq": row.seq,
-        "sender": row.sender_id,
-        "client": row.client_id,
-        "server": row.server_id,
-        "send_time": row.send_time,
-        "rev": row.rev,
-        "stored_at": Timestamp(0, 0),
-        "envelope": seal(row),
-    }
+    columns = (row.seq, row.sender_id, row.client_id, row.server_id, row.send_time, row.rev, seal(row))
+    document = _document(row.conversation_id, columns)
     if read:
         document["read"] = encode_marks(read)
+    return _encoded(document)
+
+
+def encode_copy(conversation_id: str, columns: Columns, stored_ms: int) -> RawBSONDocument:
+    """
+    Return the document of a row as another store has it, damaged or not; `stored_ms` is when it was stored there, in Unix milliseconds.
+
+    Raises: as `encode_row`.
+    """
+    seconds = max(stored_ms // 1000, 1)
+    document = _document(conversation_id, columns)
+    # Retention looks at the oldest ids first.
+    document["_id"] = ObjectId(struct.pack(">I", seconds) + ObjectId().binary[4:])
+    document["stored_at"] = Timestamp(seconds, 1)
+    return _encoded(document)
+
+
+def _document(conversation_id: str, columns: Columns) -> dict[str, Any]:
+    seq, sender_id, client_id, server_id, send_time, rev, envelope = columns
+    return {
+        "_id": ObjectId(),
+        "conversation": conversation_id,
+        "seq": seq,
+        "sender": sender_id,
+        "client": client_id,
+        "server": server_id,
+        "send_time": send_time,
+        "rev": rev,
+        "stored_at": Timestamp(0, 0),
+        "envelope": envelope,
+    }
+
+
+def _encoded(document: dict[str, Any]) -> RawBSONDocument:
     encoded = bson.encode(document)
     if len(encoded) > DOCUMENT_BYTES_MAX:
         raise ArgsError(f"a message of {len(encoded)} bytes can't be stored")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openim_ray.domain.conversation import home_key as home_key_of
 from openim_ray.domain.message import LogState, MessageRef, StreamHead
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 from openim_ray.storage.mongo.connection import INTEGER_MAX, together
 from openim_ray.storage.mongo.documents import HEADLINE, REFERENCE, WHOLE, columns_of, reference_of
-from openim_ray.storage.mongo.schema import LOGS, MARKS, MESSAGES, SENT, STREAMS
+from openim_ray.storage.mongo.schema import COUNTERS, LOGS, MARKS, MESSAGES, ORIGIN, SENT, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +38,12 @@ class StoredHead(NamedTuple):
     max_seq: int
     max_time: int
     floor: int = 1
+    skipped: tuple[SeqRange, ...] = ()
+
+    @property
+    def base(self) -> int:
+        """Behind which seq its rows begin."""
+        return self.skipped[0].last if self.skipped and self.skipped[0].first == 1 else 0
 
 
 class Tail(NamedTuple):
@@ -153,6 +159,14 @@ async def read_marks(database: Database, home_key: str) -> dict[str, int]:
     return _merge_marks(marks, stored, await _tails(database, stored, HEADLINE))
 
 
+async def origin(database: Database) -> ConversationSeq:
+    """
+    Return behind which seq new streams begin.
+    """
+    found = await database[COUNTERS].find_one({"_id": ORIGIN})
+    return ConversationSeq(int(found["value"]) if found else 0)
+
+
 async def page_heads(database: Database, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
     """
     Return ids and max seqs of the streams behind an id, in order of ids; as many as `limit` while there are more.
@@ -162,7 +176,7 @@ async def page_heads(database: Database, after: str, limit: int) -> list[tuple[C
         page = await _stored_heads(database, {"_id": {"$gt": after}}, limit)
         tails = await _tails(database, page, HEADLINE)
         newest = {one: max([head.max_seq, *map(_seq, tails[one].dense)]) for one, head in page.items()}
-        found += [(one, ConversationSeq(seq)) for one, seq in newest.items() if seq > 0]
+        found += [(one, ConversationSeq(seq)) for one, seq in newest.items() if seq > page[one].base]
         if len(page) < limit:
             break
         after = next(reversed(page))
@@ -222,7 +236,13 @@ async def _rows_between(database: Database, conversation_id: ConversationID, hea
 async def _stored_heads(database: Database, query: Document, limit: int = 0) -> dict[ConversationID, StoredHead]:
     found = await database[STREAMS].find(query).sort("_id", 1).limit(limit).to_list()
     return {
-        one["_id"]: StoredHead(one["_id"], int(one["max_seq"]), int(one["max_time"]), int(one.get("floor", 1)))
+        one["_id"]: StoredHead(
+            one["_id"],
+            int(one["max_seq"]),
+            int(one["max_time"]),
+            int(one.get("floor", 1)),
+            tuple(SeqRange(int(first), int(last)) for first, last in one.get("skipped", ())),
+        )
         for one in found
     }
 
@@ -270,7 +290,7 @@ def _merge_heads(
             if row["seq"] > head.max_seq:
                 max_seq, max_time = int(row["seq"]), int(row["send_time"])
                 newest[row["sender"]] = max_seq
-        if max_seq > 0:
+        if max_seq > head.base:
             merged[conversation_id] = StreamHead(
                 conversation_id,
                 ConversationSeq(max_seq),
@@ -278,6 +298,7 @@ def _merge_heads(
                 newest,
                 participants[conversation_id],
                 ConversationSeq(head.floor),
+                head.skipped,
             )
     return merged
 

@@ -23,7 +23,7 @@ from openim_ray.storage.mongo.documents import PLACE, REFERENCE, reference_of
 from openim_ray.storage.mongo.followers import raise_marks
 from openim_ray.storage.mongo.leftovers import clear_leftovers
 from openim_ray.storage.mongo.message_batch import Batch, Known, Log, Stream
-from openim_ray.storage.mongo.message_queries import find_any, stored_heads
+from openim_ray.storage.mongo.message_queries import find_any, origin, stored_heads
 from openim_ray.storage.mongo.schema import LOGS, MESSAGES, STREAMS
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class MessageWriter:
         self._database = database
         self._raiser = raiser
         self._epochs = _Epochs(database)
+        self._origin: int | None = None
         self._participants: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._heads: OrderedDict[ConversationID, int] = OrderedDict()
 
@@ -137,10 +138,12 @@ class MessageWriter:
         for write in writes:
             if write.home_key in self._participants:
                 logs[write.home_key] = Log(self._participants[write.home_key])
+        if self._origin is None:
+            self._origin = await origin(self._database)
         streams = {conversation_id: Stream(head) for conversation_id, head in continued.items()}
         for conversation_id in seqs:
             head = heads.get(conversation_id)
-            streams[conversation_id] = Stream(head.max_seq if head else 0, is_new=head is None)
+            streams[conversation_id] = Stream(head.max_seq if head else self._origin, is_new=head is None)
         for row in rows:
             streams[row["conversation"]].take_row(int(row["seq"]), row["server"])
         for row in references:
@@ -182,12 +185,11 @@ class MessageWriter:
     async def _make_logs(self, known: Known) -> bool:
         """Make the documents of new logs and streams durable, before their first row."""
         logs = list(_log_updates(known.logs))
+        begin: dict[str, object] = {"max_seq": self._origin, "max_time": 0}
+        if self._origin:
+            begin["skipped"] = [[1, self._origin]]
         streams = [
-            UpdateOne(
-                {"_id": one},
-                {"$setOnInsert": {"home_key": home_key(one), "max_seq": 0, "max_time": 0}},
-                upsert=True,
-            )
+            UpdateOne({"_id": one}, {"$setOnInsert": {"home_key": home_key(one), **begin}}, upsert=True)
             for one, stream in known.streams.items()
             if stream.is_new and stream.rows
         ]

@@ -93,6 +93,10 @@ class MongoMessageReader:
         """See `ports.MessageReader`."""
         return await self._connection.run(lambda: queries.read_marks(self._database, home_key))
 
+    async def origin(self) -> ConversationSeq:
+        """See `ports.MessageReader`."""
+        return await self._connection.run(lambda: queries.origin(self._database))
+
     async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """See `ports.MessageReader`."""
         return await self._connection.run(lambda: queries.page_heads(self._database, after, limit))

@@ -28,7 +28,13 @@ SENT = "sent"
 MARKS = "marks"
 PARTITIONS = "partitions"
 COUNTERS = "counters"
+EPOCH, ORIGIN = "epoch", "origin"
+"""The counters that there are: the newest epoch, and behind which seq new streams begin."""
+
 SCHEMA = "schema"
+TRANSFER = "transfer"
+"""A field of the document `schema`: which migration from SQLite files is not finished yet."""
+
 
 INDEXES = {
     MESSAGES: (
@@ -78,27 +84,43 @@ async def require_schema(url: str) -> None:
 
 async def _ensure(connection: Connection) -> None:
     database = connection.database
-    information = await database.client.server_info()
+    await check_server(connection)
+    if not await _is_current(connection):
+        await _make(database)
+
+
+async def check_server(connection: Connection) -> None:
+    """
+    Raise UnsuitableStore if the MongoDB is older than `SERVER_MIN`.
+    """
+    information = await connection.database.client.server_info()
     if tuple(information["versionArray"][:2]) < SERVER_MIN:
         needed = ".".join(map(str, SERVER_MIN))
         raise UnsuitableStore(f"{connection.place} is on MongoDB {information['version']}, {needed} or newer is needed")
-    if not await _is_current(connection):
-        await _make(database)
 
 
 async def _is_current(connection: Connection) -> bool:
     found = await connection.database[SCHEMA].find_one({"_id": MESSAGES})
     if found is not None and found["version"] > VERSION:
         raise SchemaTooNew(connection.place, str(found["version"]), str(VERSION))
+    if found is not None and TRANSFER in found:
+        raise UnsuitableStore(f"{connection.place} holds an unfinished migration; run `openim-ray migrate` once more")
     return found is not None
 
 
 async def _make(database: Database) -> None:
-    for collection, indexes in INDEXES.items():
-        await database[collection].create_indexes(
-            [IndexModel([(field, ASCENDING) for field in fields], unique=unique) for fields, unique in indexes]
-        )
+    await make_indexes(database)
     try:
         await database[SCHEMA].update_one({"_id": MESSAGES}, {"$setOnInsert": {"version": VERSION}}, upsert=True)
     except DuplicateKeyError:
         return  # another process was here first
+
+
+async def make_indexes(database: Database) -> None:
+    """
+    Make the indexes of all collections; those that are there are left alone.
+    """
+    for collection, indexes in INDEXES.items():
+        await database[collection].create_indexes(
+            [IndexModel([(field, ASCENDING) for field in fields], unique=unique) for fields, unique in indexes]
+        )

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.message import LogState, MessageRef, StreamHead
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 from openim_ray.storage.sqlite.connection import INTEGER_MAX, json_list, snapshot
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.storage.envelope import Columns
 
 _MESSAGES = """
@@ -55,6 +55,14 @@ def heads(
     """
     with snapshot(connection):
         return _heads(connection, conversation_ids)
+
+
+def origin(connection: sqlite3.Connection) -> ConversationSeq:
+    """
+    Return behind which seq new streams begin.
+    """
+    (seq,) = connection.execute("SELECT MAX(seq) FROM origin").fetchone()
+    return ConversationSeq(seq)
 
 
 def page_heads(connection: sqlite3.Connection, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
@@ -123,7 +131,7 @@ def _heads(
 ) -> dict[ConversationID, StreamHead]:
     wanted = json_list(conversation_ids)
     streams = connection.execute(
-        "SELECT s.id, s.conversation_id, s.max_seq, s.max_time, s.floor, l.participants FROM streams s JOIN logs l ON l.id = s.log"
+        "SELECT s.id, s.conversation_id, s.max_seq, s.max_time, s.floor, s.skipped, l.participants FROM streams s JOIN logs l ON l.id = s.log"
         " WHERE s.conversation_id IN (SELECT value FROM json_each(?)) AND s.max_seq > 0",
         (wanted,),
     ).fetchall()
@@ -135,7 +143,17 @@ def _heads(
         sent[stream_id][sender_id] = seq
     return {
         conversation_id: StreamHead(
-            conversation_id, max_seq, max_time, sent[stream_id], tuple(json.loads(participants)), floor
+            conversation_id,
+            max_seq,
+            max_time,
+            sent[stream_id],
+            tuple(json.loads(participants)),
+            floor,
+            _ranges(skipped),
         )
-        for stream_id, conversation_id, max_seq, max_time, floor, participants in streams
+        for stream_id, conversation_id, max_seq, max_time, floor, skipped, participants in streams
     }
+
+
+def _ranges(text: str) -> tuple[SeqRange, ...]:
+    return tuple(SeqRange(*one) for one in json.loads(text)) if text != "[]" else ()

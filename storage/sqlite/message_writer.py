@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from openim_ray.domain.message import LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.storage.envelope import seal
 from openim_ray.storage.sqlite.connection import json_list
+from openim_ray.storage.sqlite.message_queries import origin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -84,6 +85,7 @@ class Batch:
     ) -> None:
         self._connection = connection
         self._now_ms = now_ms
+        self._origin = origin(connection)
         self._look_up = look_up
         self._epochs = self._load_epochs({write.partition for write in writes})
         self._logs = self._load_logs({write.home_key for write in writes})
@@ -141,7 +143,9 @@ class Batch:
         first = {row.conversation_id: row.seq for row in reversed(write.rows)}
         for conversation_id, seq in first.items():
             stream = self._streams.get(conversation_id)
-            if seq > (stream.new_seq if stream else 0) + 1:
+            if seq > (stream.new_seq if stream else self._origin) + 1:
+                return False
+            if stream is None and seq <= self._origin:
                 return False
         return all(self._is_as_stored(row) for row in write.rows)
 
@@ -238,9 +242,10 @@ class Batch:
         self._connection.execute("UPDATE logs SET participants = ? WHERE id = ?", (json.dumps(participants), log.id))
 
     def _create_stream(self, conversation_id: str, log: _Log) -> _Stream:
+        skipped = [[1, self._origin]] if self._origin else []
         cursor = self._connection.execute(
-            "INSERT INTO streams (conversation_id, log, max_seq, max_time) VALUES (?, ?, 0, 0)",
-            (conversation_id, log.id),
+            "INSERT INTO streams (conversation_id, log, max_seq, max_time, skipped) VALUES (?, ?, ?, 0, ?)",
+            (conversation_id, log.id, self._origin, json.dumps(skipped)),
         )
-        stream = self._streams[conversation_id] = _Stream(cursor.lastrowid or 0, 0, 0)
+        stream = self._streams[conversation_id] = _Stream(cursor.lastrowid or 0, self._origin, 0)
         return stream

@@ -99,6 +99,10 @@ class SqliteMessageReader:
         """See `ports.MessageReader`."""
         return await self._read(lambda connection: queries.read_marks(connection, home_key))
 
+    async def origin(self) -> ConversationSeq:
+        """See `ports.MessageReader`."""
+        return await self._read(queries.origin)
+
     async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
         """See `ports.MessageReader`."""
         return await self._read(lambda connection: queries.page_heads(connection, after, limit))

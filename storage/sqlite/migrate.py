@@ -15,9 +15,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld, Unavailable
 from openim_ray.storage.migrations import MIGRATE_SECONDS, revisions
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
+from openim_ray.storage.sqlite.snapshots import copy_file
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
 if TYPE_CHECKING:
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 VERSION_TABLE = "alembic_version"
 
 
-def ensure_schema(path: Path, database: str) -> None:
+def ensure_schema(path: Path, database: str, *, keep_old: bool = True) -> None:
     """
     Bring a file to the newest revision; make it if there is none. Blocks; safe in several processes at once.
 
+    A file of an older revision is copied before (`copies_of`), unless it needs not be kept.
+
     Raises:
         SchemaTooNew: a newer server wrote the file.
-        Unavailable: it can't be read or written.
+        Unavailable: it can't be read or written, or there is no room for the copy; then it stays as it is.
     """
     with driver_errors(path):
         if _is_current(path, database):
@@ -43,6 +46,8 @@ def ensure_schema(path: Path, database: str) -> None:
         lock = WriterLock(path, MIGRATE_SECONDS)
         with closing(lock), lock.held():
             if not _is_current(path, database):
+                if keep_old:
+                    _keep_old(path)
                 _migrate(path, database)
 
 
@@ -57,6 +62,43 @@ def require_schema(path: Path, database: str) -> None:
     with driver_errors(path):
         if not _is_current(path, database):
             raise SchemaTooOld(path.name, _revision(path) or "", revisions(database)[-1])
+
+
+def old_revision(path: Path, database: str) -> str | None:
+    """
+    Return the revision of a file that has to be carried forward; None if there is none, or it is not older. Blocks.
+
+    Raises:
+        SchemaTooNew: a newer server wrote the file.
+        Unavailable: it can't be read.
+    """
+    with driver_errors(path):
+        return None if _is_current(path, database) else _revision(path)
+
+
+def copies_of(path: Path) -> list[Path]:
+    """
+    Return the copies of a file that were made before it was carried forward: `<file>.schema-NNNN`, and further ones with a number.
+    """
+    return sorted(path.parent.glob(f"{path.name}.schema-*"), key=lambda copy: copy.stat().st_mtime_ns)
+
+
+def _keep_old(path: Path) -> None:
+    found = _revision(path)
+    if found is None:
+        return
+    name = f"{path.name}.schema-{found}"
+    copy, number = path.with_name(name), 0
+    while copy.exists():  # of a start that was killed, or of a file that was put back since
+        number += 1
+        copy = path.with_name(f"{name}-{number}")
+    try:
+        copy_file(path, copy)
+    except Unavailable as error:
+        raise Unavailable(
+            f"{path.name} is not carried forward, for it can't be copied to {copy.name}: {error.detail}"
+        ) from error
+    _fsync_folder(path.parent)
 
 
 def migrate_apart(folder: Path, databases: Sequence[str]) -> None:

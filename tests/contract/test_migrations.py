@@ -5,17 +5,23 @@ Schemas of the SQLite files: from empty to the newest, once, and never downwards
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from openim_ray.config import Config
 from openim_ray.domain.errors import SchemaTooNew, Unavailable
+from openim_ray.prepare import settle
+from openim_ray.storage.envelope import seal
 from openim_ray.storage.migrations import DATABASES, revisions
 from openim_ray.storage.open import (
     open_directory_store,
@@ -36,9 +42,11 @@ from openim_ray.storage.sqlite.migrate import ensure_schema
 from tests.contract.rows import CHAT, TIME, message, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from sqlalchemy import MetaData
+
+    from openim_ray.domain.message import StoredMessage
 
 ENSURE = """
 import sys
@@ -167,27 +175,98 @@ async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
                 await door(places_with(data_dir, database))
 
 
+def make_old_messages(path: Path, rows: Sequence[StoredMessage]) -> None:
+    """Make a file as version 0001 did, and leave the rows in its write-ahead log, as a killed server does."""
+    first = importlib.import_module("openim_ray.storage.migrations.messages.0001_logs")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for statement in first.STATEMENTS:
+            connection.execute(statement)
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("INSERT INTO logs VALUES (1, 'alice_bob', '[\"alice\", \"bob\"]')")
+        connection.execute("INSERT INTO streams VALUES (1, ?, 1, ?, ?)", (CHAT, rows[-1].seq, rows[-1].send_time))
+        connection.execute("INSERT INTO sent VALUES (1, 'alice', ?)", (rows[-1].seq,))
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.executemany(
+        "INSERT INTO messages VALUES (NULL, 1, ?, ?, ?, ?, ?, ?, ?)",
+        [(one.seq, one.sender_id, one.client_id, one.server_id, one.send_time, one.rev, seal(one)) for one in rows],
+    )
+    files = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
+    writer.close()
+    for name, content in files.items():
+        Path(f"{path}{name}").write_bytes(content)
+
+
 async def test_messages_of_an_older_version_are_kept(tmp_path: Path) -> None:
-    """They are read as they were, and age from when they were sent."""
+    """They are read as they were, and age from when they were sent; the file as it was is kept beside."""
     path = tmp_path / "messages.db"
-    await prepare(Places(tmp_path))
     rows = [message(seq) for seq in range(1, 4)]
-    store = await open_message_store(Places(tmp_path))
-    await store.write([write(*rows)])
-    await store.aclose()
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # back to what version 0001 had
-        connection.execute("ALTER TABLE messages DROP COLUMN stored_at")
-        connection.execute("ALTER TABLE streams DROP COLUMN floor")
-    set_revision(path, "0001")
+    make_old_messages(path, rows)
 
     store = await open_message_store(Places(tmp_path), clock=lambda: TIME / 1000 + 60)
     assert revision(path) == revisions("messages")[-1]
     assert list(await store.read_range(CHAT, 1, 10, 10)) == rows
     assert await store.expired(59_000, 10) == {CHAT: 3}
     assert await store.expired(61_000, 10) == {}
-    assert (await store.heads([CHAT]))[CHAT].floor == 1
+    head = (await store.heads([CHAT]))[CHAT]
+    assert (head.max_seq, head.floor, head.skipped) == (3, 1, ())
     await store.write([write(message(4))])
     await store.aclose()
+    old = tmp_path / "messages.db.schema-0001"
+    assert revision(old) == "0001"
+    assert old.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("SELECT seq FROM messages").fetchall() == [(1,), (2,), (3,)]
+
+
+def settings(data_dir: Path) -> Config:
+    """Return the settings of a server that only needs a data directory."""
+    server = msgspec.structs.replace(Config().server, data_dir=str(data_dir), ws_port=0, api_port=0)
+    return msgspec.structs.replace(Config(), server=server)
+
+
+def test_a_start_says_what_it_carries_forward(tmp_path: Path) -> None:
+    """In one line for each file, once; another old file later is kept beside the first."""
+    path = tmp_path / "messages.db"
+    told: list[str] = []
+    for number in range(2):
+        for name in ("", "-wal", "-shm"):
+            Path(f"{path}{name}").unlink(missing_ok=True)
+        make_old_messages(path, [message(seq) for seq in range(1, 4 + number)])
+        settle(settings(tmp_path), tmp_path, told.append)
+        settle(settings(tmp_path), tmp_path, told.append)
+    kept = [f"{path}.schema-0001", f"{path}.schema-0001-1"]
+    said = f"messages.db was carried forward from schema 0001 to {revisions('messages')[-1]}; as it was, it is kept in "
+    assert told == [said + one for one in kept]
+    for number, one in enumerate(kept):
+        with closing(sqlite3.connect(one)) as connection:
+            assert connection.execute("SELECT COUNT(*) FROM messages").fetchone() == (3 + number,)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+from openim_ray.cli import main
+sys.exit(main(["up", "--data-dir", sys.argv[1], "--ws-port", "0", "--api-port", "0"]))
+"""
+
+
+def test_without_room_for_the_copy_nothing_is_carried_forward(tmp_path: Path) -> None:
+    """The start fails with a line that names the copy; the file is as it was, and nothing half made lies beside it."""
+    path = tmp_path / "messages.db"
+    make_old_messages(path, [message(seq, body=b"x" * 1000) for seq in range(1, 100)])
+    before = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
+
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done
+    (line,) = done.stderr.splitlines()
+    assert "messages.db.schema-0001" in line
+    assert {name: Path(f"{path}{name}").read_bytes() for name in before} == before
+    assert revision(path) == "0001"
+    assert not [one.name for one in tmp_path.iterdir() if "schema" in one.name]
 
 
 async def test_a_reader_may_come_first(tmp_path: Path) -> None:

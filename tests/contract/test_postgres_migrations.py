@@ -221,7 +221,7 @@ def test_a_start_on_it_is_refused_in_a_line(tmp_path: Path, postgres_url: str, m
     config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": postgres_url, **ports}, {})
 
     with pytest.raises(StartError, match=r"^postgresql at 127\.0\.0\.1:\d+/\w+ is PostgreSQL \d\d"):
-        settle(config, tmp_path)
+        settle(config, tmp_path, print)
 
 
 async def test_a_database_that_cannot_hold_every_name_is_refused(tmp_path: Path, databases: Databases) -> None:
@@ -264,7 +264,7 @@ def test_a_start_with_such_a_url_is_refused_in_a_line(tmp_path: Path) -> None:
     config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": "postgresql://me:hush@h/db?nonsense=1", **ports}, {})
 
     with pytest.raises(StartError, match=r"^not a PostgreSQL URL: postgresql://me:\*\*\*@h/db\?nonsense=1 \(data"):
-        settle(config, tmp_path)
+        settle(config, tmp_path, print)
 
 
 async def test_messages_are_not_kept_there(tmp_path: Path, empty_url: str) -> None:

@@ -89,6 +89,12 @@ class Clients:
         await client.close()
         return await self.open(old.kind, client.user_id, account=client.account, storage=old.storage)
 
+    async def log_in_anew(self, client: Client) -> Any:
+        """Close a device and open it again with what it kept and a new token."""
+        old = self._find(client)
+        await client.close()
+        return await self.open(old.kind, client.user_id, storage=old.storage)
+
     async def wasm(
         self,
         user_id: str,

@@ -258,7 +258,8 @@ class NativeClient(Client):
         self.device.synced[chat] = last
 
     def _count_unread(self, chat: str, messages: Iterable[sdkws_pb2.MsgData]) -> None:
-        self.device.unread[chat] += sum(message.sendID != self.user_id for message in messages)
+        told = [message for message in messages if message.status != MessageStatus.DELETED]
+        self.device.unread[chat] += sum(message.sendID != self.user_id for message in told)
 
     def _keep(self, chat: str, messages: Iterable[sdkws_pb2.MsgData], event: str) -> None:
         for message in messages:

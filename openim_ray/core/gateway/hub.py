@@ -137,6 +137,8 @@ class Hub:
         self.placement = placement
         self.sessions: dict[int, Session] = {}
         self.placement_wanted = 0
+        self.origin = 0
+        """Behind which seq new streams begin (`ports.MessageReader.origin`); set before the first session."""
         self.failures = Failures()
         self._devices: dict[int, Device] = {}
         self._persistence = tuple(persistence)

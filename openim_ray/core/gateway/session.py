@@ -79,12 +79,16 @@ class Run(NamedTuple):
 class Session:
     """
     State of one connection. Its owner performs what it says in the order it was said.
+
+    Args:
+        origin: behind which seq a conversation begins that wasn't there when the client synced (`ports.MessageReader.origin`).
     """
 
-    def __init__(self, connection: int, user_id: str, kind: ClientKind) -> None:
+    def __init__(self, connection: int, user_id: str, kind: ClientKind, origin: int = 0) -> None:
         self.connection = connection
         self.user_id = user_id
         self.kind = kind
+        self._origin = origin
         self.asked_newest = False
         self.must_sync = False
         self.unsynced = False
@@ -237,7 +241,7 @@ class Session:
             return []
         self._holding = False
         if self._starts is not None:
-            self._written.update(self._starts)
+            self._written.update({one: seq or self._origin for one, seq in self._starts.items()})
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
             if seq <= self._last_written_or_start(conversation_id, first):
@@ -301,7 +305,7 @@ class Session:
     def _start(self, conversation_id: str, first_seq: int) -> int:
         plain = self._starts is None
         pushes_only = self.kind is ClientKind.JS and is_notification_stream(conversation_id)
-        return first_seq - 1 if plain or pushes_only else 0
+        return first_seq - 1 if plain or pushes_only else min(self._origin, first_seq - 1)
 
     def _hold(self, conversation_id: str, seq: int) -> None:
         self._held[conversation_id] = max(seq, self._held.get(conversation_id, 0))

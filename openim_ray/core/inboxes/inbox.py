@@ -19,7 +19,7 @@ from openim_ray.core.multi_login_policy import rival_platforms
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.read_position import ReadPosition
-from openim_ray.domain.sequence import InboxPosition, InboxSeq
+from openim_ray.domain.sequence import InboxPosition, InboxSeq, SeqRange, skipped_above
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.identifiers import Platform
 
@@ -76,6 +76,7 @@ class _Entry:
     learnt_ms: int = 0
     position: ReadPosition = _NOTHING_READ
     staged: ReadPosition | None = None
+    skipped: tuple[SeqRange, ...] = ()
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
@@ -84,6 +85,8 @@ class _Entry:
 
     def state(self) -> ConversationState:
         read_seq = min(self.position.effective(self.sent_seq), self.max_seq)
+        if self.skipped:  # clients count what lies between; seqs that no message ever had are not unread
+            read_seq += skipped_above(read_seq, self.skipped)
         return ConversationState(max(self.position.min_seq, 1), self.max_seq, read_seq, self.max_time)
 
 
@@ -136,6 +139,7 @@ class Inbox:
             entry = self._entries.setdefault(conversation_id, _Entry())
             learnt_ms = wall_ms if self.positions_known else head.max_time
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)
+            entry.skipped = head.skipped
         self.positions_known = True
         self.loaded = True
 
@@ -155,6 +159,9 @@ class Inbox:
         """Count a stored message in; returns its inbox seq."""
         conversation_id, seq = fanout.conversation_id, fanout.seq
         entry = self._entries.setdefault(conversation_id, _Entry())
+        if not entry.max_seq and seq > 1:
+            # What came before it nobody has told: until the store has, it does not count as unread.
+            entry.skipped = (SeqRange(1, seq - 1),)
         sent_seq = seq if fanout.sender_id == self.user_id else 0
         entry.merge(seq, fanout.send_time, sent_seq, max(wall_ms, fanout.send_time))
         self._seq += 1

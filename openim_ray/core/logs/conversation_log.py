@@ -5,7 +5,7 @@ A log is everything with one home key (`domain.conversation.home_key`): the chat
 its own dense seqs. Promises:
 
 - A message is reported as committed only when the store said it is durable; before that nobody hears of its seq.
-- Seqs are dense from 1 and never given twice: a batch whose outcome is unknown is written again, the same rows with the same seqs,
+- Seqs are dense from 1 (in a stream that was not there when a backup was restored, from above `origin`) and never given twice: a batch whose outcome is unknown is written again, the same rows with the same seqs,
   until the store says what became of it.
 - One (stream, sender, clientMsgID) is stored once. A repetition of what is queued or in flight shares its outcome.
 - At most one write is in flight; what arrives meanwhile forms the next batch.
@@ -96,6 +96,7 @@ class ConversationLog:
         recent_max: int = 256,
         batch_rows: int = 512,
         batch_bytes: int = 90_000,
+        origin: int = 0,
     ) -> None:
         self.home_key = home_key
         self.partition = partition
@@ -105,6 +106,7 @@ class ConversationLog:
         self._recent_max = recent_max
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
+        self._origin = origin
         self._streams: dict[str, _Stream] = {}
         self._recent: OrderedDict[DuplicateKey, MessageRef] = OrderedDict()
         self._pending: dict[DuplicateKey, _Staged] = {}
@@ -254,7 +256,9 @@ class ConversationLog:
         for one in staged:
             draft = one.draft
             stream = self._streams.get(draft.conversation_id)
-            seq, time = last.get(draft.conversation_id) or ((stream.max_seq, stream.max_time) if stream else (0, 0))
+            seq, time = last.get(draft.conversation_id) or (
+                (stream.max_seq, stream.max_time) if stream else (self._origin, 0)
+            )
             # sendTime never falls below that of an earlier seq: clients sort by it (OpenIM wire, §7.5).
             seq, time = seq + 1, max(wall_ms, time)
             last[draft.conversation_id] = (seq, time)

@@ -331,7 +331,11 @@ class LogShard:
             partition = log_partition(key)
             settings = self._settings
             log = ConversationLog(
-                key, partition, queue_max=settings.log_queue_max, queue_bytes_max=settings.log_queue_bytes_max
+                key,
+                partition,
+                queue_max=settings.log_queue_max,
+                queue_bytes_max=settings.log_queue_bytes_max,
+                origin=settings.origin,
             )
             self._logs[key] = log
             self._outbox.load(LoadLog(key))

@@ -12,8 +12,8 @@ from openim_ray.actors import history_copier
 from openim_ray.actors.history_copier import HistoryCopier
 from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.message import DamagedRow
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.message import DamagedRow, StreamHead
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 from openim_ray.ports import Span
 from openim_ray.services import history_copying
 from openim_ray.services.history_copying import HistoryCopying, spans_of
@@ -293,3 +293,64 @@ def test_spans_have_no_holes() -> None:
         (CHAT, 5, 5, 1),
         (STREAM, 1, 1, 1),
     ]
+
+
+class Restored(MemoryMessageStore):
+    """
+    Holds rows with seqs that were skipped between them, as a restored backup does.
+    """
+
+    def __init__(self, rows: Sequence[StoredMessage], skipped: Sequence[SeqRange]) -> None:
+        super().__init__()
+        self._rows = rows
+        self._head = StreamHead(CHAT, rows[-1].seq, 0, {}, (), skipped=tuple(skipped))
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """See `ports.MessageReader`."""
+        return {CHAT: self._head}
+
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """See `ports.MessageReader`."""
+        return [] if after else [(CHAT, self._head.max_seq)]
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> Sequence[StoredMessage | DamagedRow]:
+        """See `ports.MessageReader`."""
+        return [row for row in self._rows if begin <= row.seq <= end][-newest:]
+
+
+RESTORED = [*(message(seq) for seq in (4, 5, 6)), *(message(seq) for seq in (27, 28))]
+SKIPPED = [SeqRange(1, 3), SeqRange(7, 26)]
+
+
+async def run_until(history: History, messages: MemoryMessageStore, seq: int) -> None:
+    """Copy until the history is complete up to a seq."""
+    copier = HistoryCopier(HistoryLane(rows_max=3, bytes_max=10_000), messages, lambda _: True)
+    task = asyncio.create_task(copier.run(history))
+    try:
+        async with asyncio.timeout(5):
+            await history.until(CHAT, seq)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_skipped_seqs_are_no_holes(history: History) -> None:
+    """What a restore left out, nobody waits for, at the beginning of a conversation as in its middle."""
+    await run_until(history, Restored(RESTORED, SKIPPED), 28)
+    assert history.tables.read_range(CHAT, 1, 100, 100) == RESTORED
+
+
+async def test_a_hole_beside_skipped_seqs_is_one(history: History) -> None:
+    """It is not passed over because others are skipped."""
+    with capture_logs() as logged, pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await run_until(history, Restored(without(RESTORED, 27), SKIPPED), 27)
+    assert history.tables.confirmed([CHAT]) == {CHAT: 26}
+    assert {"the message store lacks a row that the history lacks"} == {one["event"] for one in logged}
+
+
+def without(rows: Sequence[StoredMessage], seq: int) -> list[StoredMessage]:
+    """Return rows with a hole."""
+    return [row for row in rows if row.seq != seq]

@@ -11,7 +11,7 @@ from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import DamagedRow, StoredMessage, StreamHead
 from openim_ray.domain.read_position import ReadPosition
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import ConversationSeq, SeqRange
 from openim_ray.services import audit
 from openim_ray.services.audit import Fault, Part, Span, StreamAudit
 
@@ -116,6 +116,14 @@ def test_a_row_that_only_the_history_has_is_a_hole_above_the_floor() -> None:
     """Readers look into the history only below it."""
     held = judge(head(5), without(rows(1, 5), 2), rows(1, 5), confirmed=5)
     assert held == [f"hole {CHAT}: no row in the message store at seq 2, but in the history, head is 5"]
+
+
+def test_skipped_seqs_are_no_holes() -> None:
+    """A restored backup has none there; beside them a hole is one."""
+    of = head(9, skipped=(SeqRange(3, 5),))
+    assert judge(of, without(rows(1, 9), 3, 4, 5)) == []
+    assert judge(of, without(rows(1, 9), 2, 3, 4, 5)) == [f"hole {CHAT}: no row at seq 2, head is 9"]
+    assert judge(of, [], without(rows(1, 9), 3, 4, 5)) != []
 
 
 def test_damaged_rows_are_no_holes() -> None:

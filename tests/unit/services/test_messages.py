@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import self_stream_id
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.message import DamagedRow
 from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import SeqRange as SkippedRange
 from openim_ray.protocol.identifiers import ContentType, PullOrder
 from openim_ray.protocol.pb.msg_pb2 import (
     ConversationSeqs,
@@ -82,12 +84,19 @@ def seqs_of(rows: Iterable[MsgData]) -> list[int]:
 
 
 class HoleyStore(MemoryMessageStore):
-    """A message store that has lost some rows of every conversation, as retention and deletion do; others are damaged."""
+    """A message store that lacks some rows of every conversation, since a restore has skipped them; others are damaged, or hidden by damage."""
 
-    def __init__(self, lost: Collection[int], damaged: Collection[int]) -> None:
+    def __init__(self, skipped: Collection[int], damaged: Collection[int], hidden: Collection[int]) -> None:
         super().__init__()
-        self._lost = frozenset(lost)
+        self._lost = frozenset([*skipped, *hidden])
+        self._skipped = tuple(SkippedRange(seq, seq) for seq in skipped)
         self._damaged = frozenset(damaged)
+
+    async def heads(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, StreamHead]:
+        """Say what is skipped."""
+        return {
+            one: head._replace(skipped=self._skipped) for one, head in (await super().heads(conversation_ids)).items()
+        }
 
     async def read_range(
         self, conversation_id: ConversationID, begin: int, end: int, newest: int
@@ -106,9 +115,9 @@ class HoleyStore(MemoryMessageStore):
         return [DamagedRow(row.seq) if row.seq in self._damaged else row for row in left]
 
 
-def holey_world(*lost: int, damaged: Collection[int] = ()) -> MemoryWorld:
-    """Return a server whose message store has lost rows, and some that are damaged."""
-    store = HoleyStore(lost, damaged)
+def holey_world(*skipped: int, damaged: Collection[int] = (), hidden: Collection[int] = ()) -> MemoryWorld:
+    """Return a server whose message store lacks rows, and has some that are damaged."""
+    store = HoleyStore(skipped, damaged, hidden)
     world = MemoryWorld(reader=store)
     store.tables = world.tables.messages
     return world
@@ -445,6 +454,18 @@ async def test_a_damaged_row_is_a_gap_and_no_placeholder() -> None:
     assert [(row.seq, row.status, row.sendTime - START_MS) for row in rows] == [(5, 2, 5000), (4, 4, 2000)]
     rows = (await pull(world, "bob", (chat_id, 3, 4, 10))).msgs[chat_id].Msgs
     assert [(row.seq, row.status, row.sendTime - START_MS) for row in rows] == [(4, 4, 2000)]
+
+
+async def test_a_row_that_is_not_found_is_a_gap_and_no_placeholder() -> None:
+    """A damaged index hides rows. What the store has to have, and doesn't find, is left out, and said once in the log."""
+    world = holey_world(4, hidden=(1, 3))
+    chat_id = world.send("alice", "bob", *"abcde")
+    with capture_logs() as logged:
+        rows = (await pull(world, "bob", (chat_id, 1, 5, 10))).msgs[chat_id].Msgs
+        assert [(row.seq, row.status) for row in rows] == [(2, 2), (4, 4), (5, 2)]
+        rows = (await pick(world, "bob", chat_id, [5, 4, 3, 1])).msgs[chat_id].Msgs
+        assert [(row.seq, row.status) for row in rows] == [(5, 2), (4, 4)]
+    assert [(one["conversation_id"], one["seq"]) for one in logged] == [(chat_id, 1)]
 
 
 async def test_only_damaged_rows_are_an_empty_answer() -> None:

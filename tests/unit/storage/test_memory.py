@@ -51,6 +51,7 @@ MESSAGE_CALLS = {
     "read_marks": ("alice_bob",),
     "claim": (["p"], "owner"),
     "write": ([WRITE],),
+    "origin": (),
     "page_heads": ("", 10),
     "expired": (0, 10),
     "forget": ("si_alice_bob", 1),

@@ -1,0 +1,128 @@
+"""
+A backup put back, so that clients which have seen more than it holds can go on (decision 10).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openim_ray.backup import BackupError, Manifest, copy_file, read_manifest, refuse_servers, sync, verify
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew
+from openim_ray.migration_note import NOTE
+from openim_ray.prepare import RESTORE_MARK, SECRET_FILE
+from openim_ray.stopped import stopped
+from openim_ray.storage import backups
+from openim_ray.storage.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openim_ray.config import Config
+
+SKIP = 10_000
+"""By default conversations go on so many seqs later: more messages than one of them is likely to get between two backups."""
+
+SKIP_MAX = 1_000_000_000
+
+STAGE = ".restoring"
+_BESIDE = ("", "-wal", "-shm", "-journal")
+_DATABASES = ("messages", "state", "directory", "history")
+
+
+def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Callable[[str], None]) -> Manifest:
+    """
+    Put a backup into the data directory, whose server must not run; `tell` hears what was done with what was there.
+
+    Everything is prepared beside, then moved to its place. A restore that was interrupted while it moved leaves a mark, with which no server
+    starts until a restore has come to its end.
+
+    Args:
+        config: names the data directory.
+        folder: the backup; it is not changed.
+        skip: how many seqs later conversations go on.
+        replace: whether files that are there are moved to a folder beside them; else they are a reason to refuse.
+        tell: takes lines for people.
+
+    Raises:
+        BackupError, StartError: it can't be done.
+    """
+    refuse_servers(Places.of(config))
+    if not 0 <= skip <= SKIP_MAX:
+        raise BackupError(f"conversations can go on 0 to {SKIP_MAX} seqs later, not {skip}")
+    manifest = read_manifest(folder)
+    verify(folder, manifest)
+    with stopped(config) as data_dir:
+        there = _files_of(data_dir)
+        if there and not (replace or (data_dir / RESTORE_MARK).exists()):
+            raise BackupError(
+                f"data directory {data_dir} holds {there[0].name} already; --replace puts such files aside"
+            )
+        try:
+            _prepare(data_dir / STAGE, folder, skip)
+            _install(data_dir, there, tell)
+        except OSError as error:
+            raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error
+        except SchemaTooNew as error:
+            raise BackupError(f"{folder}: {error}") from error
+        except OpenIMError as error:
+            raise BackupError(f"{folder} can't be restored: {error.detail}") from error
+        finally:
+            shutil.rmtree(data_dir / STAGE, ignore_errors=True)
+    return manifest
+
+
+def _files_of(data_dir: Path) -> list[Path]:
+    files = [f"{database}.db{suffix}" for database in _DATABASES for suffix in _BESIDE]
+    return [path for path in (data_dir / name for name in (*files, NOTE)) if path.exists()]
+
+
+def _prepare(stage: Path, folder: Path, skip: int) -> None:
+    with contextlib.suppress(FileNotFoundError):  # of a restore that was killed
+        shutil.rmtree(stage)
+    stage.mkdir(mode=0o700)
+    for name in backups.files():
+        copy_file(folder / name, stage / name)
+    if (folder / SECRET_FILE).exists():
+        copy_file(folder / SECRET_FILE, stage / SECRET_FILE)
+    backups.renew(stage, skip)
+    if faults := backups.damage(stage):
+        raise BackupError(f"{folder} can't be restored: {faults[0]}")
+    for name in backups.files():
+        sync(stage / name)
+
+
+def _install(data_dir: Path, there: list[Path], tell: Callable[[str], None]) -> None:
+    mark = data_dir / RESTORE_MARK
+    mark.touch(mode=0o600)
+    sync(data_dir)
+    if there:
+        aside = _make_aside(data_dir)
+        for path in there:
+            path.rename(aside / path.name)
+        sync(aside)
+        sync(data_dir)
+        tell(f"what was there is in {aside}")
+    stage = data_dir / STAGE
+    for name in backups.files():
+        (stage / name).rename(data_dir / name)
+    # The secret that is there is the one that callers of the API know.
+    if (stage / SECRET_FILE).exists() and not (data_dir / SECRET_FILE).exists():
+        (stage / SECRET_FILE).rename(data_dir / SECRET_FILE)
+    sync(data_dir)
+    mark.unlink()
+    sync(data_dir)
+
+
+def _make_aside(data_dir: Path) -> Path:
+    name = time.strftime("replaced-%Y%m%d-%H%M%S", time.gmtime())
+    for number in range(1000):
+        aside = data_dir / (f"{name}-{number}" if number else name)
+        with contextlib.suppress(FileExistsError):
+            aside.mkdir(mode=0o700)
+            return aside
+    raise FileExistsError(errno.EEXIST, "too many replaced folders", str(data_dir))
