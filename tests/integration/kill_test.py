@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,7 @@ class Report:
     unanswered_at_kill: dict[str, list[int]] = field(default_factory=dict)
     answered: int = 0
     stored: int = 0
+    kills: int = 0
     seen: int = 0
     chats: int = 0
     connects: int = 0
@@ -216,6 +217,7 @@ class KillTest:
         report.faults += [f"{key} is stored {count} times" for key, count in stored.items() if count > 1]
         report.faults += [f"answered {key} is not stored" for key in answered if key not in stored]
         report.faults += [f"{client.user_id}: {fault}" for client in self._clients for fault in client.faults]
+        report.kills = sum(map(len, report.unanswered_at_kill.values()))
         report.answered, report.stored, report.chats = len(answered), stored.total(), len(self._sent)
         report.connects = sum(client.connects for client in self._clients)
         report.made_to_sync = sum(client.made_to_sync for client in self._clients)
@@ -244,10 +246,11 @@ async def run(
     pairs: int = 0,
     stops: int = 0,
     databases: DatabaseServers | None = None,
+    is_over: asyncio.Event | None = None,
 ) -> Report:
     """
     Run on a server that is up; `kills` of each actor and database server, `pairs` of each two actors at once, `stops` of each, in
-    seeded order.
+    seeded order. Set, `is_over` ends it after the round that it is in.
     """
     test = KillTest(server, clients, seed, databases)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
@@ -259,12 +262,21 @@ async def run(
         await test.open()
         for victim in victims:
             await test.round(victim)
-            if test.report.faults:
+            if test.report.faults or (is_over is not None and is_over.is_set()):
                 break
         await test.audit()
     finally:
         await test.close()
     return test.report
+
+
+async def _run_until_interrupted(
+    server: Server, databases: DatabaseServers | None, arguments: Mapping[str, int]
+) -> Report:
+    """Run; Ctrl-C ends it with the round that it is in, and the report tells of the rounds that were."""
+    is_over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, is_over.set)
+    return await run(server, databases=databases, is_over=is_over, **arguments)
 
 
 def main() -> int:
@@ -288,7 +300,7 @@ def main() -> int:
         server = Server(Path(folder) / "server", environment=databases.environment if databases else None)
         server.start()
         try:
-            report = asyncio.run(run(server, databases=databases, **arguments))
+            report = asyncio.run(_run_until_interrupted(server, databases, arguments))
             if report.faults:
                 print(server.log_tail(), server.actor_logs(LOG_LINES), sep="\n", file=sys.stderr)
         finally:
