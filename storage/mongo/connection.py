@@ -181,7 +181,7 @@ def _name(error: Exception) -> str:
 def _name_of_bulk(error: BulkWriteError) -> str:
     """Name the first fault of several; what the server says of it may quote content, but for a full disk."""
     details = error.details or {}
-    fault = next(iter([*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]), {})
+    fault: dict[str, Any] = next(iter([*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]), {})
     if NO_SPACE in str(fault.get("errmsg", "")):
         return NO_SPACE
     return str(fault.get("codeName") or f"write error {fault.get('code', '')}".strip())
