@@ -15,6 +15,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(NamedTestsRan(config))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why tests were skipped: whoever reads a green result should know what it leaves out."""
+    for report in terminalreporter.getreports("skipped"):
+        if isinstance(report.longrepr, tuple):
+            terminalreporter.write_line(f"{report.nodeid} {report.longrepr[2]}")
+
+
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one server of this run; it must end cleanly and without a fault in its log, too. Ask for `server` instead."""

@@ -14,7 +14,7 @@ import pymongo
 from bson import CodecOptions
 from bson.errors import BSONError, InvalidDocument
 from pymongo import AsyncMongoClient, ReadPreference
-from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -46,6 +46,8 @@ POOL_MAX = 16
 
 PENDING_MAX = 1024
 """So many calls wait or run; one more is refused with Unavailable."""
+
+NO_SPACE = "No space left on device"
 
 INTEGER_MAX = (1 << 63) - 1
 
@@ -164,6 +166,8 @@ def _place(url: str) -> str:
 
 
 def _name(error: Exception) -> str:
+    if isinstance(error, BulkWriteError):
+        return _name_of_bulk(error)
     if isinstance(error, OperationFailure):
         details = error.details or {}
         return str(details.get("codeName") or f"{type(error).__name__} {error.code or ''}".strip())
@@ -172,3 +176,12 @@ def _name(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return type(error).__name__
+
+
+def _name_of_bulk(error: BulkWriteError) -> str:
+    """Name the first fault of several; what the server says of it may quote content, but for a full disk."""
+    details = error.details or {}
+    fault: dict[str, Any] = next(iter([*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]), {})
+    if NO_SPACE in str(fault.get("errmsg", "")):
+        return NO_SPACE
+    return str(fault.get("codeName") or f"write error {fault.get('code', '')}".strip())

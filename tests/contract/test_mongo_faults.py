@@ -25,6 +25,8 @@ from openim_ray.storage.mongo.messages import MongoMessageStore
 from openim_ray.storage.open import open_message_reader, open_message_store, prepare
 from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, KEY, message, reference, write
+from tests.servers.mongod import Mongod
+from tests.servers.small_disk import SmallDisk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
 
     from openim_ray.domain.message import LogWrite
-    from tests.servers.mongod import Mongod
+
+DISK_MEGABYTES = 420
+"""An empty mongod takes 300."""
 
 ANSWER_SECONDS = 8.0
 """A store answers within this time, whatever happens (design: the sender's deadline)."""
@@ -58,6 +62,19 @@ def documents(mongo_url: str) -> Iterator[pymongo.database.Database[dict[str, An
 async def outcomes(store: MongoMessageStore, *writes: LogWrite) -> list[Outcome]:
     """Write a batch and return the outcomes only."""
     return [result.outcome for result in await store.write(writes)]
+
+
+def large(seq: int) -> LogWrite:
+    """Return a write of a megabyte."""
+    return write(message(seq, body=b"x" * (1 << 20)))
+
+
+async def accepts(store: MongoMessageStore, one: LogWrite) -> bool:
+    """Write, and tell whether that was stored; False if it is Unavailable."""
+    try:
+        return await outcomes(store, one) == [Outcome.STORED]
+    except Unavailable:
+        return False
 
 
 def files_of(folder: Path) -> list[str]:
@@ -392,6 +409,44 @@ async def test_a_server_that_is_away_and_comes_back(
         assert await outcomes(store, write(message(2))) == [Outcome.STORED]
         assert [row.seq for row in await store.read_range(CHAT, 1, 9, 9)] == [1, 2]
     await store.aclose()
+
+
+async def test_a_full_disk(tmp_path: Path) -> None:
+    """The server refuses what it can't keep, as Unavailable; what was answered is there, and when there is room, the same store goes on."""
+    disk = SmallDisk(tmp_path / "disk", DISK_MEGABYTES)
+    if disk.refused:
+        pytest.skip(disk.refused)
+    server = Mongod(disk.place)
+    try:
+        server.start()
+        store = await open_message_store(Places(tmp_path, server.url("openim")))
+        assert isinstance(store, MongoMessageStore)
+        assert await outcomes(store, large(1)) == [Outcome.STORED]
+        stored = 1
+        with disk.full():
+            while await accepts(store, large(stored + 1)):
+                stored += 1
+                assert stored < DISK_MEGABYTES
+
+        async with asyncio.timeout(4 * ANSWER_SECONDS):
+            while not await holds(store, stored):
+                if not server.process.running:  # it ends, now or a little later, if its journal couldn't go on
+                    server.start()
+        await store.aclose()
+    finally:
+        server.process.kill()
+        disk.close()
+
+
+async def holds(store: MongoMessageStore, count: int) -> bool:
+    """Tell whether a further message is stored, and all are there; False if the store is Unavailable."""
+    try:
+        assert await outcomes(store, large(count + 1)) == [Outcome.STORED]
+        found = await store.read_range(CHAT, 1, 1000, 1000)
+    except Unavailable:
+        return False
+    assert [row.seq for row in found] == list(range(1, count + 2))
+    return True
 
 
 async def test_a_server_that_hangs(own_mongod: Mongod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

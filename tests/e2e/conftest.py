@@ -45,13 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(ONE_LOOP, append=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why tests of the SDKs were skipped: whoever reads a green result should know what it leaves out."""
-    for report in terminalreporter.getreports("skipped"):
-        if "/e2e/" in report.nodeid and isinstance(report.longrepr, tuple):
-            terminalreporter.write_line(f"{report.nodeid} {report.longrepr[2]}")
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser_slot() -> AsyncIterator[BrowserSlot]:
     """Chromium, started by the first who needs it."""
