@@ -7,9 +7,14 @@ transaction like that, the last one, as each is on the disk before the next begi
 
 from __future__ import annotations
 
+import shutil
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from openim_ray.domain.errors import Unavailable
+from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +53,36 @@ def inspect_wal(path: Path) -> list[str]:
     if len(lost) < 2:
         return []
     return [f"the write-ahead log is damaged at frame {seen + 1}; {len(lost)} transactions behind it are lost"]
+
+
+def keep_if_damaged(path: Path) -> list[str]:
+    """
+    Copy a write-ahead log that is damaged aside, and return what is wrong with it: the next who writes begins it anew. Blocks.
+
+    Unavailable if it can't be copied. What is wrong with the file itself is left to who opens it.
+    """
+    wal = Path(f"{path}-wal")
+    if not wal.exists():
+        return []
+    try:
+        with driver_errors(path), closing(connect_reader(path)) as connection:
+            connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            faults = inspect_wal(path)
+    except Unavailable:
+        return []
+    if not faults:
+        return []
+    copy, number = wal.with_name(f"{wal.name}.damaged"), 0
+    while copy.exists():
+        number += 1
+        copy = wal.with_name(f"{wal.name}.damaged-{number}")
+    try:
+        shutil.copyfile(wal, copy)
+        copy.chmod(0o600)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise Unavailable(f"{wal.name} is damaged and can't be copied: {error.strerror}") from error
+    return [f"{path.name}: {fault}; as it is, it is kept in {copy}" for fault in faults]
 
 
 def _is_whole(header: bytes) -> bool:

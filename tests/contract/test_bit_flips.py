@@ -22,6 +22,7 @@ from openim_ray.domain.message import StoredMessage
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
+from openim_ray.prepare import settle
 from openim_ray.services.message_rows import RowReader
 from openim_ray.storage.open import (
     open_directory_store,
@@ -33,6 +34,7 @@ from openim_ray.storage.open import (
 )
 from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, KEY, STREAM, message, write
+from tests.contract.test_migrations import settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -245,6 +247,32 @@ async def test_a_flipped_bit_of_the_write_ahead_log_is_named(stored: Stored, tmp
     check_rows(stored, contents)
     if not await named(folder):
         assert len(rows_in(contents)) >= ROWS - 1
+
+
+async def test_a_start_says_what_a_damaged_write_ahead_log_has_lost(stored: Stored, tmp_path: Path) -> None:
+    """It serves what is left, and keeps the log, which the next commit overwrites."""
+
+    def damage(content: bytearray) -> None:
+        content[len(content) // 2] ^= 1
+
+    folder = damaged_copy(stored, tmp_path, "messages.db-wal", damage)
+    damaged = (folder / "messages.db-wal").read_bytes()
+    told: list[str] = []
+    await asyncio.to_thread(settle, settings(folder), folder, told.append)
+    (line,) = told
+    assert line.startswith("messages.db: the write-ahead log is damaged at frame ")
+    assert line.endswith(
+        f"transactions behind it are lost; as it is, it is kept in {folder / 'messages.db-wal.damaged'}"
+    )
+    assert (folder / "messages.db-wal.damaged").read_bytes() == damaged
+    store = await open_message_store(Places(folder))
+    head = (await store.heads([CHAT]))[CHAT].max_seq
+    assert ROWS - TAIL < head < ROWS
+    await store.write([write(message(head + 1, "new"))])
+    await store.aclose()
+    told.clear()
+    await asyncio.to_thread(settle, settings(folder), folder, told.append)
+    assert told == []
 
 
 def rows_in(contents: dict[object, object]) -> list[StoredMessage]:
