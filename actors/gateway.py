@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from openim_ray.actors.readiness import Checks
     from openim_ray.core import items
     from openim_ray.core.placement import Placement
-    from openim_ray.storage.stores import OpenMessageReader
+    from openim_ray.storage.stores import OpenMessageReader, OpenStateReader
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,7 @@ class GatewayActor:
         self._hub = Hub(first_placement(self._config), persistence_names(self._config), self._incarnation)
         self._process: GatewayProcess | None = None
         self._messages: OpenMessageReader | None = None
+        self._state: OpenStateReader | None = None
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
@@ -105,7 +106,9 @@ class GatewayActor:
         places = Places.of(config)
         stores = self._stores
         reader = await stores.open("message store", places.messages, lambda: open_message_reader(places))
-        state = await stores.open("state store", places.directory, lambda: open_state_reader(places))
+        writers = persistence_names(config)
+        state = await stores.open("state store", places.directory, lambda: open_state_reader(places, writers))
+        self._state = state
         directory = await stores.open("directory", places.directory, lambda: open_directory_store(places))
         self._messages = reader
         self._hub.origin = await stores.open("message store", places.messages, reader.origin)
@@ -200,6 +203,7 @@ class GatewayActor:
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
+            **(self._state.counters() if self._state else {}),
         }
 
     async def api_counters(self) -> list[Family]:

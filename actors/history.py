@@ -12,6 +12,7 @@ import structlog
 from openim_ray.actors.history_copier import HistoryCopier
 from openim_ray.actors.retention import Retention
 from openim_ray.actors.store_waits import StoreWaits
+from openim_ray.config import Config, LiveConfig
 from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.storage.open import open_history_store
 from openim_ray.storage.places import Places
@@ -19,7 +20,6 @@ from openim_ray.storage.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from openim_ray.config import Config
     from openim_ray.domain.ids import ConversationID
     from openim_ray.domain.message import StoredMessage
     from openim_ray.storage.stores import OpenHistoryStore, OpenMessageStore
@@ -40,10 +40,10 @@ class HistoryKeeper:
 
     def __init__(self, config: Config, messages: OpenMessageStore, is_mine: Callable[[ConversationID], bool]) -> None:
         self._places = Places.of(config)
-        settings, storage = config.persistence, config.storage
+        settings, live = config.persistence, LiveConfig(config)
         lane = HistoryLane(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
         self._copier = HistoryCopier(lane, messages, is_mine)
-        self._retention = Retention(messages, lambda: storage.retention_days, is_mine)
+        self._retention = Retention(messages, lambda: live.now().storage.retention_days, is_mine)
 
     def stored(self, rows: Sequence[StoredMessage]) -> None:
         """Let rows that have become durable follow."""

@@ -7,190 +7,66 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import structlog
-
-from openim_ray.core.persistence.history_lane import CopyJob, FillJob, HistoryLane
-from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.message import StoredMessage, whole_from
-from openim_ray.ports import Span
+from openim_ray.services.history_copying import HistoryCopying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from openim_ray.core.persistence.history_lane import HistoryLane
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.sequence import SeqRange
+    from openim_ray.domain.message import StoredMessage
     from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
-FILL_ROWS = 500
-"""Seqs of a conversation that are read from the message store at once, at most; fewer after a failure."""
-
 COMPARE_SECONDS = 3600.0
-TOLD_MAX = 1000
-"""Conversations whose faults are logged by one process; more are not."""
-
-PAGE_HEADS = 1000
-"""Conversations that are compared at once, at the start and whenever it is not known which ones are behind."""
-
-log = structlog.get_logger(__name__)
+"""Now and then all conversations are compared, whatever was heard of them: another process may have written, cut off for a while."""
 
 
 class HistoryCopier:
     """
-    Shell around `HistoryLane`, with one task that does its jobs in turn.
-
-    Guarantee: whatever the message store holds gets into the history, also after a crash of either side: at the start all
-    conversations are compared.
+    Shell around `HistoryCopying`: one task that works when there is something to do.
 
     Args:
         is_mine: tells which conversations this process writes; each has one writer.
     """
 
     def __init__(self, lane: HistoryLane, messages: MessageReader, is_mine: Callable[[ConversationID], bool]) -> None:
-        self._lane = lane
-        self._messages = messages
-        self._is_mine = is_mine
+        self._copying = HistoryCopying(lane, messages, is_mine)
         self._woken = asyncio.Event()
-        self._complained = False
-        self._fill_rows = FILL_ROWS
-        self._told: set[str] = set()
-        self.rows_copied = 0
+
+    @property
+    def rows_copied(self) -> int:
+        """How many rows were copied."""
+        return self._copying.rows_copied
 
     def stored(self, rows: Sequence[StoredMessage]) -> None:
         """Let rows that have become durable follow."""
-        self._lane.stored(rows)
+        self._copying.stored(rows)
         self._woken.set()
 
     def health(self) -> dict[str, object]:
         """Return counters for metrics."""
-        return {
-            "history_rows_copied": self.rows_copied,
-            "history_rows_waiting": self._lane.rows_waiting,
-            "history_conversations_behind": self._lane.conversations_behind,
-        }
+        return self._copying.health()
 
     async def run(self, history: HistoryStore) -> None:
         """Copy for ever; a store that is down is tried again every `RETRY_SECONDS`."""
+        now = asyncio.get_running_loop().time
+        compare_at = now() + COMPARE_SECONDS
         while True:
             self._woken.clear()
-            try:
-                if self._lane.must_compare:
-                    await self._compare(history)
-                while (job := self._lane.take()) is not None:
-                    await self._do(history, job)
-                    self._works()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the copying
-                self._lane.failed()
-                self._fill_rows = max(self._fill_rows // 2, 1)  # perhaps it was too much at once
-                self._complain(error)
+            if not await self._copying.work(history):
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if not self._lane.must_compare:
-                await self._sleep()
+            elif not self._copying.must_compare:
+                await self._wait(compare_at)
+            # Not only when no rows came for so long: on a busy server they always come.
+            if now() >= compare_at:
+                compare_at = now() + COMPARE_SECONDS
+                self._copying.compare_again()
 
-    async def _sleep(self) -> None:
-        """Wait for rows; now and then all conversations are compared, whatever was heard of them."""
+    async def _wait(self, until: float) -> None:
+        """Wait for rows, but not longer than until then."""
         try:
-            async with asyncio.timeout(COMPARE_SECONDS):
+            async with asyncio.timeout_at(until):
                 await self._woken.wait()
         except TimeoutError:
-            self._lane.compare_failed()
-
-    def _complain(self, error: Exception) -> None:
-        if not isinstance(error, Unavailable):
-            log.error("history can't be copied", error=repr(error))
-        elif not self._complained:
-            log.warning("history falls behind", error=error.detail)
-        self._complained = True
-
-    def _works(self) -> None:
-        if self._complained:
-            log.info("history catches up", **self.health())
-        self._complained = False
-
-    async def _do(self, history: HistoryStore, job: CopyJob | FillJob) -> None:
-        if isinstance(job, CopyJob):
-            self._lane.done(await self._copy(history, spans_of(job.rows)))
-            return
-        span = await self._missing(history, job)
-        if span is None:
-            self._lane.set_aside()
-            return
-        is_whole = span.last < span.first
-        confirmed = {span.conversation_id: span.last} if is_whole else await self._copy(history, [span])
-        self._fill_rows = min(self._fill_rows * 2, FILL_ROWS)
-        self._lane.done(confirmed)
-
-    async def _copy(self, history: HistoryStore, spans: Sequence[Span]) -> Mapping[ConversationID, int]:
-        confirmed = await history.copy(spans)
-        self.rows_copied += sum(len(span.rows) for span in spans)
-        return confirmed
-
-    async def _missing(self, history: HistoryStore, job: FillJob) -> Span | None:
-        """
-        Read the lowest seqs that the history of a conversation lacks; an empty span if it lacks none, None if they can't be had.
-
-        A seq without a row, or with a damaged one, is never taken for done, unless it was skipped: retention would delete what there is,
-        and clients would be told that it was deleted.
-        """
-        conversation_id = job.conversation_id
-        confirmed = (await history.confirmed([conversation_id])).get(conversation_id, 0)
-        first, last = confirmed + 1, min(confirmed + self._fill_rows, job.through)
-        if last < first:
-            return Span(conversation_id, first, confirmed, ())
-        found = await self._messages.read_range(conversation_id, first, last, self._fill_rows)
-        skipped = await self._skipped(conversation_id) if len(found) < last + 1 - first else ()
-        rows, done = whole_from(first, found, skipped)
-        done = min(done, job.through)
-        if done < first:
-            self._tell_of(conversation_id, "the message store lacks a row that the history lacks", seq=first)
-            return None
-        return Span(conversation_id, first, done, tuple(rows))
-
-    async def _skipped(self, conversation_id: ConversationID) -> Sequence[SeqRange]:
-        head = (await self._messages.heads([conversation_id])).get(conversation_id)
-        return head.skipped if head is not None else ()
-
-    def _tell_of(self, conversation_id: ConversationID, event: str, **facts: int) -> None:
-        """Log a fault of a conversation, once."""
-        if conversation_id not in self._told and len(self._told) < TOLD_MAX:
-            self._told.add(conversation_id)
-            log.error(event, conversation_id=conversation_id, **facts)
-
-    async def _compare(self, history: HistoryStore) -> None:
-        self._lane.compare_begins()
-        try:
-            after = ""
-            while heads := await self._messages.page_heads(after, PAGE_HEADS):
-                await self._compare_with(history, {one: seq for one, seq in heads if self._is_mine(one)})
-                after, _ = heads[-1]
-        except BaseException:
-            self._lane.compare_failed()
-            raise
-
-    async def _compare_with(self, history: HistoryStore, heads: Mapping[ConversationID, int]) -> None:
-        confirmed = await history.confirmed(list(heads))
-        for conversation_id, seq in heads.items():
-            complete = confirmed.get(conversation_id, 0)
-            if complete < seq:
-                self._lane.behind(conversation_id, seq)
-            elif complete > seq:
-                self._tell_of(conversation_id, "the history is ahead of the message store", history=complete, head=seq)
-
-
-def spans_of(rows: Sequence[StoredMessage]) -> list[Span]:
-    """
-    Return rows, ascending in each conversation, as spans without a hole.
-    """
-    runs: dict[ConversationID, list[list[StoredMessage]]] = {}
-    for row in rows:
-        mine = runs.setdefault(row.conversation_id, [])
-        if mine and mine[-1][-1].seq + 1 == row.seq:
-            mine[-1].append(row)
-        else:
-            mine.append([row])
-    return [
-        Span(conversation_id, run[0].seq, run[-1].seq, tuple(run))
-        for conversation_id, found in runs.items()
-        for run in found
-    ]
+            pass

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from openim_ray.core.items import AnyItem
-    from openim_ray.ports import DirectoryStore, StateReader
-    from openim_ray.storage.stores import OpenMessageReader
+    from openim_ray.ports import DirectoryStore
+    from openim_ray.storage.stores import OpenMessageReader, OpenStateReader
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class InboxActor:
         self._persistence = persistence_names(self._config)
         self._shard: Shard | None = None
         self._messages: OpenMessageReader | None = None
-        self._state: StateReader | None = None
+        self._state: OpenStateReader | None = None
         self._directory: DirectoryStore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
@@ -88,7 +88,9 @@ class InboxActor:
         stores = StoreWaits()
         self._messages = await stores.open("message store", places.messages, lambda: open_message_reader(places))
         origin = await stores.open("message store", places.messages, self._messages.origin)
-        self._state = await stores.open("state store", places.directory, lambda: open_state_reader(places))
+        self._state = await stores.open(
+            "state store", places.directory, lambda: open_state_reader(places, self._persistence)
+        )
         self._directory = await stores.open("directory", places.directory, lambda: open_directory_store(places))
         placement = Placement(epoch=0, shards=())
         while not placement.partitions_of(self._name):
@@ -200,6 +202,7 @@ class InboxActor:
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
+            **(self._state.counters() if self._state else {}),
         }
 
     async def drain(self) -> None:

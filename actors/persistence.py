@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Positions = tuple[UserID, dict[ConversationID, ReadPosition]]
 
 TICK_SECONDS = 0.1
+REFUSAL_SECONDS = 15.0
+"""So long the store that refused a write counts as one that takes none: owners say theirs again sooner."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,9 @@ class PersistenceActor:
         self._state: OpenStateStore | None = None
         self._rows_written = 0
         self._commits = 0
+        self._commits_failed = 0
+        self._refusal = ""
+        self._refused_at = 0.0
         self._history: HistoryKeeper | None = None
         self._history_kept: asyncio.Task[None] | None = None
         self._committing: set[asyncio.Task[None]] = set()
@@ -69,7 +74,9 @@ class PersistenceActor:
         if places.has_history:
             self._history = HistoryKeeper(self._config, self._messages, self._is_mine)
             self._history_kept = begin(self._history.run())
-        self._state = await stores.open("state store", places.directory, lambda: open_state_store(places))
+        self._state = await stores.open(
+            "state store", places.directory, lambda: open_state_store(places, writer=self._name)
+        )
         await tick_forever(TICK_SECONDS, self._links.tick)
 
     def _is_mine(self, conversation_id: ConversationID) -> bool:
@@ -100,8 +107,10 @@ class PersistenceActor:
             "incarnation": self._incarnation,
             "rows_written": self._rows_written,
             "commits": self._commits,
+            "commits_failed": self._commits_failed,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
+            **(self._state.counters() if self._state else {}),
             **(self._history.health() if self._history else {}),
         }
 
@@ -157,18 +166,31 @@ class PersistenceActor:
             results = await self._messages.write([job.write for job in jobs])
         except Unavailable as error:
             log.warning("message store unavailable", error=error.detail)
+            self._refused(error.detail)
             return [None] * len(jobs)
         except Exception:
             log.exception("write refused by the store", logs=len(jobs))
             return None
         self._rows_written += sum(len(job.write.rows) for job in jobs)
         self._commits += 1
+        self._refusal = ""
         if self._history is not None:
             stored = zip(jobs, results, strict=True)
             self._history.stored(
                 [row for job, result in stored if result.outcome is Outcome.STORED for row in job.write.rows]
             )
         return list(results)
+
+    def _refused(self, reason: str) -> None:
+        self._commits_failed += 1
+        self._refusal = reason
+        self._refused_at = asyncio.get_running_loop().time()
+
+    async def _takes_writes(self, messages: OpenMessageStore) -> None:
+        """Who saves nothing wants to know whether something could be stored: a full disk, or a server that is only read, answers reads."""
+        if self._refusal and asyncio.get_running_loop().time() - self._refused_at < REFUSAL_SECONDS:
+            raise Unavailable(self._refusal)
+        await messages.read_marks("")
 
     async def _save_state(self, jobs: list[StateJob]) -> None:
         failure = await self._save(jobs)
@@ -192,7 +214,7 @@ class PersistenceActor:
         tokens, positions = _state_of(jobs)
         try:
             if self._messages is not None and not tokens and not positions:
-                await self._messages.read_marks("")  # who saves nothing wants to know whether something could be stored
+                await self._takes_writes(self._messages)
             await self._state.save(tokens, positions)
         except OpenIMError as error:
             log.warning("not saved", saves=len(jobs), error=str(error))

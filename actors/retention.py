@@ -10,29 +10,27 @@ from typing import TYPE_CHECKING
 import structlog
 
 from openim_ray.domain.errors import Unavailable
+from openim_ray.services.expiry import Expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from openim_ray.domain.ids import ConversationID
-    from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.ports import HistoryReader, RetentionStore
 
 EVERY_SECONDS = 300.0
-LOOKED_AT_ONCE = 10_000
-"""Oldest rows that are looked at at once; between two looks messages are stored."""
+RETRY_SECONDS = 5.0
+"""After a look that a store has failed."""
 
 PAUSE_SECONDS = 0.05
 """Between two looks: a lowered number of days may make very many messages old at once."""
-
-DAY_MS = 86_400_000
 
 log = structlog.get_logger(__name__)
 
 
 class Retention:
     """
-    The job of one persistence actor, for the conversations that it writes.
+    The job of one persistence actor, for the conversations that it writes: shell around `Expiry`.
 
     Args:
         days: how long messages stay; asked anew before each look.
@@ -42,40 +40,36 @@ class Retention:
     def __init__(
         self, messages: RetentionStore, days: Callable[[], int], is_mine: Callable[[ConversationID], bool]
     ) -> None:
-        self._messages = messages
-        self._days = days
-        self._is_mine = is_mine
-        self.rows_deleted = 0
+        self._expiry = Expiry(messages, days, is_mine)
+        self._complained = False
+
+    @property
+    def rows_deleted(self) -> int:
+        """How many rows were deleted."""
+        return self._expiry.rows_deleted
 
     async def run(self, history: HistoryReader) -> None:
-        """Sweep every `EVERY_SECONDS` for ever; a store that is down is tried again the next time."""
+        """Sweep every `EVERY_SECONDS` for ever; while a store is down, every `RETRY_SECONDS`."""
         while True:
-            try:
-                await self.sweep(history)
-            except Unavailable as error:
+            has_swept = await self._has_swept(history)
+            await asyncio.sleep(EVERY_SECONDS if has_swept else RETRY_SECONDS)
+
+    async def _has_swept(self, history: HistoryReader) -> bool:
+        try:
+            await self.sweep(history)
+        except Unavailable as error:
+            if not self._complained:
                 log.warning("old messages stay for now", error=error.detail)
-            except Exception:
-                log.exception("old messages can't be deleted")
-            await asyncio.sleep(EVERY_SECONDS)
+            self._complained = True
+            return False
+        except Exception:
+            log.exception("old messages can't be deleted")  # which does not pass so soon
+        self._complained = False
+        return True
 
     async def sweep(self, history: HistoryReader) -> None:
         """Delete what is old and confirmed, until nothing more is found; between two looks others get their turn."""
         skip = 0
-        while expired := await self._messages.expired(self._days() * DAY_MS, LOOKED_AT_ONCE, skip):
-            if not await self._delete(history, expired):
-                skip += LOOKED_AT_ONCE  # what can't be deleted now must not hide what can
+        while (further := await self._expiry.look(history, skip)) is not None:
+            skip = further
             await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _delete(self, history: HistoryReader, expired: Mapping[ConversationID, ConversationSeq]) -> bool:
-        mine = {conversation_id: seq for conversation_id, seq in expired.items() if self._is_mine(conversation_id)}
-        confirmed = await history.confirmed(list(mine))
-        heads = await self._messages.heads(list(confirmed))
-        deleted = 0
-        for conversation_id, head in heads.items():
-            if confirmed[conversation_id] > head.max_seq:
-                continue  # the message store was put back to an older state: its new rows are not those that the history knows
-            deleted += await self._messages.forget(
-                conversation_id, min(mine[conversation_id], confirmed[conversation_id])
-            )
-        self.rows_deleted += deleted
-        return deleted > 0

@@ -27,7 +27,7 @@ from openim_ray.storage.places import EMBEDDED, IN_MEMORY, SERVED, Places, is_mo
 from openim_ray.storage.tiered import TieredMessageReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from openim_ray.storage.relational.database import Database
     from openim_ray.storage.stores import (
@@ -45,8 +45,12 @@ async def prepare(places: Places) -> None:
     """
     Make or migrate every database, before anybody opens one.
 
-    A server that is not there yet is left to whoever opens its database, and waits for it.
+    A server that is not there yet is left to whoever opens its database, and waits for it. Nobody waits for a Redis.
     """
+    if places.tokens:
+        from openim_ray.storage.redis.connection import check_server
+
+        await check_server(places.tokens)
     files = [database for database, url in places.databases.items() if url in EMBEDDED]
     if files:
         from openim_ray.storage.sqlite.migrate import migrate_apart
@@ -227,10 +231,24 @@ async def open_history_reader(places: Places) -> OpenHistoryReader:
 async def open_state_store(
     places: Places,
     clock: Callable[[], float] = time.time,  # noqa: TID251 - the clock of those who don't bring one
+    *,
+    writer: str = "",
 ) -> OpenStateStore:
     """
     Open token states and read positions for writing; `clock` (Unix seconds) decides which tokens have expired.
+
+    `writer` is the persistence actor that opens it: it has to change the hot copies, if there are any.
     """
+    relational = await _open_relational_state_store(places, clock)
+    if not places.tokens or not writer:
+        return relational
+    from openim_ray.storage.redis.keys import Keys
+    from openim_ray.storage.redis.state import HotStateStore
+
+    return HotStateStore(relational, places.tokens, Keys.of(places, [writer]), writer)
+
+
+async def _open_relational_state_store(places: Places, clock: Callable[[], float]) -> OpenStateStore:
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state, clock)
     await _ensure(places, "state")
@@ -239,10 +257,20 @@ async def open_state_store(
     return RelationalStateStore(_database(places, "state"), clock)
 
 
-async def open_state_reader(places: Places) -> OpenStateReader:
+async def open_state_reader(places: Places, writers: Sequence[str] = ()) -> OpenStateReader:
     """
-    Open token states and read positions for reading.
+    Open token states and read positions for reading. Hot copies are looked at if `writers`, all persistence actors, are named.
     """
+    relational = await _open_relational_state_reader(places)
+    if not places.tokens or not writers:
+        return relational
+    from openim_ray.storage.redis.keys import Keys
+    from openim_ray.storage.redis.state import HotStateReader
+
+    return HotStateReader(relational, places.tokens, Keys.of(places, writers))
+
+
+async def _open_relational_state_reader(places: Places) -> OpenStateReader:
     if places.directory == IN_MEMORY:
         return MemoryStateStore(_memory(places).state)
     await _ensure(places, "state")

@@ -31,12 +31,20 @@ class Places(NamedTuple):
     messages: str = ""
     directory: str = ""
     history: str = ""
+    tokens: str = ""
+    """Where hot copies of tokens and read positions are; empty for nowhere."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
         """Return the places that the configuration names."""
         storage = config.storage
-        return cls(Path(config.server.data_dir), storage.messages_url, storage.directory_url, storage.history_url)
+        return cls(
+            Path(config.server.data_dir),
+            storage.messages_url,
+            storage.directory_url,
+            storage.history_url,
+            "" if storage.tokens_url in EMBEDDED else storage.tokens_url,
+        )
 
     @classmethod
     def in_memory(cls, data_dir: Path) -> Places:

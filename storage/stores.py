@@ -62,13 +62,23 @@ class OpenHistoryStore(HistoryStore, OpenHistoryReader, Protocol):
     """
 
 
-class OpenStateReader(TokenReader, PositionReader, Closing, Protocol):
+class Counting(Protocol):
+    """
+    What a store that may have hot copies has besides.
+    """
+
+    def counters(self) -> dict[str, int]:
+        """Return what it counted of them, for metrics; nothing if there are none."""
+        ...
+
+
+class OpenStateReader(TokenReader, PositionReader, Counting, Closing, Protocol):
     """
     A reader of token states and read positions.
     """
 
 
-class OpenStateStore(StateStore, Closing, Protocol):
+class OpenStateStore(StateStore, Counting, Closing, Protocol):
     """
     A writer of token states and read positions.
     """

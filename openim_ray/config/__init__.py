@@ -5,6 +5,7 @@ Configuration: every setting (`settings`), where its value comes from (`loading`
 from __future__ import annotations
 
 from openim_ray.config.loading import load_config
+from openim_ray.config.reloading import LiveConfig
 from openim_ray.config.report import (
     Row,
     default_toml,
@@ -38,6 +39,7 @@ __all__ = [
     "GatewaySection",
     "InboxesSection",
     "LinksSection",
+    "LiveConfig",
     "LogSection",
     "PersistenceSection",
     "Row",

@@ -43,13 +43,19 @@ def load_config(path: Path | None, environ: Mapping[str, str], overrides: Mappin
     Raises:
         ConfigError: a name is unknown or a value not allowed, in one line.
     """
+    if path is None and environ.get(FILE_VARIABLE):
+        path = Path(environ[FILE_VARIABLE])
     given = {item.name: item for item in _given(path, environ, overrides)}
     read = {name: _read(setting, given.get(name)) for name, setting in catalogue().items()}
     chosen: dict[str, Any] = {
         section: kind(**{key: read[f"{section}.{key}"] for key in kind.__struct_fields__})
         for section, kind in sections().items()
     }
-    config = Config(**chosen, sources={name: item.source for name, item in given.items()})
+    config = Config(
+        **chosen,
+        sources={name: item.source for name, item in given.items()},
+        file=str(path.absolute()) if path else "",
+    )
     _check_together(config)
     return config
 
@@ -61,8 +67,6 @@ def _read(setting: Setting, given: Given | None) -> Any:
 
 
 def _given(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Iterator[Given]:
-    if path is None and environ.get(FILE_VARIABLE):
-        path = Path(environ[FILE_VARIABLE])
     if path is not None:
         yield from _given_by_file(path)
     yield from _given_by_environment(environ)

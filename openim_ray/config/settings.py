@@ -267,11 +267,17 @@ class StorageSection(Section, frozen=True):
         str,
         static("Where users, relations, groups, conversations, tokens and read positions are.", values.DIRECTORY_STORE),
     ] = ""
-    tokens_url: Annotated[str, static("Where hot copies of tokens and positions are.", values.TOKENS_STORE)] = ""
+    tokens_url: Annotated[
+        str,
+        static(
+            "Where hot copies of tokens and read positions are, in front of directory_url, which counts. Nothing is lost with them.",
+            values.TOKENS_STORE,
+        ),
+    ] = ""
     retention_days: Annotated[
         int,
         reloadable(
-            "Age at which messages leave the store of recent messages, once the history has them. Where both are SQLite, nothing is deleted. A running server does not read it again yet.",
+            "Age at which messages leave the store of recent messages, once the history has them. Where both are SQLite, nothing is deleted.",
             ge=1,
             le=36_500,
         ),
@@ -309,3 +315,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cluster: ClusterSection = ClusterSection()
     log: LogSection = LogSection()
     sources: dict[str, str] = {}
+    file: str = ""
+    """The TOML file that was read, from the root; empty if there was none."""

@@ -19,6 +19,7 @@ SECRET_CHARACTERS_MIN = 8
 EMBEDDED_STORE = ("", "sqlite")
 MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
 POSTGRESQL_SCHEMES = ("postgresql", "postgres")
+REDIS_SCHEMES = ("redis", "rediss")
 
 # Greedy up to the last @, so that a password with a raw @, / or space is hidden as a whole.
 _PASSWORD_IN_URL = re.compile(r"(://[^:@]*):.*@", re.DOTALL)
@@ -156,8 +157,8 @@ MESSAGES_STORE = Rule(
     lambda value: value in EMBEDDED_STORE or _is_store_url(value, *MONGODB_SCHEMES),
 )
 TOKENS_STORE = Rule(
-    "empty or sqlite, the embedded database; database servers are not implemented yet",
-    lambda value: value in EMBEDDED_STORE,
+    "empty or sqlite, for none, or a URL such as redis://user:password@host:6379/0",
+    lambda value: value in EMBEDDED_STORE or _is_store_url(value, *REDIS_SCHEMES),
 )
 HISTORY_STORE = DIRECTORY_STORE = Rule(
     "empty or sqlite, the embedded database, or a URL such as postgresql://user@host/database",

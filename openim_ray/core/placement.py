@@ -43,7 +43,7 @@ class Placement(msgspec.Struct, frozen=True):
         owned = [user_partition(user_id) for user_id, actor in self.dedicated.items() if actor == shard]
         if shard in self.shards:
             index, count = self.shards.index(shard), len(self.shards)
-            owned += [str(number) for number in range(PARTITIONS) if number % count == index]
+            owned += map(str, range(index, PARTITIONS, count))
         return owned
 
     def returned_since(self, older: Placement, shard: str) -> list[str]:

@@ -24,6 +24,7 @@ class ShardSettings(NamedTuple):
     waiting_bytes_max: int = 64 << 20
     facts_max: int = 100_000
     facts_seconds: float = 10.0
+    facts_stale_seconds: float = 3600.0
     retry_seconds: float = 0.2
     lease_seconds: float = 15.0
     repeats_at_once: int = REPEATS_AT_ONCE

@@ -26,7 +26,9 @@ def size_of(item: msgspec.Struct) -> int:
     size = ENTRY_BYTES
     for value in msgspec.structs.astuple(item):
         kind = type(value)
-        if kind is str or kind is bytes:
+        if kind is bytes:
+            size += len(value)
+        elif kind is str:
             size += _length(value)
         elif kind is not int and kind is not bool:
             size += size_of_parts(value)
@@ -37,8 +39,10 @@ def size_of_parts(value: object) -> int:
     """
     Return about how many bytes the texts, bodies, collections and numbers of a value take.
     """
-    if isinstance(value, str | bytes):
+    if isinstance(value, str):
         return _length(value)
+    if isinstance(value, bytes):
+        return len(value)
     if isinstance(value, dict):
         return sum(map(size_of_parts, value)) + sum(map(size_of_parts, value.values()))
     if isinstance(value, list | tuple):
@@ -48,8 +52,8 @@ def size_of_parts(value: object) -> int:
     return NUMBER_BYTES
 
 
-def _length(value: str | bytes) -> int:
-    return len(value) if isinstance(value, bytes) or value.isascii() else len(value.encode())
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class Room:

@@ -33,7 +33,7 @@ class _Stream:
     def __init__(self) -> None:
         self.floor = 1
         self.rows: list[StoredMessage] = []
-        """The row of seq n stands at n - floor."""
+        """Without a hole, up to the newest; rows below the floor are about to be deleted."""
         self.stored_at: list[int] = []
         """When each of them was stored, in Unix milliseconds."""
         self.by_key: dict[tuple[str, str], StoredMessage] = {}
@@ -41,11 +41,15 @@ class _Stream:
         self.max_time = 0
 
     def row(self, seq: int) -> StoredMessage | None:
-        return self.rows[seq - self.floor] if self.floor <= seq <= self.max_seq else None
+        return self.rows[seq - self.first] if self.first <= seq <= self.max_seq else None
+
+    @property
+    def first(self) -> int:
+        return self.rows[0].seq if self.rows else self.floor
 
     @property
     def max_seq(self) -> int:
-        return self.floor - 1 + len(self.rows)
+        return self.first - 1 + len(self.rows)
 
     def append(self, row: StoredMessage, now_ms: int) -> None:
         self.rows.append(row)
@@ -54,12 +58,14 @@ class _Stream:
         self.sent[row.sender_id] = row.seq
         self.max_time = row.send_time
 
-    def forget(self, through: int) -> int:
-        count = max(0, min(through, self.max_seq) + 1 - self.floor)
+    def raise_floor(self, through: int) -> None:
+        self.floor = max(self.floor, min(through, self.max_seq) + 1)
+
+    def delete(self, through: int) -> int:
+        count = max(0, min(through, self.max_seq) + 1 - self.first)
         for row in self.rows[:count]:
             del self.by_key[row.sender_id, row.client_id]
         del self.rows[:count], self.stored_at[:count]
-        self.floor += count
         return count
 
 
@@ -129,7 +135,7 @@ class MessageTables:
     def read_range(self, conversation_id: ConversationID, begin: int, end: int, newest: int) -> list[StoredMessage]:
         """Return at most the `newest` highest rows of begin..end, ascending."""
         stream = self._stream(conversation_id)
-        rows = stream.rows[max(0, begin - stream.floor) : max(0, end + 1 - stream.floor)]
+        rows = stream.rows[max(0, begin - stream.first) : max(0, end + 1 - stream.first)]
         return rows[-newest:] if newest > 0 else []
 
     def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
@@ -168,7 +174,20 @@ class MessageTables:
 
     def forget(self, conversation_id: ConversationID, through: int) -> int:
         """Delete rows up to a seq."""
-        return self._stream(conversation_id).forget(through)
+        return sum(step() for step in self.forgetting(conversation_id, through))
+
+    def forgetting(self, conversation_id: ConversationID, through: int) -> list[Callable[[], int]]:
+        """Return the steps of `forget`, in order, each with how many rows it deletes: a store may break off between them."""
+        stream = self._stream(conversation_id)
+
+        def raise_floor() -> int:
+            stream.raise_floor(through)
+            return 0
+
+        def delete() -> int:
+            return stream.delete(through)
+
+        return [raise_floor, delete]
 
     def _stream(self, conversation_id: ConversationID) -> _Stream:
         log = self._logs.get(home_key(conversation_id))

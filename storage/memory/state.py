@@ -76,6 +76,10 @@ class MemoryStateStore:
     async def aclose(self) -> None:
         """Do nothing: the tables live as long as somebody holds them."""
 
+    def counters(self) -> dict[str, int]:
+        """See `stores.Counting`."""
+        return {}
+
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
         return self.tables.token_state(user_id, platform_id, digest)

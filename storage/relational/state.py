@@ -78,6 +78,10 @@ class RelationalStateReader:
         """Finish what runs and close the connections."""
         await self._close()
 
+    def counters(self) -> dict[str, int]:
+        """See `stores.Counting`."""
+        return {}
+
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
         token = {"user_id": user_id, "platform_id": platform_id, "digest": digest}

@@ -28,6 +28,7 @@ from openim_ray.storage.open import (
 from openim_ray.storage.places import IN_MEMORY, Places
 from tests.servers.mongod import Mongod, MongoServer, mongo_server
 from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
+from tests.servers.redis import shared_redis_url
 from tests.servers.server_process import CannotRun
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     )
 
 NOW = 1_764_000_000.0
+
+WRITER = "persistence-0"
 
 
 MONGO_FIXTURES = {"mongo", "mongo_replica_set", "own_mongod", "own_replica_set", "guarded_mongod", "url", "server"}
@@ -121,6 +124,27 @@ def people_places(request: pytest.FixtureRequest, data_dir: Path) -> Places:
     if request.param == "sqlite":
         return Places(data_dir)
     return Places(data_dir, directory=request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+def state_places(request: pytest.FixtureRequest, data_dir: Path) -> Places:
+    """Tell where token states and read positions of a test are; with Redis, the copy that counts is in memory."""
+    if request.param == "memory":
+        return Places.in_memory(data_dir)
+    if request.param == "redis":
+        return Places.in_memory(data_dir)._replace(tokens=request.getfixturevalue("redis_url"))
+    places = Places(data_dir)
+    return places if request.param == "sqlite" else places._replace(directory=request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Lend the Redis of this run."""
+    try:
+        with shared_redis_url(tmp_path_factory.mktemp("redis")) as url:
+            yield url
+    except CannotRun as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture
@@ -252,17 +276,17 @@ async def history_reader(history: OpenHistoryStore, history_places: Places) -> A
 
 
 @pytest.fixture
-async def state(people_places: Places) -> AsyncIterator[OpenStateStore]:
+async def state(state_places: Places) -> AsyncIterator[OpenStateStore]:
     """Open a state store whose clock stands at NOW."""
-    opened = await open_state_store(people_places, clock=lambda: NOW)
+    opened = await open_state_store(state_places, clock=lambda: NOW, writer=WRITER)
     yield opened
     await opened.aclose()
 
 
 @pytest.fixture
-async def state_reader(state: OpenStateStore, people_places: Places) -> AsyncIterator[OpenStateReader]:
+async def state_reader(state: OpenStateStore, state_places: Places) -> AsyncIterator[OpenStateReader]:
     """Open a reader beside the state store."""
-    opened = await open_state_reader(people_places)
+    opened = await open_state_reader(state_places, [WRITER])
     yield opened
     await opened.aclose()
 

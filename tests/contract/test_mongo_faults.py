@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pymongo
 import pytest
 from bson import Binary
+from pymongo import AsyncMongoClient
+from pymongo.monitoring import CommandListener
 
 from openim_ray.domain.errors import ArgsError, SchemaTooNew, Unavailable, UnsuitableStore
 from openim_ray.domain.ids import ConversationID
@@ -26,6 +29,8 @@ from tests.contract.rows import CHAT, KEY, message, reference, write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
 
     from openim_ray.domain.message import LogWrite
     from tests.servers.mongod import Mongod
@@ -283,6 +288,73 @@ async def test_a_wrong_password(guarded_mongod: Mongod, tmp_path: Path) -> None:
     store = await open_message_store(Places(tmp_path, right))
     assert await store.claim(["p"], "owner") == {"p": 1}
     await store.aclose()
+
+
+# --- what is asked of the server
+
+
+class Commands(CommandListener):
+    """
+    Keeps what a client asks of its server.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Keep it."""
+        self.asked.append({"name": event.command_name, **event.command})
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to do."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize("options", ["", "w=1&journal=false&readConcernLevel=local"])
+async def test_every_write_asks_for_a_majority_and_its_journal(
+    mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    """Whatever the URL says: a server that was asked so answers when a majority has it in its journal."""
+    commands = Commands()
+    monkeypatch.setattr(connections, "AsyncMongoClient", partial(AsyncMongoClient, event_listeners=[commands]))
+    store = await open_message_store(Places(tmp_path, f"{mongo_url}{'&' if '?' in mongo_url else '?'}{options}"))
+    assert isinstance(store, MongoMessageStore)
+    epoch = (await store.claim(["p"], "owner"))["p"]
+    assert await outcomes(store, write(message(1), read={"bob": 1}, epoch=epoch)) == [Outcome.STORED]
+    await store.read_range(CHAT, 1, 1, 1)
+    await store.aclose()  # the head and the mark have followed
+
+    writes = [one for one in commands.asked if one["name"] in ("insert", "update", "findAndModify")]
+    collections = {one[one["name"]] for one in writes}
+    assert {schema.MESSAGES, schema.STREAMS, schema.MARKS, schema.SENT} <= collections
+    assert [one["writeConcern"] for one in writes] == [{"w": "majority", "j": True}] * len(writes)
+    reads = [one for one in commands.asked if one["name"] in ("find", "aggregate")]
+    assert [one["readConcern"] for one in reads] == [{"level": "majority"}] * len(reads) != []
+
+
+async def test_a_user_who_may_only_read(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    """Whose right to write is taken away meanwhile: reads go on, writes are Unavailable, and stored when she has it again."""
+    with guarded_mongod.client() as client:
+        client.admin.command("createUser", "root", pwd="root", roles=["root"])
+    root = pymongo.MongoClient[dict[str, Any]](guarded_mongod.url("admin", "root:root"))
+    with root:
+        root.openim.command("createUser", "us", pwd="us", roles=["readWrite"])
+        store = await open_message_store(Places(tmp_path, guarded_mongod.url("openim", "us:us")))
+        assert isinstance(store, MongoMessageStore)
+        assert await outcomes(store, write(message(1))) == [Outcome.STORED]
+        root.openim.command("updateUser", "us", roles=["read"])
+
+        with pytest.raises(Unavailable, match="Unauthorized"):
+            await store.write([write(message(2))])
+        with pytest.raises(Unavailable, match="Unauthorized"):
+            await store.claim(["p"], "owner")
+        assert [row.seq for row in await store.read_range(CHAT, 1, 9, 9)] == [1]
+
+        root.openim.command("updateUser", "us", roles=["readWrite"])
+        assert await outcomes(store, write(message(2))) == [Outcome.STORED]
+        await store.aclose()
 
 
 # --- the server is away

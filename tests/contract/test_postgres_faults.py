@@ -383,6 +383,8 @@ async def test_sessions_ask_for_what_is_promised(postgres_url: str) -> None:
     def settings(connection: Connection) -> dict[str, str]:
         names = (
             "synchronous_commit",
+            "fsync",
+            "full_page_writes",
             "transaction_isolation",
             "statement_timeout",
             "lock_timeout",
@@ -391,7 +393,13 @@ async def test_sessions_ask_for_what_is_promised(postgres_url: str) -> None:
         return {name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names}
 
     limits = {"statement_timeout": "4s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "5s"}
-    own = {"synchronous_commit": "on", "transaction_isolation": "serializable", **limits}
+    own = {
+        "synchronous_commit": "on",
+        "fsync": "on",
+        "full_page_writes": "on",
+        "transaction_isolation": "serializable",
+        **limits,
+    }
     assert await database.write(settings) == own
     assert await database.read(settings) == {**own, "transaction_isolation": "repeatable read"}
     await database.aclose()

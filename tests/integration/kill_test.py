@@ -33,7 +33,7 @@ from tests.e2e.server import Server
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account
 from tests.integration.measures import until
-from tests.servers.databases import HISTORY, MONGOD, POSTGRES, DatabaseServers, database_servers
+from tests.servers.databases import HISTORY, MONGOD, POSTGRES, REDIS, DatabaseServers, database_servers
 
 ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
 EVERYTHING: Final = "everything"
@@ -42,7 +42,7 @@ STOPPED: Final = "stopped "
 STOPPED_SECONDS_MAX: Final = 15.0
 """Longer than any call between actors may take: it is given up, and the actor comes back to life with what it had begun."""
 
-DATABASES: Final = (MONGOD, POSTGRES, HISTORY)
+DATABASES: Final = (MONGOD, POSTGRES, HISTORY, REDIS)
 DATABASE_AWAY_SECONDS_MAX: Final = 3.0
 UNANSWERED_MIN: Final = 50
 DISTANCES: Final = (1, 1, 2, 5)
@@ -251,7 +251,7 @@ async def run(
     """
     test = KillTest(server, clients, seed, databases)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
-    victims += [database for database in DATABASES if databases is not None for _ in range(kills)]
+    victims += [database for database in (databases.names if databases else ()) for _ in range(kills)]
     victims += [BOTH.join(two) for two in itertools.combinations(ACTORS, 2) for _ in range(pairs)]
     victims += [STOPPED + actor for actor in ACTORS for _ in range(stops)]
     random.Random(seed).shuffle(victims)
@@ -275,7 +275,9 @@ def main() -> int:
     parser.add_argument("--everything", type=int, default=5, help="kills of all processes at once")
     parser.add_argument("--pairs", type=int, default=0, help="kills of each two actors at once")
     parser.add_argument("--stops", type=int, default=0, help="of each actor, for some seconds (SIGSTOP)")
-    parser.add_argument("--servers", action="store_true", help="on MongoDB and PostgreSQL, which are killed, too")
+    parser.add_argument(
+        "--servers", action="store_true", help="on MongoDB, PostgreSQL and Redis, which are killed, too"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     arguments = vars(options)

@@ -1,5 +1,5 @@
 """
-Database servers for a whole server of ours: MongoDB for messages, one PostgreSQL for people and one for the history; they can be killed and come back.
+Database servers for a whole server of ours: MongoDB for messages, one PostgreSQL for people and one for the history, Redis; they can be killed and come back.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ import pytest
 
 from tests.servers.mongod import Mongod
 from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
+from tests.servers.redis import RedisServer
 from tests.servers.server_process import CannotRun
 
 MONGOD = "mongod"
 POSTGRES = "postgres"
 HISTORY = "history"
+REDIS = "redis"
 
 
 class DatabaseServers:
     """
-    All three, with one database each. They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
+    All four, with one database each (without Redis where there is none). They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
+
+    `history_place`: the folder in which the history has its files.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, history_place: Path | None = None) -> None:
         programs = find_programs()
         if programs is None:
             raise CannotRun(f"no PostgreSQL: neither {VARIABLE} nor programs on PATH nor the package of the test tools")
@@ -33,7 +37,8 @@ class DatabaseServers:
         self.mongod = Mongod(folder, replica_set=True)
         self._thread.submit(self.mongod.start).result()
         self.postgres = self._thread.submit(PostgresServer, programs).result()
-        self.history = self._thread.submit(PostgresServer, programs).result()
+        self.history = self._thread.submit(PostgresServer, programs, history_place).result()
+        self.redis = self._started_redis(folder)
         self._people_url = Databases(self.postgres.url()).make()
         self._history_url = Databases(self.history.url()).make()
 
@@ -44,14 +49,21 @@ class DatabaseServers:
             "OPENIM_STORAGE_MESSAGES_URL": self.mongod.url("openim"),
             "OPENIM_STORAGE_DIRECTORY_URL": self._people_url,
             "OPENIM_STORAGE_HISTORY_URL": self._history_url,
+            **({"OPENIM_STORAGE_TOKENS_URL": self.redis.url} if self.redis else {}),
         }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that run."""
+        return (MONGOD, POSTGRES, HISTORY, *([REDIS] if self.redis else []))
 
     def kill(self, name: str) -> None:
         """End one of them as a power cut would."""
-        if name == MONGOD:
-            self.mongod.process.kill()
+        server = self._server(name)
+        if isinstance(server, PostgresServer):
+            server.kill()
         else:
-            self._postgres(name).kill()
+            server.process.kill()
 
     def start(self, name: str) -> None:
         """Start one of them again, with what it has; returns when it can be used."""
@@ -59,26 +71,40 @@ class DatabaseServers:
 
     def starting(self, name: str) -> Future[None]:
         """Begin to start one of them again."""
-        return self._thread.submit(self.mongod.start if name == MONGOD else self._postgres(name).start)
+        return self._thread.submit(self._server(name).start)
 
-    def _postgres(self, name: str) -> PostgresServer:
-        return {POSTGRES: self.postgres, HISTORY: self.history}[name]
+    def _server(self, name: str) -> Mongod | PostgresServer | RedisServer:
+        if name == REDIS:
+            assert self.redis is not None
+            return self.redis
+        return {MONGOD: self.mongod, POSTGRES: self.postgres, HISTORY: self.history}[name]
+
+    def _started_redis(self, folder: Path) -> RedisServer | None:
+        try:
+            server = RedisServer(folder / "redis")
+            self._thread.submit(server.start).result()
+        except CannotRun as reason:
+            print(f"without Redis: {reason}")
+            return None
+        return server
 
     def close(self) -> None:
         """End all, and remove their files."""
         self.mongod.process.stop()
+        if self.redis is not None:
+            self.redis.process.stop()
         self.postgres.close()
         self.history.close()
         self._thread.shutdown()
 
 
 @contextmanager
-def database_servers(folder: Path) -> Iterator[DatabaseServers]:
+def database_servers(folder: Path, history_place: Path | None = None) -> Iterator[DatabaseServers]:
     """
     Lend them; the test is skipped, with the reason, where they can't run.
     """
     try:
-        servers = DatabaseServers(folder)
+        servers = DatabaseServers(folder, history_place)
     except CannotRun as reason:
         pytest.skip(str(reason))
     try:

@@ -44,12 +44,15 @@ def find_mongod() -> Path:
 
 class Mongod:
     """
-    One mongod on a loopback port, with its files in `folder`; a replica set of one member if asked for.
+    One mongod on a loopback port, with its files in `folder`; a replica set of one member if asked for, or a `member` of a larger one.
     """
 
-    def __init__(self, folder: Path, *, replica_set: bool = False, authentication: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, replica_set: bool = False, authentication: bool = False, member: bool = False
+    ) -> None:
         (self.port,) = free_ports(1)
         self._replica_set = replica_set
+        self._is_member = member
         data = folder / "data"
         data.mkdir()
         command = [
@@ -57,7 +60,7 @@ class Mongod:
             *("--wiredTigerCacheSizeGB", str(CACHE_GB), "--nounixsocket"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
-        if replica_set:
+        if replica_set or member:
             command += ["--replSet", REPLICA_SET, "--oplogSize", "64"]
         if authentication:
             command += ["--auth"]
@@ -78,7 +81,7 @@ class Mongod:
                 hello = client.admin.command("hello")
                 if self._replica_set and "setName" not in hello:
                     self._initiate(client)
-                return bool(hello["isWritablePrimary"])
+                return self._is_member or bool(hello["isWritablePrimary"])
         except PyMongoError:
             return False
 

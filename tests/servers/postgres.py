@@ -63,13 +63,13 @@ _numbers = itertools.count(1)
 
 class PostgresServer:
     """
-    A server on a free loopback port, its files in a temporary folder.
+    A server on a free loopback port, its files in a temporary folder, in `place` if that is given.
     """
 
-    def __init__(self, programs: Path, **settings: str) -> None:
+    def __init__(self, programs: Path, place: Path | None = None, **settings: str) -> None:
         self._programs = programs
         self.settings = {**SETTINGS, **settings}
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-", dir=place))
         self._sweeper = subprocess.Popen(
             ["sh", "-c", SWEEP, "sh", str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )

@@ -10,7 +10,7 @@ import sys
 import traceback
 
 from tests.simulation.scenario import random_world
-from tests.simulation.sweep import HASH_SEED
+from tests.simulation.sweep import HASH_SEED, collect_seldom
 
 
 def main() -> int:
@@ -25,6 +25,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if "PYTHONHASHSEED" not in os.environ:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": HASH_SEED})
+    collect_seldom()
     broken = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         try:

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 SEED = 7
 END = 9.0
+RETENTION_SECONDS = 1.0
 
 
 class CrashAt(CrashPoints):
     """
     The process that reaches the n-th point of a kind dies there.
     """
+
+    at_steps = True
 
     def __init__(self, world: World, point: str, number: int) -> None:
         self.reached_count = 0
@@ -53,7 +56,10 @@ def live_through(point: str, number: int, trace: Callable[[str], None] | None = 
     """
     Play the scenario with a crash at the n-th point of a kind; False if it has fewer.
     """
-    world = World(SEED, WorldSettings(users=("alice", "bob"), shards=2, restart_seconds=1.0), FAIR, trace)
+    settings = WorldSettings(
+        users=("alice", "bob"), shards=2, restart_seconds=1.0, history=True, retention_seconds=RETENTION_SECONDS
+    )
+    world = World(SEED, settings, FAIR, trace)
     crash = CrashAt(world, point, number)
     world.crash_points = crash
     world.befriend("alice", "bob")

@@ -30,15 +30,19 @@ class Weather(NamedTuple):
     crash_at_store: float = 0.0
     """Probability of a crash before and after each call of a store."""
     store_errors: float = 0.0
-    """Share of store calls that fail, before or after they had effect."""
+    """Share of calls of the message and the state store that fail, before or after they had effect."""
     store_slow: float = 0.0
     store_outages: float = 0.0
-    """Outages of the whole store per second, each up to `outage_seconds`."""
+    """Outages of the message store, the state store or both per second, each up to `outage_seconds`."""
+    history_errors: float = 0.0
+    """Share of calls of the history that fail, before or after they had effect."""
+    history_slow: float = 0.0
+    history_outages: float = 0.0
     outage_seconds: float = 12.0
     pauses: float = 0.0
     """Pauses of a process per second, as of one that gets no processor."""
     zombies: float = 0.0
-    """Shards per second that are replaced while they live on for a while."""
+    """Shards and persistence processes per second that are replaced while they live on for a while."""
     whole_crashes: float = 0.0
     socket_breaks: float = 0.0
     """Broken client connections per second."""
@@ -63,15 +67,18 @@ def weather_of(scheduler: Scheduler) -> Weather:
         slow=some(0.4, 0.005, 0.1),
         slow_seconds=random.choice((0.4, 2.0, 15.0)),
         loss=some(0.4, 0.001, 0.05),
-        clogs=some(0.25, 0.01, 0.1),
-        crashes=some(0.6, 0.02, 0.25),
+        clogs=some(0.25, 0.02, 0.15),
+        crashes=some(0.6, 0.03, 0.35),
         crash_at_store=some(0.3, 0.005, 0.08),
         store_errors=some(0.25, 0.01, 0.3),
         store_slow=some(0.3, 0.01, 0.2),
-        store_outages=some(0.15, 0.01, 0.06),
-        pauses=some(0.15, 0.01, 0.06),
-        zombies=some(0.15, 0.02, 0.08),
-        whole_crashes=some(0.2, 0.01, 0.04),
-        socket_breaks=some(0.6, 0.02, 0.4),
+        store_outages=some(0.15, 0.02, 0.09),
+        pauses=some(0.15, 0.02, 0.09),
+        zombies=some(0.2, 0.03, 0.12),
+        whole_crashes=some(0.2, 0.02, 0.06),
+        socket_breaks=some(0.6, 0.03, 0.6),
         clock_skew_ms=random.choice((0, 0, 50, 3_000)),
+        history_errors=some(0.3, 0.02, 0.5),
+        history_slow=some(0.3, 0.02, 0.5),
+        history_outages=some(0.4, 0.03, 0.2),
     )

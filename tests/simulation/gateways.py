@@ -19,12 +19,13 @@ from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp,
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp, MsgData
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.read_marks import ReadMarks
+from openim_ray.storage.tiered import TieredMessageReader
 from tests.simulation.broker import FutureContext, HubBroker
 from tests.simulation.coroutines import Future, start
 from tests.simulation.messages import prepare
 from tests.simulation.process import Process
 from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Pushed, Request
-from tests.simulation.stores import KICKED, Reader
+from tests.simulation.stores import KICKED, History, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +69,24 @@ class Connection:
         self.unanswered: set[str] = set()
 
 
+def tiered(world: World, process: Process) -> TieredMessageReader:
+    """
+    Return a reader of both stores; the history is open already: whether it answers is another matter.
+    """
+    history = History(world.stores, process)
+
+    async def open_history() -> History:
+        return history
+
+    reader = TieredMessageReader(Reader(world.stores, process), open_history)  # type: ignore[arg-type]
+    reader._opened = history  # type: ignore[assignment]
+    return reader
+
+
 class GatewayProcess(Process):
     """
     Performs what its hub wants done.
     """
-
-    tick_seconds = 0.1
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
@@ -83,7 +96,8 @@ class GatewayProcess(Process):
         self.hub = Hub(first, world.persistence_names, self.incarnation, repeats_at_once=repeats)
         self._asking_placement = False
         self.broker = HubBroker(self, REQUEST_SECONDS_MAX)
-        self.reading = MessageReading(self.reader, self.reader, self.broker)  # type: ignore[arg-type]
+        self.messages = tiered(world, self) if world.settings.history else self.reader
+        self.reading = MessageReading(self.messages, self.reader, self.broker)  # type: ignore[arg-type]
         self.marks = ReadMarks(self.broker)
         self.connections: dict[int, Connection] = {}
         self._server_ids = itertools.count(1)
@@ -228,7 +242,8 @@ class GatewayProcess(Process):
             for effect in effects:
                 self._apply(effect)
         for peer, item in self.hub.take_items():
-            self.world.trace(self, f"> {peer}", item)
+            if self.world.traced:
+                self.world.trace(self, f"> {peer}", item)
             self.links.send(peer, item)
         self.links.flush()
 
@@ -257,7 +272,8 @@ class GatewayProcess(Process):
         if connection is not None:
             self.world.oracle.kicked(*connection.login[:3])
             self.write(connection, Kicked())
-            connection.socket.end()
+            in_handshake = connection.early is not None
+            connection.socket.end(errors.TokenKicked.code if in_handshake else 0)
             self._remove(connection)
 
     async def _read(self, run: Run) -> None:
@@ -265,7 +281,7 @@ class GatewayProcess(Process):
         while True:
             try:
                 count = run.end - run.begin + 1
-                rows = await self.reader.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
+                rows = await self.messages.read_range(run.conversation_id, run.begin, run.end, count)  # type: ignore[arg-type]
                 break
             except errors.OpenIMError:
                 if self.now >= deadline:

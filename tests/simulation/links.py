@@ -5,6 +5,7 @@ The links of a process, driven as `actors/refs.py` drives them over Ray.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from openim_ray.core import items
 from openim_ray.core.channel import InboundChannel, OutboundChannel, Receipt
 from tests.simulation.coroutines import Future
+from tests.simulation.scheduler import Timeout
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -28,7 +30,7 @@ class _Peer:
         self.target: Process | None = None
         self.outbound = OutboundChannel(window=WINDOW_SECONDS, bytes_max=BYTES_MAX, queue_max=queue_max)
         self.inbound = InboundChannel()
-        self.held: deque[Future[str | bytes]] = deque()
+        self.held: deque[tuple[Future[str | bytes], Timeout]] = deque()
         self.connecting = False
         self.timer = False
         self.attempt = 0
@@ -43,14 +45,20 @@ class Links:
         self.resets = 0
         self._process = process
         self._peers: dict[str, _Peer] = {}
+        self._to_flush: dict[str, _Peer] = {}
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
-        self._peer(peer_name).outbound.put(item)
+        peer = self._peer(peer_name)
+        peer.outbound.put(item)
+        self._to_flush[peer_name] = peer
 
     def flush(self) -> None:
         """Let go what may go now."""
-        for peer in list(self._peers.values()):
+        if not self._to_flush:
+            return
+        peers, self._to_flush = self._to_flush, {}
+        for peer in peers.values():
             if peer.outbound.overflowed:
                 self._process.world.trace(self._process, "link queue full", peer.name)
                 self._break(peer)
@@ -66,17 +74,21 @@ class Links:
             answer.resolve(receipt.value)
             return answer
         peer = self._peer(batch.sender)
-        peer.held.append(answer)
-        self._process.later(HOLD_SECONDS, lambda: answer.resolve(Receipt.TAKEN.value))
+        if peer.outbound.waiting and peer.outbound.connected and not peer.held:
+            self._answer_by_batch(peer, answer)
+            return answer
+        process = self._process
+        timeout = process.world.holds.begin(partial(process.run, partial(answer.resolve, Receipt.TAKEN.value)))
+        peer.held.append((answer, timeout))
         self._ride_back(peer)
         return answer
 
     def tick(self) -> None:
         """End inbound channels whose hole did not close, and tell their senders by a new channel."""
-        for peer in list(self._peers.values()):
-            if peer.inbound.check_hole(self._process.now):
-                self._process.world.trace(self._process, "link hole", peer.name)
-                self._say_something(peer)
+        now = self._process.now
+        for peer in [one for one in self._peers.values() if one.inbound.check_hole(now)]:
+            self._process.world.trace(self._process, "link hole", peer.name)
+            self._say_something(peer)
 
     # --- parts
 
@@ -90,22 +102,26 @@ class Links:
             self._reset_seen(peer)
         receipt, due = peer.inbound.receive(batch, process.now, lambda new: self._renewed(peer, new))
         if due:
-            process.world.trace(process, f"< {peer.name}", due)
+            if process.world.traced:
+                process.world.trace(process, f"< {peer.name}", due)
             process.on_items(peer.name, due)
         return receipt
 
     def _ride_back(self, peer: _Peer) -> None:
-        while peer.held and (peer.held[0].done or peer.outbound.waiting):
-            held = peer.held.popleft()
-            if held.done:
-                continue
-            process = self._process
-            batch = peer.outbound.take_now(process.now, process.name, process.incarnation)
-            held.resolve(items.encode_batch(self._stamped(peer, batch)) if batch is not None else Receipt.TAKEN.value)
+        while peer.held and (peer.held[0][0].done or peer.outbound.waiting):
+            held, timeout = peer.held.popleft()
+            if not held.done:
+                timeout.call_off()
+                self._answer_by_batch(peer, held)
+
+    def _answer_by_batch(self, peer: _Peer, held: Future[str | bytes]) -> None:
+        process = self._process
+        batch = peer.outbound.take_now(process.now, process.name, process.incarnation)
+        held.resolve(items.encode_batch(self._stamped(peer, batch)) if batch is not None else Receipt.TAKEN.value)
 
     def _stamped(self, peer: _Peer, batch: items.Batch) -> items.Batch:
         refuses = peer.inbound.refused_channel(peer.outbound.receiver_incarnation)
-        return msgspec.structs.replace(batch, refuses=refuses)
+        return msgspec.structs.replace(batch, refuses=refuses) if refuses else batch
 
     def _peer(self, name: str) -> _Peer:
         peer = self._peers.get(name)
@@ -114,7 +130,8 @@ class Links:
         return peer
 
     def _renewed(self, peer: _Peer, incarnation: str) -> None:
-        for held in peer.held:
+        for held, timeout in peer.held:
+            timeout.call_off()
             held.resolve(Receipt.TAKEN.value)
         if peer.outbound.connected and peer.outbound.receiver_incarnation != incarnation:
             peer.target = self._process.world.find_incarnation(incarnation)
@@ -145,6 +162,8 @@ class Links:
             if not peer.connecting:
                 peer.connecting = True
                 self._connect(peer)
+            return
+        if not peer.outbound.waiting:
             return
         self._ride_back(peer)
         while (batch := peer.outbound.take(process.now, process.name, process.incarnation)) is not None:

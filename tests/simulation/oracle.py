@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.domain.conversation import is_notification_stream, notification_stream_id, single_chat_id
 from openim_ray.domain.ids import ConversationID
+from tests.simulation.archive import Archive, Key, key_of
 from tests.simulation.messages import RECEIPT, Seen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openim_ray.core.items import Accepted
-    from openim_ray.domain.message import StoredMessage
+    from openim_ray.domain.message import LogWrite, StoredMessage
     from openim_ray.domain.sequence import InboxPosition
     from openim_ray.ports import ConversationState
     from openim_ray.protocol.pb.sdkws_pb2 import MsgData
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ALL = 1 << 40
-
-Key = tuple[str, str, str]
-"""(conversation, sender, clientMsgID)."""
 
 
 class Violation(AssertionError):
@@ -66,11 +64,14 @@ class _Login:
 
 class Oracle:
     """
-    Judge of a world: knows what was sent, answered, pushed and read, and compares it with the store.
+    Judge of a world: knows what was sent, stored, answered, pushed and read, and compares it with the stores.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.archive = Archive()
+        self._again: set[Key] = set()
+        """Messages that were sent again when the message store had them no more: beyond that horizon they may be stored twice."""
         self._sent: dict[Key, bool] = {}
         self._answered: dict[Key, str] = {}
         self._foreign: set[Key] = set()
@@ -114,11 +115,13 @@ class Oracle:
             if reply.seq:
                 self.violated(f"online-only {key} got seq {reply.seq}")
             return
-        reference = self._world.stores.tables.messages.find(ConversationID(key[0]), key[1], key[2])
-        if reference is None:
+        row = self._row(key[0], reply.seq)
+        if row is None:
             self.violated(f"{key} is answered and not durable")
-        elif (reference.seq, reference.server_id, reference.send_time) != (reply.seq, reply.server_id, reply.send_time):
-            self.violated(f"{key} is answered as {reply} and stored as {reference}")
+        elif (*key_of(row), row.server_id, row.send_time) != (*key, reply.server_id, reply.send_time):
+            self.violated(f"{key} is answered as {reply} and stored as {row}")
+        else:
+            self._check_kept(row)
 
     def answered(self, message: MsgData, server_id: str, socket: Socket | None, number: int) -> None:
         """Note that a client got its answer; `socket` is given if it came to the first attempt."""
@@ -126,11 +129,92 @@ class Oracle:
         if not self._sent[key]:
             return
         first = self._answered.setdefault(key, server_id)
-        if first != server_id:
+        if first != server_id and key not in self._again:
             self.violated(f"{key} was answered as {first} and as {server_id}")
         if socket is not None:
             self._order.setdefault((id(socket), key[0]), []).append((number, key))
             self._world.sockets_seen.append(socket)
+
+    # --- the stores
+
+    def wrote(self, writes: Sequence[LogWrite]) -> None:
+        """Check what stands of a commit, whatever became of it."""
+        messages = self._world.stores.tables.messages
+        for write in writes:
+            for row in write.rows:
+                for there in messages.read_seqs(row.conversation_id, [row.seq]):
+                    self._became_durable(there)
+
+    def _became_durable(self, row: StoredMessage) -> None:
+        conversation_id, key = str(row.conversation_id), key_of(row)
+        before = self._row(conversation_id, row.seq)
+        if before is not None:
+            if before != row:
+                self.violated(f"{conversation_id} {row.seq} was {before} and became {row}")
+            return
+        if row.seq != self.archive.max_seq(conversation_id) + 1:
+            self.violated(f"{conversation_id} {row.seq} follows {self.archive.max_seq(conversation_id)}")
+        if row.seq == 1:
+            self._check_conversation_rows(conversation_id)
+        earlier = self.archive.place(key)
+        if earlier is not None:
+            if earlier.seq >= self._floor(conversation_id):
+                self.violated(f"{key} is stored twice")
+            self._again.add(key)
+        self.archive.add(row)
+
+    def _check_conversation_rows(self, conversation_id: str) -> None:
+        pairs = self._world.pairs_of(conversation_id)
+        chats = {single_chat_id(*pair) for pair in pairs}
+        rows = self._world.stores.tables.rows
+        if not any(chat in rows.get(one, ()) and chat in rows.get(other, ()) for chat in chats for one, other in pairs):
+            self.violated(f"{conversation_id} has a message, and its users have no rows of the conversation")
+
+    def forgot(self, conversation_id: ConversationID) -> None:
+        """Check what a step of retention left: the head as high as ever, and what is gone both below the floor and in the history."""
+        tables = self._world.stores.tables
+        if self._head(conversation_id) < self.archive.max_seq(conversation_id):
+            self.violated(f"the head of {conversation_id} fell to {self._head(conversation_id)}")
+        kept = {row.seq for row in tables.messages.read_range(conversation_id, 1, ALL, ALL)}
+        confirmed = tables.history.confirmed([conversation_id]).get(conversation_id, 0)
+        for row in self.archive.rows(conversation_id):
+            if row.seq in kept:
+                continue
+            if row.seq >= self._floor(conversation_id):
+                self.violated(f"{conversation_id} {row.seq} left the message store before the floor was raised")
+            if row.seq > confirmed or tables.history.read_seqs(conversation_id, [row.seq]) != [row]:
+                self.violated(f"{conversation_id} {row.seq} left the message store before the history had it")
+
+    def _check_kept(self, row: StoredMessage) -> None:
+        """Check that a message is where its readers look for it."""
+        tables = self._world.stores.tables
+        found = tables.messages.read_seqs(row.conversation_id, [row.seq])
+        if not found and row.seq < self._floor(row.conversation_id):
+            found = tables.history.read_seqs(row.conversation_id, [row.seq])
+        if found != [row]:
+            self.violated(f"{row.conversation_id} {row.seq} is {found}, not {row}")
+
+    def not_copied(self) -> str:
+        """Say which conversation the history lacks something of; empty if none."""
+        history = self._world.stores.tables.history
+        for conversation_id in map(ConversationID, self.archive.conversations()):
+            confirmed = history.confirmed([conversation_id]).get(conversation_id, 0)
+            if confirmed < self.archive.max_seq(conversation_id):
+                return f"the history of {conversation_id} is known up to {confirmed}"
+        return ""
+
+    def check_history(self) -> None:
+        """Check that the history holds every message as it was stored."""
+        history = self._world.stores.tables.history
+        for conversation_id in map(ConversationID, self.archive.conversations()):
+            if history.read_range(conversation_id, 1, ALL, ALL) != self.archive.rows(conversation_id):
+                self.violated(f"the history of {conversation_id} is not what was stored")
+
+    def untold(self, user_id: str, conversation_id: str, found: Sequence[Seen]) -> list[int]:
+        """Check what a user found of a whole conversation, and return the messages that she was not told of."""
+        self.pulled(user_id, conversation_id, found)
+        told = {message.seq for message in found}
+        return [row.seq for row in self.archive.rows(conversation_id) if row.seq not in told]
 
     # --- pushes and pulls
 
@@ -239,6 +323,15 @@ class Oracle:
             if state.read_seq < floor and promised:
                 self.violated(f"{user_id} had read {conversation_id} up to {floor}, inbox says {state}")
             self._check_own(user_id, conversation_id, state)
+            if state.read_seq > self._read_at_most(user_id, conversation_id):
+                self.violated(f"{user_id} has not read {conversation_id} so far: {state}")
+            if not 0 <= state.unread <= state.max_seq:
+                self.violated(f"{state.unread} messages of {conversation_id} are unread: {state}")
+
+    def _read_at_most(self, user_id: str, conversation_id: str) -> int:
+        """Return up to where a user may have read a conversation: what she said, or what she wrote."""
+        said = (one.seq for one in self._commands if (one.user_id, one.conversation_id) == (user_id, conversation_id))
+        return max((self._own_newest(user_id, conversation_id, ALL), *said))
 
     def _check_own(self, user_id: str, conversation_id: str, state: ConversationState) -> None:
         if is_notification_stream(conversation_id) or self._was_set(user_id, conversation_id):
@@ -326,16 +419,22 @@ class Oracle:
         """Return the highest seq that is pushed to a user's devices."""
         return max(self.visible(user_id, conversation_id, 1, end), default=0)
 
-    def _rows(self, conversation_id: str, begin: int, end: int) -> list[StoredMessage]:
-        return self._world.stores.tables.messages.read_range(ConversationID(conversation_id), begin, end, ALL)
+    def _rows(self, conversation_id: str, begin: int, end: int) -> Sequence[StoredMessage]:
+        return self.archive.rows(conversation_id, begin, end)
 
     def _row(self, conversation_id: str, seq: int) -> StoredMessage | None:
-        rows = self._rows(conversation_id, seq, seq)
-        return rows[0] if rows else None
+        return self.archive.row(conversation_id, seq)
 
     def _max_seq(self, conversation_id: str) -> int:
+        return self.archive.max_seq(conversation_id)
+
+    def _head(self, conversation_id: str) -> int:
         heads = self._world.stores.tables.messages.heads([ConversationID(conversation_id)])
         return int(heads[ConversationID(conversation_id)].max_seq) if heads else 0
+
+    def _floor(self, conversation_id: str) -> int:
+        heads = self._world.stores.tables.messages.heads([ConversationID(conversation_id)])
+        return int(heads[ConversationID(conversation_id)].floor) if heads else 1
 
     # --- the end
 
@@ -345,6 +444,8 @@ class Oracle:
         for chat in dict.fromkeys(single_chat_id(one, other) for one, other in self._world.pairs):
             for conversation_id in (chat, notification_stream_id(chat)):
                 self._check_rows(conversation_id, self._rows(conversation_id, 1, ALL), keys)
+                if self._head(conversation_id) != self._max_seq(conversation_id):
+                    self.violated(f"the head of {conversation_id} is {self._head(conversation_id)}")
         for key in self._answered:
             if key not in keys:
                 self.violated(f"{key} was answered and is not stored")
@@ -360,8 +461,9 @@ class Oracle:
                 self.violated(f"{conversation_id}: row {number} has seq {row.seq}")
             if row.send_time < time:
                 self.violated(f"{conversation_id} {row.seq} was sent before its predecessor")
-            if key in keys:
+            if key in keys and key not in self._again:
                 self.violated(f"{key} is stored twice")
+            self._check_kept(row)
             if not self._owns(row.sender_id, conversation_id):
                 self.violated(f"{key} is stored in the conversation of another pair")
             if row.content_type != RECEIPT and not self._sent.get(key):
@@ -369,7 +471,7 @@ class Oracle:
             peer = self._peer(conversation_id, row.sender_id)
             if (peer, row.sender_id) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
                 self.violated(f"{key} is stored and its sender is blocked")
-            if key in self._answered and self._answered[key] != row.server_id:
+            if self._answered.get(key, row.server_id) != row.server_id and key not in self._again:
                 self.violated(f"{key} was answered as {self._answered[key]} and is stored as {row.server_id}")
             keys.add(key)
             time = row.send_time
@@ -382,8 +484,10 @@ class Oracle:
         for sent in self._order.values():
             before = 0
             for _, key in sorted(sent):
-                reference = self._world.stores.tables.messages.find(ConversationID(key[0]), key[1], key[2])
+                reference = self.archive.place(key)
                 assert reference is not None
+                if key in self._again:
+                    continue
                 if reference.seq < before:
                     self.violated(
                         f"{key} was sent later than seq {before} on the same connection, and has {reference.seq}"

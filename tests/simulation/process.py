@@ -4,6 +4,7 @@ A process of the server: something that runs, pauses and dies at once.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openim_ray.domain.errors import OpenIMError
@@ -35,7 +36,8 @@ class Process:
         self.serving = False
         self.paused_until = 0.0
         self._deferred: list[Callable[[], None]] = []
-        self.on_death: list[Callable[[], None]] = []
+        self.on_death: dict[object, Callable[[], object]] = {}
+        """What is done at its death, each for somebody."""
         self._offset_ms = world.clock_offset_ms(name)
         self._monotonic = world.scheduler.between(0.0, 1_000.0)
         self.links = Links(self)
@@ -54,7 +56,7 @@ class Process:
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Do something later, if still alive."""
-        self.world.scheduler.later(delay, lambda: self.run(action))
+        self.world.scheduler.later(delay, partial(self.run, action))
 
     def run(self, action: Callable[[], None]) -> None:
         """Do something now; a paused process does it when it goes on, a dead one never."""
@@ -64,8 +66,10 @@ class Process:
             self._deferred.append(action)
             if len(self._deferred) == 1:
                 self._wake_later()
-        elif not self.world.crash_points.reached(self, "step"):
-            action()
+        else:
+            points = self.world.crash_points
+            if not points.at_steps or not points.reached(self, "step"):
+                action()
 
     def _wake_later(self) -> None:
         self.world.scheduler.later(max(0.0, self.paused_until - self.world.scheduler.now), self._wake)
@@ -88,8 +92,8 @@ class Process:
     def die(self) -> None:
         """Die at once."""
         self.up = False
-        callbacks, self.on_death = self.on_death, []
-        for callback in callbacks:
+        callbacks, self.on_death = self.on_death, {}
+        for callback in callbacks.values():
             callback()
 
     def reported_incarnation(self) -> str:

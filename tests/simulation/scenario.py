@@ -4,28 +4,37 @@ What happens in a world: drawn from its seed, or fixed.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
+
 from openim_ray.core.shard_settings import ShardSettings
+from openim_ray.protocol.pb.msg_pb2 import GetSeqMessageReq, GetSeqMessageResp
 from tests.simulation.clients.device import Device, RequestFailed
-from tests.simulation.clients.go import GoDevice
+from tests.simulation.clients.go import SYNC_PAUSE_SECONDS, GoDevice
 from tests.simulation.clients.js import JavaScriptDevice
+from tests.simulation.clients.pulls import pulled_rows
 from tests.simulation.clients.pypi import PythonDevice
-from tests.simulation.coroutines import start
+from tests.simulation.coroutines import Future, start
 from tests.simulation.faults import FAIR, Weather, weather_of
 from tests.simulation.leaks import leaks
 from tests.simulation.process import Process
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.stores import HISTORY, MESSAGES, STATE
 from tests.simulation.world import RandomCrashes, World, WorldSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.simulation.gateways import GatewayProcess
+
 DAY_MS = 86_400_000
 QUIET_SECONDS_MAX = 60.0
-SETTLED_SECONDS = 2.0
+SETTLED_SECONDS = 1.5
 KINDS: tuple[type[Device], ...] = (GoDevice, GoDevice, JavaScriptDevice, PythonDevice)
 PLATFORMS = (1, 2, 3, 5, 7)
+HISTORY_SHARE = 0.6
 COLLIDING_EVERY = 10
 COLLIDING_USERS = ("a", "b_c", "a_b", "c")
 COLLIDING_PAIRS = (("a", "b_c"), ("a_b", "c"))
@@ -39,18 +48,18 @@ class Rates:
 
     def __init__(self, scheduler: Scheduler) -> None:
         random = scheduler.random
-        self.sends = random.choice((1.0, 3.0, 6.0))
-        self.bursts = random.choice((0.0, 0.0, 0.1))
-        self.typing = random.choice((0.0, 0.2))
-        self.unechoed = random.choice((0.0, 0.0, 0.1))
-        self.marks = random.choice((0.0, 0.3, 1.0))
-        self.sets = random.choice((0.0, 0.0, 0.2))
-        self.scrolls = random.choice((0.0, 0.2))
-        self.absences = random.choice((0.0, 0.1, 0.4))
-        self.restarts = random.choice((0.0, 0.05))
-        self.rivals = random.choice((0.0, 0.0, 0.1))
-        self.moves = random.choice((0.0, 0.0, 0.05, 0.3))
-        self.logouts = random.choice((0.0, 0.0, 0.0, 0.1))
+        self.sends = random.choice((2.0, 5.0, 9.0))
+        self.bursts = random.choice((0.0, 0.0, 0.15))
+        self.typing = random.choice((0.0, 0.3))
+        self.unechoed = random.choice((0.0, 0.0, 0.15))
+        self.marks = random.choice((0.0, 0.5, 1.5))
+        self.sets = random.choice((0.0, 0.0, 0.3))
+        self.scrolls = random.choice((0.0, 0.4))
+        self.absences = random.choice((0.0, 0.15, 0.6))
+        self.restarts = random.choice((0.0, 0.1))
+        self.rivals = random.choice((0.0, 0.0, 0.15))
+        self.moves = random.choice((0.0, 0.0, 0.1, 0.4))
+        self.logouts = random.choice((0.0, 0.0, 0.1, 0.4))
 
 
 def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
@@ -62,10 +71,14 @@ def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
     world.tell(str(world.weather))
     world.tell(str(world.settings))
     world.crash_points = RandomCrashes(world)
-    _people(world, plan)
-    _Life(world, Rates(plan)).begin()
-    world.scheduler.run_until(world.settings.seconds)
-    settle(world)
+    with capture_logs() as logs:
+        _people(world, plan)
+        _Life(world, Rates(plan)).begin()
+        world.scheduler.run_until(world.settings.seconds)
+        settle(world)
+    for entry in logs:
+        if entry["log_level"] == "error":
+            world.oracle.violated(f"logged as a fault: {entry}")
 
 
 def _settings(seed: int, plan: Scheduler) -> WorldSettings:
@@ -80,7 +93,7 @@ def _settings(seed: int, plan: Scheduler) -> WorldSettings:
         gateways=random.choice((1, 1, 2)),
         shards=random.choice((1, 2, 2, 3)),
         persistence=random.choice((1, 1, 2)),
-        seconds=random.choice((10.0, 20.0, 30.0)),
+        seconds=random.choice((7.0, 13.0, 20.0)),
         shard=ShardSettings(
             idle_seconds=random.choice((600.0, 3.0)),
             facts_seconds=random.choice((10.0, 0.5)),
@@ -92,6 +105,10 @@ def _settings(seed: int, plan: Scheduler) -> WorldSettings:
         restart_seconds=random.choice((0.5, 2.0, 6.0)),
         link_queue_max=queue_max,
         repeats_at_once=repeats,
+        history=random.random() < HISTORY_SHARE,
+        retention_seconds=random.choice((0.0, 0.2, 2.0, 6.0)),
+        history_rows_max=random.choice((20_000, 3)),
+        history_conversations_max=random.choice((100_000, 1)),
     )
 
 
@@ -149,6 +166,7 @@ class _Life:
         self._often(weather.whole_crashes, self._world.crash_everything)
         self._often(weather.clogs, self._clog)
         self._often(weather.store_outages, self._outage)
+        self._often(weather.history_outages, self._history_outage)
         self._often(weather.pauses, self._pause)
         self._often(weather.zombies, self._replace)
         self._often(weather.socket_breaks, self._break)
@@ -221,8 +239,9 @@ class _Life:
             supervisor.move(self._world.scheduler.random.choice(self._world.settings.users))
 
     def _force_logout(self) -> None:
-        device = self._device()
+        device, scheduler = self._device(), self._world.scheduler
         start(self._world.tokens.force_logout(device.user_id, device.platform_id), lambda: True)
+        scheduler.later(scheduler.between(0.5, 8.0), device.come_online)
 
     # --- weather
 
@@ -243,8 +262,17 @@ class _Life:
         world.network.clog(one, other, world.scheduler.between(0.5, world.weather.clog_seconds * 2))
 
     def _outage(self) -> None:
-        self._world.tell("store is out")
-        self._world.stores.go_out(self._world.scheduler.between(0.5, self._world.weather.outage_seconds))
+        random = self._world.scheduler.random
+        for store in random.choice(((MESSAGES, STATE), (MESSAGES, STATE), (MESSAGES,), (STATE,))):
+            self._go_out(store)
+
+    def _history_outage(self) -> None:
+        self._go_out(HISTORY)
+
+    def _go_out(self, store: str) -> None:
+        seconds = self._world.scheduler.between(0.5, self._world.weather.outage_seconds)
+        self._world.tell(f"{store} store is out for {seconds:.1f} s")
+        self._world.stores.go_out(store, seconds)
 
     def _pause(self) -> None:
         process = self._running()
@@ -254,7 +282,8 @@ class _Life:
 
     def _replace(self) -> None:
         world = self._world
-        world.replace(world.scheduler.random.choice(world.shard_names), world.scheduler.between(1.0, 12.0))
+        names = [*world.shard_names, *world.persistence_names]
+        world.replace(world.scheduler.random.choice(names), world.scheduler.between(1.0, 12.0))
 
     def _break(self) -> None:
         socket = self._device().socket
@@ -274,19 +303,21 @@ def settle(world: World) -> None:
         if device.digest:
             device.come_online()
     world.closing = True
-    _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX)
+    _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX, SETTLED_SECONDS)
     world.oracle.check_store()
     _check_history(world)
+    _check_everything_is_read(world)
     _check_unread_after_reconnect(world)
     world.oracle.check_store()
-    _until(world, lambda: "; ".join(leaks(world)), 20.0)
+    _until(world, lambda: "; ".join(leaks(world)))
 
 
-def _until(world: World, reason: Callable[[], str], seconds: float) -> None:
+def _until(world: World, reason: Callable[[], str], seconds: float = 30.0, settled: float = 0.0) -> None:
+    """Wait until nothing stands against it any more, and nothing has for so long."""
     scheduler = world.scheduler
     deadline = scheduler.now + seconds
     quiet_since = scheduler.now
-    while scheduler.now - quiet_since < SETTLED_SECONDS:
+    while scheduler.now - quiet_since <= settled:
         scheduler.run_until(scheduler.now + 0.5)
         if why := reason():
             quiet_since = scheduler.now
@@ -311,33 +342,63 @@ def _unsettled(world: World) -> str:
 
 def _check_history(world: World) -> None:
     """Every Go client has all messages once it has scrolled to the beginning."""
-    for device in world.devices:
-        if isinstance(device, GoDevice) and device.connected:
-            _read_history(world, device)
+    readers = [device for device in world.devices if isinstance(device, GoDevice) and device.connected]
+    reading = [(device, start(_read_history(device), lambda: True)) for device in readers]
+    _until(world, lambda: ", ".join(f"history of {one.name} is not readable" for one, read in reading if not read.done))
+    for device in readers:
+        for conversation_id, maximum in world.oracle.maxima_of(device.user_id).items():
+            kept = device.messages.get(conversation_id, {})
+            visible = world.oracle.visible(device.user_id, conversation_id, 1, maximum)
+            missing = [seq for seq in visible if seq not in kept]
+            if missing and conversation_id.startswith("si_"):
+                world.oracle.violated(f"{device.name} lacks {conversation_id} {missing}")
 
 
-def _read_history(world: World, device: GoDevice) -> None:
-    problems: list[str] = []
+def _check_everything_is_read(world: World) -> None:
+    """Every message can be read for ever, whichever store has it; the history has all of them, if there is one."""
+    unread: dict[str, str] = {}
+    for user_id in world.settings.users:
+        done = start(_read_everything(world, user_id, unread), lambda: True)
+        done.when_done(done.result)
+    _until(world, lambda: "; ".join(filter(None, unread.values())))
+    if world.settings.history:
+        _until(world, world.oracle.not_copied)
+        world.oracle.check_history()
 
-    async def read() -> None:
-        while True:
-            try:
-                await device.read_history()
-            except RequestFailed:
-                await device.sleep(1.0)
-            else:
-                return
 
-    done = start(read(), lambda: True)
-    _until(world, lambda: "" if done.done else f"history of {device.name} is not readable", 30.0)
-    for conversation_id, maximum in world.oracle.maxima_of(device.user_id).items():
-        kept = device.messages.get(conversation_id, {})
-        visible = world.oracle.visible(device.user_id, conversation_id, 1, maximum)
-        missing = [seq for seq in visible if seq not in kept]
-        if missing and conversation_id.startswith("si_"):
-            problems.append(f"{device.name} lacks {conversation_id} {missing}")
-    if problems:
-        world.oracle.violated(problems[0])
+async def _read_everything(world: World, user_id: str, unread: dict[str, str]) -> None:
+    """Read all conversations of a user until every message was told; what was not stands in `unread`: perhaps her inbox has not heard of it yet."""
+    unread[user_id] = f"{user_id} can't read anything"
+    while unread[user_id]:
+        maxima = world.oracle.maxima_of(user_id)
+        request = GetSeqMessageReq(userID=user_id)
+        for conversation_id, maximum in maxima.items():
+            request.conversations.add(conversationID=conversation_id, seqs=range(1, maximum + 1))
+        answers: list[bytes] = []
+
+        async def read(
+            gateway: GatewayProcess, data: bytes = request.SerializeToString(), into: list[bytes] = answers
+        ) -> None:
+            into.append(await gateway.reading.pull_by_seqs(user_id, data))
+
+        if await world.http(read):
+            found = pulled_rows(GetSeqMessageResp.FromString(answers[-1]))
+            lacks = {key: world.oracle.untold(user_id, key, found.get(key, [])) for key in maxima}
+            unread[user_id] = "; ".join(f"{user_id} can't read {key} {seqs}" for key, seqs in lacks.items() if seqs)
+        if unread[user_id]:
+            retry: Future[None] = Future()
+            world.scheduler.later(1.0, partial(retry.resolve, None))
+            await retry
+
+
+async def _read_history(device: GoDevice) -> None:
+    while True:
+        try:
+            await device.read_history()
+        except RequestFailed:
+            await device.sleep(1.0)
+        else:
+            return
 
 
 def _check_unread_after_reconnect(world: World) -> None:
@@ -345,12 +406,11 @@ def _check_unread_after_reconnect(world: World) -> None:
     online = [device for device in world.devices if device.wanted]
     for device in online:
         device.go_offline(silently=False)
-    world.scheduler.run_until(world.scheduler.now + 6.0)
+    world.scheduler.run_until(world.scheduler.now + SYNC_PAUSE_SECONDS + 0.1)
     world.closing = False
     for device in online:
         device.come_online()
-    _until(world, lambda: _unsettled(world), 20.0)
-    world.scheduler.run_until(world.scheduler.now + 2.0)
+    _until(world, lambda: _unsettled(world), settled=SETTLED_SECONDS)
     for device in [one for one in online if one.connected]:
         for conversation_id, unread in device.unread.items():
             least, most = world.oracle.unread_range(device.user_id, conversation_id)

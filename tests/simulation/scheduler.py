@@ -5,6 +5,7 @@ Virtual time: one thread, one heap of events, one seeded source of chance.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,9 @@ class Scheduler:
 
     def run_until(self, time: float) -> None:
         """Do what is due until then."""
-        heap = self._heap
+        heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] <= time:
-            self.now, _, action = heapq.heappop(heap)
+            self.now, _, action = pop(heap)
             self.events += 1
             action()
         self.now = time
@@ -48,3 +49,49 @@ class Scheduler:
     def between(self, low: float, high: float) -> float:
         """Return a number of that range."""
         return low + (high - low) * self.random.random()
+
+
+class Timeout:
+    """
+    Something that happens at its time unless it is called off before.
+    """
+
+    __slots__ = ("action", "at")
+
+    def __init__(self, at: float, action: Callable[[], object] | None) -> None:
+        self.at = at
+        self.action = action
+
+    def call_off(self) -> None:
+        """Let it not happen."""
+        self.action = None
+
+
+class Timeouts:
+    """
+    Timeouts of one duration. Nearly all are called off: those cost no event, for only the first that stands is planned.
+    """
+
+    def __init__(self, scheduler: Scheduler, seconds: float) -> None:
+        self._scheduler = scheduler
+        self._seconds = seconds
+        self._standing: deque[Timeout] = deque()
+
+    def begin(self, action: Callable[[], object]) -> Timeout:
+        """Plan an action for the end of the duration."""
+        timeout = Timeout(self._scheduler.now + self._seconds, action)
+        self._standing.append(timeout)
+        if len(self._standing) == 1:
+            self._scheduler.later(self._seconds, self._next)
+        return timeout
+
+    def _next(self) -> None:
+        standing, now = self._standing, self._scheduler.now
+        while standing and (standing[0].at <= now or standing[0].action is None):
+            first = standing[0]
+            if first.action is not None:
+                first.action()
+            # Only now: whatever that began must not plan a second round.
+            standing.popleft()
+        if standing:
+            self._scheduler.later(standing[0].at - now, self._next)

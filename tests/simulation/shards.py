@@ -93,9 +93,10 @@ class ShardProcess(Process):
             return
         shard.tick(self.now, self.wall_ms)
         self._perform()
-        for inbox in shard.inboxes.active():
-            if self.world.owner_of(inbox.user_id) is self:
-                self.world.oracle.positioned(inbox.user_id, inbox.position)
+        for user_id in self.world.owned_by(self, [inbox.user_id for inbox in shard.inboxes.active()]):
+            inbox = shard.inboxes.find(user_id)
+            assert inbox is not None
+            self.world.oracle.positioned(user_id, inbox.position)
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""
@@ -114,7 +115,8 @@ class ShardProcess(Process):
         for load in shard.outbox.take_loads():
             self.spawn(self._load(load))
         for peer, item in shard.outbox.take_items():
-            self.world.trace(self, f"> {peer}", item)
+            if self.world.traced:
+                self.world.trace(self, f"> {peer}", item)
             self.links.send(peer, item)
         self.links.flush()
 

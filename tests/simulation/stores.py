@@ -10,21 +10,25 @@ from openim_ray.domain.conversation import Conversation, SessionType
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import SingleChatFacts
-from openim_ray.storage.memory import MessageTables
+from openim_ray.storage.memory import HistoryTables, MessageTables
 from tests.simulation.coroutines import Future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from openim_ray.domain.message import LogState, MessageRef, StoredMessage, StreamHead
+    from openim_ray.domain.message import LogState, LogWrite, MessageRef, StoredMessage, StreamHead, WriteResult
     from openim_ray.domain.read_position import ReadPosition
-    from openim_ray.ports import TokenRecord
+    from openim_ray.domain.sequence import ConversationSeq
+    from openim_ray.ports import Span, TokenRecord
     from tests.simulation.process import Process
     from tests.simulation.world import World
 
 T = TypeVar("T")
 
 KICKED = 2
+
+MESSAGES, STATE, HISTORY = "messages", "state", "history"
+"""The stores; people live with the messages."""
 
 
 class StateTables:
@@ -55,8 +59,9 @@ class Tables:
     Everything that is durable.
     """
 
-    def __init__(self) -> None:
-        self.messages = MessageTables()
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self.messages = MessageTables(clock_ms)
+        self.history = HistoryTables()
         self.state = StateTables()
         self.rows: dict[str, dict[str, str]] = {}
         """User -> conversation -> peer."""
@@ -84,22 +89,29 @@ class Stores:
     """
 
     def __init__(self, world: World) -> None:
-        self.tables = Tables()
-        self._world = world
-        self._out_until = 0.0
+        self.tables = Tables(world.wall_ms)
+        self.world = world
+        self._out_until: dict[str, float] = {}
 
-    def go_out(self, seconds: float) -> None:
-        """Let every call fail for a while."""
-        self._out_until = self._world.scheduler.now + seconds
+    def go_out(self, store: str, seconds: float) -> None:
+        """Let every call of a store fail for a while."""
+        self._out_until[store] = self.world.scheduler.now + seconds
 
     def heal(self) -> None:
-        """End an outage."""
-        self._out_until = 0.0
+        """End all outages."""
+        self._out_until.clear()
+
+    def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
+        """Write to the logs; whatever stands afterwards is what the world is judged by."""
+        results = self.tables.messages.write(writes)
+        self.world.oracle.wrote(writes)
+        return results
 
     def call(
         self,
         process: Process,
         action: Callable[[], T],
+        store: str = MESSAGES,
         *,
         outlives: bool = False,
         beginning: Callable[[float], object] | None = None,
@@ -110,17 +122,19 @@ class Stores:
         One that `outlives` its process may have effect after its death: it had reached a database on another machine. One of which a
         `beginning` may stand leaves that share of itself behind when it fails.
         """
-        world, scheduler, weather = self._world, self._world.scheduler, self._world.weather
+        world, scheduler, weather = self.world, self.world.scheduler, self.world.weather
         future: Future[T] = Future()
-        slow = scheduler.between(0.2, 3.0) if scheduler.chance(weather.store_slow) else 0.0
-        fails = scheduler.chance(weather.store_errors)
+        in_history = store == HISTORY
+        slowness = weather.history_slow if in_history else weather.store_slow
+        slow = scheduler.between(0.2, 3.0) if scheduler.chance(slowness) else 0.0
+        fails = scheduler.chance(weather.history_errors if in_history else weather.store_errors)
         has_effect = not fails or scheduler.chance(0.3)
 
         def act() -> None:
             if world.crash_points.reached(process, "before store"):
                 return
             nonlocal fails
-            out = scheduler.now < self._out_until
+            out = scheduler.now < self._out_until.get(store, 0.0)
             fails = fails or out
             result: Any = None
             if has_effect and not out:
@@ -157,8 +171,8 @@ class Reader:
         self._process = process
         self._tables = stores.tables
 
-    def _call(self, action: Callable[[], T]) -> Future[T]:
-        return self._stores.call(self._process, action)
+    def _call(self, action: Callable[[], T], store: str = MESSAGES) -> Future[T]:
+        return self._stores.call(self._process, action, store)
 
     async def load_log(self, home_key: str, tail: int) -> LogState | None:
         """See `ports.MessageReader`."""
@@ -186,13 +200,17 @@ class Reader:
         """See `ports.MessageReader`."""
         return await self._call(lambda: self._tables.messages.read_marks(home_key))
 
+    async def page_heads(self, after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        """See `ports.MessageReader`."""
+        return await self._call(lambda: self._tables.messages.page_heads(after, limit))
+
     async def read_positions(self, user_id: UserID) -> dict[ConversationID, ReadPosition]:
         """See `ports.PositionReader`."""
-        return await self._call(lambda: dict(self._tables.state.positions.get(user_id, {})))
+        return await self._call(lambda: dict(self._tables.state.positions.get(user_id, {})), STATE)
 
     async def token_state(self, digest: str) -> int | None:
         """Return the state of a token."""
-        record = await self._call(lambda: self._tables.state.token_records.get(digest))
+        record = await self._call(lambda: self._tables.state.token_records.get(digest), STATE)
         return None if record is None else record.state
 
     async def conversations(self, owner_user_id: UserID, conversation_ids: object = None) -> list[Conversation]:
@@ -220,3 +238,64 @@ class Reader:
                 self._tables.ensure_row(user_id, conversation_id, peer_id)
 
         await self._call(act)
+
+
+class Expiring(Reader):
+    """
+    `ports.RetentionStore`, as far as old messages leave it: in steps between which everything may happen, as without transactions.
+    """
+
+    async def expired(self, age_ms: int, limit: int, skip: int = 0) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.RetentionStore`."""
+        return await self._call(lambda: self._tables.messages.expired(age_ms, limit, skip))
+
+    async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
+        """See `ports.RetentionStore`."""
+        oracle = self._stores.world.oracle
+        deleted = 0
+        for step in self._tables.messages.forgetting(conversation_id, through):
+
+            def act(step: Callable[[], int] = step) -> int:
+                count = step()
+                oracle.forgot(conversation_id)
+                return count
+
+            deleted += await self._stores.call(self._process, act, outlives=True)
+        return deleted
+
+
+class History:
+    """
+    `ports.HistoryStore` for one process.
+    """
+
+    damaged_rows = 0
+
+    def __init__(self, stores: Stores, process: Process) -> None:
+        self._stores = stores
+        self._process = process
+        self._tables = stores.tables.history
+
+    def _call(self, action: Callable[[], T], *, outlives: bool = False) -> Future[T]:
+        return self._stores.call(self._process, action, HISTORY, outlives=outlives)
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+    async def confirmed(self, conversation_ids: Sequence[ConversationID]) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.HistoryReader`."""
+        return await self._call(lambda: self._tables.confirmed(conversation_ids))
+
+    async def read_range(
+        self, conversation_id: ConversationID, begin: int, end: int, newest: int
+    ) -> list[StoredMessage]:
+        """See `ports.HistoryReader`."""
+        return await self._call(lambda: self._tables.read_range(conversation_id, begin, end, newest))
+
+    async def read_seqs(self, conversation_id: ConversationID, seqs: Sequence[int]) -> list[StoredMessage]:
+        """See `ports.HistoryReader`."""
+        return await self._call(lambda: self._tables.read_seqs(conversation_id, seqs))
+
+    async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
+        """See `ports.HistoryStore`."""
+        return await self._call(lambda: self._tables.copy(spans), outlives=True)

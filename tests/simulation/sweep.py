@@ -4,6 +4,7 @@ Many worlds, on all processors.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import traceback
@@ -35,6 +36,14 @@ class Broken(NamedTuple):
         return f"seed {self.seed}: {self.what}\n  {self.replay}"
 
 
+def collect_seldom() -> None:
+    """
+    Let the garbage of worlds be collected seldom, and not what stays anyway be looked at each time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 5, 5)
+
+
 def run_seed(seed: int) -> Broken | None:
     """
     Live through one world; returns what broke, if something did.
@@ -56,7 +65,7 @@ def broken_worlds(seeds: Iterable[int]) -> Iterator[Broken]:
     os.environ.setdefault("PYTHONHASHSEED", HASH_SEED)
     processes = len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes) as pool:
+    with context.Pool(processes, collect_seldom) as pool:
         for broken in pool.imap_unordered(run_seed, seeds, chunksize=4):
             if broken is not None:
                 yield broken

@@ -12,11 +12,12 @@ from openim_ray.domain.errors import OpenIMError
 from tests.simulation.coroutines import Future
 from tests.simulation.faults import FAIR, Weather
 from tests.simulation.gateways import GatewayProcess
+from tests.simulation.links import HOLD_SECONDS
 from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle
 from tests.simulation.persistence import PersistenceProcess
 from tests.simulation.process import EPOCH_MS, Process
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Scheduler, Timeouts
 from tests.simulation.shards import ShardProcess
 from tests.simulation.stores import Stores
 from tests.simulation.supervisor import SupervisorProcess
@@ -24,7 +25,7 @@ from tests.simulation.tokens import Tokens
 from tests.simulation.tracing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from tests.simulation.clients.device import Device
     from tests.simulation.sockets import Socket
@@ -48,6 +49,12 @@ class WorldSettings(NamedTuple):
     commit_rows_max: int = 512
     marks: bool = True
     restart_seconds: float = 2.0
+    history: bool = False
+    """Whether there is a history besides the message store."""
+    retention_seconds: float = 0.0
+    """How long messages stay in the message store at least once the history has them; 0 for ever."""
+    history_rows_max: int = 20_000
+    history_conversations_max: int = 100_000
     link_queue_max: int = 5_000
     repeats_at_once: int = 1_000
 
@@ -56,6 +63,9 @@ class CrashPoints:
     """
     Decides at which points a process dies; none by themselves.
     """
+
+    at_steps = False
+    """Whether it decides at the steps of a process, too."""
 
     def reached(self, process: Process, point: str) -> bool:
         """Tell whether the process died here."""
@@ -101,6 +111,7 @@ class World:
         self.closing = False
         """Nobody comes back by a plan that was made before; who is to be online is."""
         self._trace = trace
+        self.traced = trace is not None
         self._numbers = 0
         self._offsets: dict[str, int] = {}
         self._incarnations: dict[str, Process] = {}
@@ -109,6 +120,8 @@ class World:
         self._claims: dict[str, list[tuple[str, str]]] = {}
         self.stores = Stores(self)
         self.network = Network(self)
+        self.holds = Timeouts(self.scheduler, HOLD_SECONDS)
+        """Of what is answered a little later, in case that something can ride back."""
         self.oracle = Oracle(self)
         self.tokens = Tokens(self)
         self.crash_points: CrashPoints = CrashPoints()
@@ -193,11 +206,13 @@ class World:
         process = self._processes[SUPERVISOR]
         return process if isinstance(process, SupervisorProcess) else None
 
-    def owner_of(self, user_id: str) -> Process | None:
-        """Return the process that the supervisor takes for the owner of an inbox."""
+    def owned_by(self, process: Process, user_ids: Sequence[str]) -> list[str]:
+        """Return those users for the owner of whose inboxes the supervisor takes a process."""
         supervisor = self.supervisor()
         placement = supervisor.placement() if supervisor is not None else None
-        return None if placement is None else self.find(placement.inbox_of(user_id))
+        if placement is None or self.find(process.name) is not process:
+            return []
+        return [user_id for user_id in user_ids if placement.inbox_of(user_id) == process.name]
 
     def find(self, name: str) -> Process | None:
         """Return the process of that name, if it is up."""
@@ -236,11 +251,11 @@ class World:
                 self.crash(process)
 
     def replace(self, name: str, seconds: float) -> None:
-        """Start a shard anew while the old process lives on for a while, cut off from whoever could end it."""
+        """Start a process anew while the old one lives on for a while, cut off from whoever could end it."""
         old = self._processes.get(name)
         if old is None or not old.serving:
             return
-        self.had_zombies = True
+        self.had_zombies = self.had_zombies or name in self.shard_names
         self.tell(f"{old.incarnation} becomes a zombie")
         self._processes[name] = None
         self.start(name)
@@ -296,6 +311,6 @@ class World:
             else:
                 self.scheduler.later(0.01, lambda: future.resolve(True))
 
-        gateway.on_death.append(lambda: self.scheduler.later(0.01, fail))
+        gateway.on_death[future] = lambda: self.scheduler.later(0.01, fail)
         self.scheduler.later(self.scheduler.between(0.001, 0.05), lambda: gateway.run(lambda: gateway.spawn(serve())))
         return future

@@ -282,11 +282,15 @@ class TestRefusals:
         config = load_config(None, {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}, {})
         assert config.server.ws_port == config.server.api_port == 0
 
-    @pytest.mark.parametrize("store", ["TOKENS"])
-    @pytest.mark.parametrize("url", ["mongodb://h/db", "postgresql://h/db", "redis://h", "mysql://h", "sqlite:///x"])
-    def test_database_servers_are_not_there_yet(self, store: str, url: str) -> None:
+    @pytest.mark.parametrize("url", ["mongodb://h/db", "postgresql://h/db", "redis:///0", "redis", "sqlite:///x"])
+    def test_copies_are_in_redis_or_nowhere(self, url: str) -> None:
         """A URL that can't be served is refused at the start instead of being ignored."""
-        assert "database servers are not implemented yet" in refusal({f"OPENIM_STORAGE_{store}_URL": url})
+        assert "or a URL such as redis://user:password@host:6379/0" in refusal({"OPENIM_STORAGE_TOKENS_URL": url})
+
+    @pytest.mark.parametrize("url", ["", "sqlite", "redis://h", "rediss://user:pw@h:6380/1"])
+    def test_a_redis_for_copies(self, url: str) -> None:
+        """With or without TLS, or none."""
+        assert load_config(None, {"OPENIM_STORAGE_TOKENS_URL": url}, {}).storage.tokens_url == url
 
     @pytest.mark.parametrize(
         "url",
@@ -369,7 +373,7 @@ class TestSecrecy:
     @pytest.mark.parametrize("password", ["pw", "p@w", "p/w:x"])
     def test_passwords_in_urls_are_hidden(self, password: str) -> None:
         """The URL of a database server holds its password, also where an error repeats the URL."""
-        message = refusal({"OPENIM_STORAGE_TOKENS_URL": f"redis://user:{password}@host:1/0"})
+        message = refusal({"OPENIM_STORAGE_DIRECTORY_URL": f"redis://user:{password}@host:1/0"})
         assert "redis://user:***@host:1/0" in message
         assert password not in message.replace("***", "")
 
@@ -418,9 +422,9 @@ class TestForms:
         """As it is, and with every setting in it made active."""
         text = default_toml()
         active = "\n".join(line.removeprefix("#") if not line.startswith("# ") else line for line in text.splitlines())
-        assert load(text, tmp_path) == DEFAULTS
+        assert msgspec.structs.replace(load(text, tmp_path), file="") == DEFAULTS
         loaded = load(active, tmp_path)
-        assert msgspec.structs.replace(loaded, sources={}) == DEFAULTS
+        assert msgspec.structs.replace(loaded, sources={}, file="") == DEFAULTS
         assert sorted(loaded.sources) == sorted(catalogue())
 
     def test_the_default_file_explains_every_setting(self) -> None:

@@ -62,9 +62,14 @@ class LogShard:
         self._settings = settings
         self._fan_out = fan_out
         self._logs: OrderedDict[str, ConversationLog] = OrderedDict()
-        self._facts = FactsCache(entries_max=settings.facts_max, seconds=settings.facts_seconds)
+        self._facts = FactsCache(
+            entries_max=settings.facts_max,
+            seconds=settings.facts_seconds,
+            stale_seconds=settings.facts_stale_seconds,
+        )
         self._for_log: dict[str, deque[tuple[str, Request]]] = {}
         self._for_facts: dict[tuple[str, str], deque[tuple[str, Request]]] = {}
+        self._prolonged: list[tuple[str, str]] = []
         self._waiting = Room(settings.waiting_max, settings.waiting_bytes_max)
         self._ensuring: set[str] = set()
         self._writes: dict[int, ConversationLog] = {}
@@ -92,7 +97,7 @@ class LogShard:
         if item.stored and (reference := log.known(draft)) is not None:
             self._accept(peer, item.call, reference)
             return
-        facts = self._facts.get(item.sender_id, item.receiver_id, now)
+        facts = self._facts_for(item, now)
         if facts is None:
             self._await_facts(peer, item)
             return
@@ -147,7 +152,10 @@ class LogShard:
     def facts_loaded(self, sender_id: str, receiver_id: str, facts: SingleChatFacts, now: float, wall_ms: int) -> None:
         """Take admission facts and decide on the messages that waited for them."""
         self._facts.put(sender_id, receiver_id, facts, now)
-        for peer, item in self._for_facts.pop((sender_id, receiver_id), deque()):
+        self._decide_all((sender_id, receiver_id), facts, wall_ms)
+
+    def _decide_all(self, pair: tuple[str, str], facts: SingleChatFacts, wall_ms: int) -> None:
+        for peer, item in self._for_facts.pop(pair, deque()):
             self._waiting.leave(size_of(item))
             if not self._outbox.failures.attempt(type(item).__name__, self._decide, peer, item, facts, wall_ms):
                 self._outbox.refuse_failed(peer, item.call)
@@ -166,8 +174,15 @@ class LogShard:
             self._dirty[key] = log
 
     def load_failed(self, load: LoadLog | LoadFacts | EnsureRows, now: float) -> None:
-        """Ask again a little later; who waits is told by her own deadline."""
-        self._reloads.append((now + self._settings.retry_seconds, load))
+        """
+        Ask again a little later; who waits is told by her own deadline.
+
+        Who may write to whom is decided by what was last known, with the next `flush`.
+        """
+        if isinstance(load, LoadFacts) and self._facts.prolong(load.sender_id, load.receiver_id, now):
+            self._prolonged.append((load.sender_id, load.receiver_id))
+        else:
+            self._reloads.append((now + self._settings.retry_seconds, load))
 
     def stored(self, item: items.StoredLog, now: float) -> None:
         """Take the store's answer to a write."""
@@ -200,6 +215,7 @@ class LogShard:
 
     def flush(self, wall_ms: int) -> None:
         """Form the writes that are due and let them go."""
+        self._decide_on_old_facts(wall_ms)
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
@@ -210,6 +226,15 @@ class LogShard:
             write = log.take_write(self._epochs.get(log.partition, 0), wall_ms)
             if write is not None:
                 self._send_write(log, write)
+
+    def _decide_on_old_facts(self, wall_ms: int) -> None:
+        prolonged, self._prolonged = self._prolonged, []
+        for pair in prolonged:
+            facts = self._facts.get(*pair, now=float("-inf"))
+            if facts is None:  # forgotten meanwhile, beyond the limit of the cache
+                self._outbox.load(LoadFacts(*pair))
+            else:
+                self._decide_all(pair, facts, wall_ms)
 
     def repeat_writes(self, persistence: str) -> None:
         """Say again to a persistence actor what it hasn't answered."""
@@ -320,13 +345,26 @@ class LogShard:
         self._await(self._for_log.setdefault(key, deque()), peer, item)
         return None
 
-    def _await_facts(self, peer: str, item: items.Submit) -> None:
+    def _facts_for(self, item: items.Submit, now: float) -> SingleChatFacts | None:
+        """Return facts to decide on at once, None if they have to be waited for."""
         pair = (item.sender_id, item.receiver_id)
+        if self._for_facts.get(pair):
+            return None  # behind those that wait already
+        facts = self._facts.get(*pair, now)
+        if facts is None and (facts := self._facts.prolonged(*pair, now)) is not None:
+            self._loading_facts(pair)
+        return facts
+
+    def _await_facts(self, peer: str, item: items.Submit) -> None:
+        self._await(self._loading_facts((item.sender_id, item.receiver_id)), peer, item)
+
+    def _loading_facts(self, pair: tuple[str, str]) -> deque[tuple[str, Request]]:
+        """Have facts read, once at a time, and return the queue of who waits for them."""
         waiting = self._for_facts.get(pair)
         if waiting is None:
             waiting = self._for_facts[pair] = deque()
             self._outbox.load(LoadFacts(*pair))
-        self._await(waiting, peer, item)
+        return waiting
 
     def _await(self, waiting: deque[tuple[str, Request]], peer: str, item: Request) -> None:
         if self._waiting.enter(size_of(item)):

@@ -65,6 +65,7 @@ class Device:
         self._life = 0
         self._requests: dict[int, Future[bytes]] = {}
         self._numbers = 0
+        self._when_connected: Future[None] = Future()
 
     # --- life
 
@@ -162,6 +163,8 @@ class Device:
             self._attempt = 0
             self.world.trace(self, "connected", "")
             self.on_connected()
+            waiting, self._when_connected = self._when_connected, Future()
+            waiting.resolve(None)
 
     def on_closed(self, socket: Socket, code: int) -> None:
         """Hear that the connection is over or was refused."""
@@ -281,6 +284,8 @@ class Device:
                     break
             elif not repeat:
                 break
+            else:
+                await self._when_connected
             await self.sleep(self.world.scheduler.between(0.3, 2.0))
         self.sending -= 1
 

@@ -29,6 +29,8 @@ class JavaScriptDevice(Device):
         self.position: dict[str, int] = {}
         self.messages: dict[str, dict[int, Seen]] = {}
         self._first: dict[str, int] | None = None
+        self._left_out: dict[str, int] = {}
+        """Conversation -> up to where something may lack that only the history had when it was away: read when it is shown."""
         self._synced = False
 
     def forget(self) -> None:
@@ -37,6 +39,7 @@ class JavaScriptDevice(Device):
         self.messages = {}
         self.unread = {}
         self._first = None
+        self._left_out = {}
         self._synced = False
 
     # --- syncing
@@ -71,10 +74,14 @@ class JavaScriptDevice(Device):
             Range(key, self.position.get(key, 0) + 1, maximum, maximum - self.position.get(key, 0))
             for key, maximum in grown.items()
         ]
-        for conversation_id, found in (await pull_ranges(self, ranges)).items():
-            kept = self.messages.setdefault(conversation_id, {})
-            kept.update({one.seq: one for one in found})
-            self.position[conversation_id] = max(one.seq for one in found)
+        pulled = await pull_ranges(self, ranges)
+        for asked in ranges:
+            found = {one.seq: one for one in pulled.get(asked.conversation_id, [])}
+            self.messages.setdefault(asked.conversation_id, {}).update(found)
+            self.position[asked.conversation_id] = asked.end
+            missing = [seq for seq in range(asked.begin, asked.end + 1) if seq not in found]
+            if missing and self.world.settings.retention_seconds:
+                self._left_out[asked.conversation_id] = missing[-1]
 
     # --- pushes
 
@@ -123,7 +130,7 @@ class JavaScriptDevice(Device):
             position = self.position.get(conversation_id, 0)
             if self.world.oracle.visible(self.user_id, conversation_id, position + 1, maximum):
                 return f"{conversation_id}: at {position} of {maximum}"
-            first = (self._first or {}).get(conversation_id, 0)
+            first = max((self._first or {}).get(conversation_id, 0), self._left_out.get(conversation_id, 0))
             kept = self.messages.get(conversation_id, {})
             missing = [
                 seq

@@ -82,10 +82,18 @@ def _in_order(entries: Mapping[str, T]) -> list[tuple[str, T]]:
 
 
 def _pulled(device: Device, answer: PullMessageBySeqsResp | GetSeqMessageResp) -> dict[str, list[Seen]]:
-    pulled: dict[str, list[Seen]] = {}
-    for part in (answer.msgs, answer.notificationMsgs):
-        for conversation_id, messages in _in_order(part):
-            found = [seen_message(message) for message in messages.Msgs]
-            device.world.oracle.pulled(device.user_id, conversation_id, found)
-            pulled[conversation_id] = found
+    pulled = pulled_rows(answer)
+    for conversation_id, found in pulled.items():
+        device.world.oracle.pulled(device.user_id, conversation_id, found)
     return pulled
+
+
+def pulled_rows(answer: PullMessageBySeqsResp | GetSeqMessageResp) -> dict[str, list[Seen]]:
+    """
+    Return what an answer to a pull holds.
+    """
+    return {
+        conversation_id: [seen_message(message) for message in messages.Msgs]
+        for part in (answer.msgs, answer.notificationMsgs)
+        for conversation_id, messages in _in_order(part)
+    }

@@ -9,12 +9,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from openim_ray.actors import history_copier
-from openim_ray.actors.history_copier import HistoryCopier, spans_of
+from openim_ray.actors.history_copier import HistoryCopier
 from openim_ray.core.persistence.history_lane import HistoryLane
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.message import DamagedRow, StreamHead
 from openim_ray.domain.sequence import ConversationSeq, SeqRange
 from openim_ray.ports import Span
+from openim_ray.services import history_copying
+from openim_ray.services.history_copying import HistoryCopying, spans_of
 from openim_ray.storage.memory import MemoryMessageStore
 from openim_ray.storage.memory.history import MemoryHistoryStore
 from tests.contract.rows import CHAT, STREAM, message, write
@@ -55,8 +57,8 @@ class History(MemoryHistoryStore):
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, and fill in small steps."""
     monkeypatch.setattr(history_copier, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(history_copier, "FILL_ROWS", 4)
-    monkeypatch.setattr(history_copier, "PAGE_HEADS", 1)
+    monkeypatch.setattr(history_copying, "FILL_ROWS", 4)
+    monkeypatch.setattr(history_copying, "PAGE_HEADS", 1)
 
 
 @pytest.fixture
@@ -119,6 +121,25 @@ async def test_new_rows_follow_without_being_read_again(
     await history.until(CHAT, 7)
 
     assert history.tables.read_range(CHAT, 1, 100, 100) == rows
+
+
+async def test_what_another_process_wrote_is_found_on_a_busy_server(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that was cut off dies before it has copied: all is compared now and then, also while rows keep coming."""
+    monkeypatch.setattr(history_copier, "COMPARE_SECONDS", 0.01)
+    begin(copier, history)
+    await store(messages, [message(1, "n1", conversation=STREAM)])
+    await history.until(STREAM, 1)
+    await store(messages, [message(2, "n2", conversation=STREAM)])
+    seq = 0
+    while history.tables.confirmed([STREAM])[STREAM] < 2:
+        seq += 1
+        await store(messages, [message(seq)])
+        copier.stored([message(seq)])
+        await asyncio.sleep(0)
+
+    assert history.tables.read_range(STREAM, 2, 2, 1) == [message(2, "n2", conversation=STREAM)]
 
 
 @pytest.mark.parametrize("fault", [Unavailable("down"), ValueError("a fault of ours")])
@@ -223,6 +244,29 @@ async def test_a_history_that_is_ahead_is_told(
     assert [(entry["event"], entry["history"], entry["head"]) for entry in logs] == [
         ("the history is ahead of the message store", 5, 1)
     ]
+
+
+async def test_a_history_that_another_process_copied_to_meanwhile_is_not_ahead(
+    messages: MemoryMessageStore, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the heads and the one at the history a writer that was cut off stored and copied a message: no fault is told."""
+    copying = HistoryCopying(HistoryLane(rows_max=3, bytes_max=10_000), messages, lambda _: True)
+    await store(messages, [message(1)])
+    await history.copy([Span(CHAT, 1, 1, (message(1),))])
+    asked = messages.page_heads
+
+    async def page_heads(after: str, limit: int) -> list[tuple[ConversationID, ConversationSeq]]:
+        heads = await asked(after, limit)
+        await store(messages, [message(2)])
+        await history.copy([Span(CHAT, 2, 2, (message(2),))])
+        return heads
+
+    monkeypatch.setattr(messages, "page_heads", page_heads)
+    with capture_logs() as logs:
+        assert await copying.work(history)
+
+    assert history.tables.confirmed([CHAT]) == {CHAT: 2}
+    assert logs == []
 
 
 async def test_conversations_of_other_writers_are_left_alone(messages: MemoryMessageStore, history: History) -> None:

@@ -21,7 +21,6 @@ from openim_ray.storage.memory import MemoryMessageStore, MemoryStateStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 inbox_module = import_module("openim_ray.actors.inbox")  # the package has a function of that name
 placement_module = import_module("openim_ray.actors.placement_updates")
@@ -125,7 +124,7 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
 
 
 def _opening(store: object) -> Any:
-    async def open_store(_data_dir: Path) -> object:
+    async def open_store(_places: object, *_options: object) -> object:
         return store
 
     return open_store

@@ -18,7 +18,6 @@ from openim_ray.storage.memory import MemoryMessageStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from openim_ray.domain.ids import UserID
 
@@ -83,7 +82,7 @@ async def store(monkeypatch: pytest.MonkeyPatch) -> StateStore:
 
 
 def _opening(store: object) -> Any:
-    async def open_store(_data_dir: Path) -> object:
+    async def open_store(_places: object, **_options: str) -> object:
         return store
 
     return open_store

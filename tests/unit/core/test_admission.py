@@ -44,7 +44,7 @@ def test_admission(facts: SingleChatFacts, code: int) -> None:
 
 def test_facts_are_forgotten_in_time() -> None:
     """A changed black list counts after that time at the latest."""
-    cache = FactsCache(entries_max=10, seconds=5.0)
+    cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
     cache.put("alice", "bob", make_facts(), 1.0)
 
     assert cache.get("alice", "bob", 5.9) == make_facts()
@@ -54,7 +54,7 @@ def test_facts_are_forgotten_in_time() -> None:
 
 def test_facts_are_bounded() -> None:
     """The least recently learnt pair goes first."""
-    cache = FactsCache(entries_max=2, seconds=5.0)
+    cache = FactsCache(entries_max=2, seconds=5.0, stale_seconds=60.0)
     for receiver in ("bob", "carol", "dave"):
         cache.put("alice", receiver, make_facts(), 0.0)
 
@@ -64,7 +64,36 @@ def test_facts_are_bounded() -> None:
 
 def test_a_missing_receiver_is_not_remembered() -> None:
     """She may be registered the next moment."""
-    cache = FactsCache(entries_max=2, seconds=5.0)
+    cache = FactsCache(entries_max=2, seconds=5.0, stale_seconds=60.0)
     cache.put("alice", "bob", make_facts(exists=False), 0.0)
 
     assert cache.get("alice", "bob", 0.0) is None
+
+
+def test_facts_that_can_not_be_read_anew_are_prolonged() -> None:
+    """Again and again, while the directory is away; but not for ever, and only if they were read."""
+    cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
+    cache.put("alice", "bob", make_facts(), 1.0)
+    assert cache.prolonged("alice", "bob", 6.0) is None, "first they are read anew"
+
+    assert cache.prolong("alice", "bob", 7.0)
+    assert cache.get("alice", "bob", 11.9) == make_facts()
+    assert cache.get("alice", "bob", 12.0) is None
+    assert cache.prolonged("alice", "bob", 12.0) == make_facts()
+    assert cache.prolong("alice", "bob", 61.0)
+    assert not cache.prolong("alice", "bob", 61.1)
+    assert cache.prolonged("alice", "bob", 61.1) is None
+    assert not cache.prolong("bob", "alice", 7.0)
+
+
+def test_facts_that_were_read_anew_are_not_prolonged_ones() -> None:
+    """A block counts as soon as the directory can be read, and an account that is gone is forgotten."""
+    cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
+    cache.put("alice", "bob", make_facts(), 0.0)
+    cache.prolong("alice", "bob", 5.0)
+
+    cache.put("alice", "bob", make_facts(blocked=True), 6.0)
+    assert cache.get("alice", "bob", 6.0) == make_facts(blocked=True)
+    assert cache.prolonged("alice", "bob", 11.0) is None
+    cache.put("alice", "bob", make_facts(exists=False), 12.0)
+    assert not cache.prolong("alice", "bob", 12.0)

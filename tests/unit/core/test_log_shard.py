@@ -9,7 +9,7 @@ import pytest
 from openim_ray.core import items
 from openim_ray.core.logs import log_shard as log_shard_module
 from openim_ray.core.logs.log_shard import LogShard
-from openim_ray.core.shard_loads import LoadLog
+from openim_ray.core.shard_loads import LoadFacts, LoadLog
 from openim_ray.core.shard_outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
@@ -135,6 +135,50 @@ def test_large_writes_are_said_again_a_part_at_a_time(monkeypatch: pytest.Monkey
     assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog] * 2
     shard.logs.tick(0.1)
     assert [type(item) for _, item in shard.outbox.take_items()] == [items.StoreLog]
+
+
+def test_messages_go_on_while_who_may_write_to_whom_can_not_be_read() -> None:
+    """
+    What was known decides: at first when reading it anew has failed, then at once. What was never known is waited for.
+
+    The order of a sender's messages stays; as soon as it can be read again, what is read decides.
+    """
+    shard = Shard()
+
+    def submit(call: int, receiver: str, now: float) -> None:
+        one = items.Submit(call, f"si_alice_{receiver}", "alice", receiver, f"m{call}", "s", 101, "op", b"")
+        shard.logs.submit("gateway-0", one, now, WALL_MS)
+
+    def stored() -> list[str]:
+        shard.logs.flush(WALL_MS)
+        shard.logs.rows_ensured("alice_bob")
+        shard.logs.flush(WALL_MS)
+        written = [item for _, item in shard.outbox.take_items() if isinstance(item, items.StoreLog)]
+        for item in written:
+            shard.logs.stored(items.StoredLog(item.call, "stored", {}), 0.0)
+        return [row.client_id for item in written for row in item.rows]
+
+    submit(1, "bob", 0.0)
+    submit(3, "carol", 0.0)
+    for key in shard.loads():
+        shard.logs.log_loaded(key, None, 0.0, WALL_MS)
+    shard.logs.facts_loaded("alice", "bob", ALLOWED, 0.0, WALL_MS)
+    assert stored() == ["m1"]
+
+    submit(2, "bob", 20.0)
+    assert stored() == []
+    for receiver in ("bob", "carol"):
+        shard.logs.load_failed(LoadFacts("alice", receiver), 20.0)
+    submit(4, "bob", 20.0)
+    assert stored() == ["m2", "m4"]
+    shard.outbox.take_loads()
+    submit(5, "bob", 40.0)
+    assert stored() == ["m5"]
+    assert [load for load in shard.outbox.take_loads() if isinstance(load, LoadFacts)] == [LoadFacts("alice", "bob")]
+
+    shard.logs.facts_loaded("alice", "bob", BLOCKED, 41.0, WALL_MS)
+    submit(6, "bob", 41.0)
+    assert stored() == []
 
 
 def fail(*_arguments: object) -> None:
