@@ -48,6 +48,8 @@ class Failures:
 
     def take(self) -> list[Failure]:
         """Return and forget what failed, in order."""
+        if not self._failures:
+            return []
         taken = list(self._failures)
         self._failures.clear()
         return taken

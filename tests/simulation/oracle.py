@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.domain.conversation import is_notification_stream, notification_stream_id, single_chat_id
 from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.read_position import ReadPosition
 from tests.simulation.archive import Archive, Key, key_of
 from tests.simulation.messages import RECEIPT, Seen, seen
 
@@ -298,8 +299,15 @@ class Oracle:
         return command
 
     def marked(self, command: Command) -> None:
-        """Note that a command succeeded."""
+        """Note that a command succeeded: what it did must be durable now."""
         self._done.add(command.number)
+        if command.exact or self._was_set(command.user_id, command.conversation_id) or self._world.had_zombies:
+            return
+        positions = self._world.stores.tables.state.positions.get(command.user_id, {})
+        position = positions.get(ConversationID(command.conversation_id), ReadPosition())
+        own = self._own_newest(command.user_id, command.conversation_id, ALL)
+        if position.effective(own) < command.seq:
+            self.violated(f"{command} was answered and is not durable: {position}")
 
     def floor_of(self, user_id: str) -> dict[str, int]:
         """Return the least read position of each conversation that has been promised."""
@@ -315,6 +323,8 @@ class Oracle:
     def told_states(self, user_id: str, floors: Mapping[str, int], states: Mapping[str, ConversationState]) -> None:
         """Check what an inbox said; `floors` is what had been promised when it was asked."""
         for conversation_id, state in states.items():
+            if not state.max_seq:
+                continue  # a row that was ensured for a message which was never stored: whose the id is was decided later
             self._check_part(user_id, conversation_id)
             if state.max_seq > self._max_seq(conversation_id):
                 self.violated(f"inbox of {user_id} knows {conversation_id} {state}, which isn't durable")
@@ -351,6 +361,8 @@ class Oracle:
 
     def unread_range(self, user_id: str, conversation_id: str) -> tuple[int, int]:
         """Return the least and the greatest number of unread messages that would be right."""
+        if not self._owns(user_id, conversation_id):
+            return (0, 0)
         maximum = self._max_seq(conversation_id)
         mine = [one for one in self._commands if (one.user_id, one.conversation_id) == (user_id, conversation_id)]
         if any(one.exact for one in mine):

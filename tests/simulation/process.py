@@ -71,6 +71,11 @@ class Process:
             if not points.at_steps or not points.reached(self, "step"):
                 action()
 
+    def resume(self) -> None:
+        """End a pause."""
+        self.paused_until = 0.0
+        self._wake()
+
     def _wake_later(self) -> None:
         self.world.scheduler.later(max(0.0, self.paused_until - self.world.scheduler.now), self._wake)
 

@@ -46,7 +46,7 @@ class Rates:
     How often clients do something, per second and world.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, gateways: int) -> None:
         random = scheduler.random
         self.sends = random.choice((2.0, 5.0, 9.0))
         self.bursts = random.choice((0.0, 0.0, 0.15))
@@ -59,7 +59,8 @@ class Rates:
         self.restarts = random.choice((0.0, 0.1))
         self.rivals = random.choice((0.0, 0.0, 0.15))
         self.moves = random.choice((0.0, 0.0, 0.1, 0.4))
-        self.logouts = random.choice((0.0, 0.0, 0.1, 0.4))
+        # Mostly where the one gateway may hear of what the other one doesn't.
+        self.logouts = random.choice((0.0, 0.4, 1.0) if gateways > 1 else (0.0, 0.0, 0.1))
 
 
 def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
@@ -73,7 +74,7 @@ def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
     world.crash_points = RandomCrashes(world)
     with capture_logs() as logs:
         _people(world, plan)
-        _Life(world, Rates(plan)).begin()
+        _Life(world, Rates(plan, world.settings.gateways)).begin()
         world.scheduler.run_until(world.settings.seconds)
         settle(world)
     for entry in logs:
@@ -302,6 +303,7 @@ def settle(world: World) -> None:
     for device in world.devices:
         if device.digest:
             device.come_online()
+            device.try_now()
     world.closing = True
     _until(world, lambda: _unsettled(world), QUIET_SECONDS_MAX, SETTLED_SECONDS)
     world.oracle.check_store()

@@ -14,7 +14,21 @@ ROOT = Path(__file__).parents[2]
 MUTANTS = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
 COPIED = ("openim_ray", "storage", "tests/simulation")
 SEEDS = {
-    "answer_before_durable": 5,
+    "answer_before_durable": 20,
+    "batches_in_order_of_arrival": 20,
+    "deduplication_lost_on_restart": 50,
+    "deleted_before_floor_raised": 20,
+    "expired_before_confirmed": 50,
+    "gap_not_filled": 50,
+    "logout_undone": 150,
+    "placeholder_for_history_row": 100,
+    "push_before_durable": 20,
+    "push_lost_on_shard_restart": 100,
+    "receipt_before_durable": 20,
+    "retry_renumbers": 20,
+    "rows_ensured_after_append": 20,
+    "seq_reused_after_crash": 20,
+    "stale_owner_answers": 300,
 }
 """Mutant -> in how many of the first worlds of `test_delivery` it is found."""
 

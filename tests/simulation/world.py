@@ -271,6 +271,8 @@ class World:
         self.weather = FAIR
         self.network.heal()
         self.stores.heal()
+        for process in self._incarnations.values():
+            process.resume()
 
     # --- users
 

@@ -107,6 +107,11 @@ class Device:
             return
         self.log_in()
 
+    def try_now(self) -> None:
+        """Connect at once instead of a little later, if it waits for that."""
+        if self.wanted:
+            self._connect()
+
     def restart(self) -> None:
         """Start the application anew; what it had under way is forgotten."""
         self.go_offline(silently=True)
