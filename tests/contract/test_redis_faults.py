@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from openim_ray.domain.errors import ArgsError, Unavailable, UnsuitableStore
-from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.ids import ConversationID, UserID, partition_of
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
@@ -26,6 +26,7 @@ from openim_ray.storage.redis import lease as lease_module
 from openim_ray.storage.redis import state as state_module
 from openim_ray.storage.redis.connection import check_server
 from openim_ray.storage.redis.keys import Keys
+from openim_ray.storage.redis.scripts import POSITIONS_MAX
 from openim_ray.storage.redis.state import HotStateReader, HotStateStore
 from tests.contract.conftest import NOW, WRITER
 from tests.servers.proxy import Proxy
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-ALICE = UserID("alice")
+ALICE, BOB = UserID("alice"), UserID("bob")
 CHAT, OTHER = ConversationID("si_alice_bob"), ConversationID("si_alice_carol")
 LATER = int(NOW) + 90 * 24 * 3600
 LEASE_SECONDS = 0.6
@@ -356,6 +357,49 @@ async def test_positions_of_many_users_are_saved_in_few_calls(redis: RedisServer
 
         assert {user: await reader.read_positions(user) for user in users} == saved
         assert hot.relational.reads == reads, "the copies are gone: the test shows nothing"
+
+
+async def test_more_positions_than_a_copy_holds_are_read_where_they_count(redis: RedisServer) -> None:
+    """Whether they come at once or one by one, the copy that was there goes."""
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        positions = {ConversationID(f"sg_{number}"): ReadPosition(1) for number in range(POSITIONS_MAX - 1)}
+        await hot.writer.save(positions=[(ALICE, dict(positions))])
+        await hot.positions()
+        assert await hot.positions() == ([positions] * 4, 0)
+        for number in range(3):
+            await hot.set_position(positions, number)
+            positions[ConversationID(f"si_{number}")] = ReadPosition(number)
+            await hot.writer.save(positions=[(ALICE, {ConversationID(f"si_{number}"): ReadPosition(number)})])
+        assert await hot.positions() == ([positions] * 4, 4)
+
+        await hot.writer.save(positions=[(BOB, {CHAT: ReadPosition(1)})])
+        assert [await reader.read_positions(BOB) for reader in hot.readers] == [{CHAT: ReadPosition(1)}] * 2
+        many = {CHAT: ReadPosition(2), **positions}
+        await hot.writer.save(positions=[(BOB, many)])
+        assert [await reader.read_positions(BOB) for reader in hot.readers] == [many] * 2
+
+
+async def test_copies_of_a_user_live_under_the_lease_of_its_own_writer(redis: RedisServer, proxy: Proxy) -> None:
+    """Of two writers one is cut off, and answers when nobody believes copies of its users any more, though the other's lease stands."""
+    keys = Keys("openim:test", ["persistence-0", "persistence-1"])
+    user = next(f"u{number}" for number in range(100) if partition_of(f"u{number}") % 2)
+    relational = Relational()
+    other = HotStateStore(relational, redis.url, keys, "persistence-0")
+    writer = HotStateStore(relational, through(proxy), keys, "persistence-1")
+    reader = HotStateReader(relational, redis.url, keys)
+    await writer.save([TokenRecord("d", user, 5, NORMAL, LATER)])
+    async with asyncio.timeout(10):
+        while reader.counters()["hot_copy_hits"] == 0:
+            assert await reader.token_state(user, 5, "d") == NORMAL
+            await asyncio.sleep(0.02)
+
+    proxy.stall()
+    await writer.save([TokenRecord("d", user, 5, KICKED, LATER)])
+    assert await reader.token_state(user, 5, "d") == KICKED
+    for one in (reader, writer, other):
+        await one.aclose()
 
 
 def calls(redis: RedisServer) -> int:
