@@ -103,8 +103,8 @@ class RedisConnection:
 
     @property
     def connected(self) -> bool:
-        """Tell whether the last call, if any, was answered."""
-        return self._client is not None
+        """Tell whether there is a connection, which means that the last call was answered."""
+        return self._server != ""
 
     async def run(
         self, script: str, keys: Sequence[Name], *arguments: str | int, seconds: float = CALL_SECONDS

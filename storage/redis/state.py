@@ -194,8 +194,8 @@ class HotStateStore:
         tokens: Sequence[TokenRecord],
         positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]],
     ) -> None:
-        if self._lease.seconds_left(time.monotonic()) == 0:
-            return  # nobody believes a copy
+        if self._lease.seconds_left(time.monotonic()) == 0 and not self._redis.connected:
+            return  # nobody believes a copy, unless we stood still for so long that another writer has begun
         try:
             async with asyncio.timeout(CHANGE_SECONDS):
                 await self._forget([self._keys.token(one.user_id, one.platform_id, one.digest) for one in tokens])

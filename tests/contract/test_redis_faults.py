@@ -359,6 +359,22 @@ async def test_positions_of_many_users_are_saved_in_few_calls(redis: RedisServer
         assert hot.relational.reads == reads, "the copies are gone: the test shows nothing"
 
 
+async def test_a_writer_that_stood_still_changes_what_its_successor_let_be_copied(redis: RedisServer) -> None:
+    """Its own lease has long ended when its save goes on; another one stands, under which the token was copied as valid."""
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        stood_still = hot.writer
+        stood_still._renewing.cancel()
+        await asyncio.sleep(LEASE_SECONDS + 0.2)
+        hot.writer = HotStateStore(hot.relational, redis.url, stood_still._keys, WRITER)
+        await hot.until_copied("d")
+
+        await stood_still.save([TokenRecord("d", ALICE, 5, KICKED, LATER)])
+        assert await hot.states("d") == [KICKED] * 4
+        await stood_still._redis.aclose()
+
+
 async def test_more_positions_than_a_copy_holds_are_read_where_they_count(redis: RedisServer) -> None:
     """Whether they come at once or one by one, the copy that was there goes."""
     async with hot_state(redis.url) as hot:
