@@ -25,13 +25,15 @@ class LiveConfig:
     The configuration of a process, with the reloadable settings as the file has them now.
 
     A setting that a variable or a flag gave stays as it is: those are stronger than the file. A file that is wrong changes nothing, and is
-    logged as an error, once for each state of it; so is what waits for a restart, as a warning.
+    logged as an error, once for each state of it; so is what waits for a restart, as a warning. What changed before this was made is taken,
+    too: a process that is started again has the configuration of the server's start.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._seen = _state_of(config.file)
-        self._in_file = _read(config.file)
+        self._in_file: Config | None = None
+        self._take(_read(config.file))
 
     def now(self) -> Config:
         """Return it."""
@@ -45,15 +47,19 @@ class LiveConfig:
         if in_file is None:
             return
         before, self._in_file = self._in_file or in_file, in_file
-        sources = self._config.sources
-        # A source is the file as it was named then, a variable, or the command line.
-        overridden = {name for name, source in sources.items() if str(Path(source).absolute()) != self._config.file}
+        overridden = {name for name, source in self._config.sources.items() if not _is_file(source, self._config.file)}
         if waiting := [name for name in static_changes(before, in_file) if name not in overridden]:
             log.warning("settings changed that wait for a restart", settings=waiting)
         for name, value in reloadable_changes(self._config, in_file).items():
             if name not in overridden:
                 log.info("setting changed", setting=name, value=show(value))
                 self._config = _with(self._config, name, value)
+
+
+def _is_file(source: str, file: str) -> bool:
+    """Tell the file, as it was named then and from another working directory perhaps, from a variable and the command line."""
+    named = Path(source).parts
+    return Path(file).parts[-len(named) :] == named
 
 
 def _state_of(file: str) -> tuple[int, int, int]:

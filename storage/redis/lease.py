@@ -51,9 +51,10 @@ class WriterLease:
         """The server has done nothing of what it was asked last."""
         self._ends = self._ended_before
 
-    def taken(self, name: str) -> None:
-        """Hold it; whatever ran before has ended with that, as there is one lease only."""
-        self.name = name
+    def taken(self, name: str, now: float) -> None:
+        """Hold it, unless it was let go while it was asked for; whatever ran before has ended with that, as there is one lease only."""
+        if self.may_be_taken(now):
+            self.name = name
 
     def renewed(self) -> None:
         """It holds: what has failed before is forgiven."""

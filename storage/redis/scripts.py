@@ -84,15 +84,20 @@ SCRIPTS: Final = {
         redis.call('PEXPIRE', KEYS[1], {COPY_MS})
         return 1
     """,
-    # Positions were saved. KEYS: copy. ARGV: my lease, then fields and values. A copy that isn't under my lease goes.
-    # So does one that has no room (out of memory, too many): to remove is always possible.
+    # Positions were saved. KEYS: copies. ARGV: my lease, then for each copy how many fields and values follow, and those.
+    # A copy that isn't under my lease goes. So does one that has no room (out of memory, too many): to remove is always possible.
     "save_positions": f"""
-        local mine = ARGV[1] ~= '' and redis.call('HGET', KEYS[1], '') == ARGV[1]
-        if mine and redis.call('HLEN', KEYS[1]) + #ARGV / 2 <= {POSITIONS_MAX} then
-            local done = redis.pcall('HSET', KEYS[1], unpack(ARGV, 2))
-            if type(done) ~= 'table' then return 1 end
+        local at = 2
+        for _, key in ipairs(KEYS) do
+            local last = at + tonumber(ARGV[at])
+            local is_changed = false
+            local mine = ARGV[1] ~= '' and redis.call('HGET', key, '') == ARGV[1]
+            if mine and redis.call('HLEN', key) + (last - at) / 2 <= {POSITIONS_MAX} then
+                is_changed = type(redis.pcall('HSET', key, unpack(ARGV, at + 1, last))) ~= 'table'
+            end
+            if not is_changed then redis.call('DEL', key) end
+            at = last + 1
         end
-        redis.call('DEL', KEYS[1])
         return 0
     """,
     # Tokens were saved: their copies, and claims on them, go. KEYS: copies.

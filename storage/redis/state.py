@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 FORGOTTEN_AT_ONCE = 1_000
 """Copies that one call removes."""
 
+CHANGED_AT_ONCE = 200
+ARGUMENTS_MAX = 4_000
+"""Users whose positions one call changes, and about how many fields and values: other calls wait meanwhile."""
+
 CHANGE_SECONDS = 1.0
 """How long changing copies may take, however many there are; then they count as unchanged."""
 
@@ -190,13 +194,12 @@ class HotStateStore:
         tokens: Sequence[TokenRecord],
         positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]],
     ) -> None:
-        if self._lease.seconds_left(time.monotonic()) == 0:
-            return  # nobody believes a copy
+        if self._lease.seconds_left(time.monotonic()) == 0 and not self._redis.connected:
+            return  # nobody believes a copy, unless we stood still for so long that another writer has begun
         try:
             async with asyncio.timeout(CHANGE_SECONDS):
                 await self._forget([self._keys.token(one.user_id, one.platform_id, one.digest) for one in tokens])
-                for user_id, changed in positions:
-                    await self._save_positions(user_id, changed)
+                await self._save_positions(positions)
         except (Unavailable, TimeoutError):
             log.warning("a copy could not be changed: none is used for a while", place=self._redis.place)
             self._waits += 1
@@ -206,13 +209,25 @@ class HotStateStore:
         for start in range(0, len(keys), FORGOTTEN_AT_ONCE):
             await self._redis.run("forget", keys[start : start + FORGOTTEN_AT_ONCE], seconds=CHANGE_SECONDS)
 
-    async def _save_positions(self, user_id: UserID, positions: Mapping[ConversationID, ReadPosition]) -> None:
-        key = self._keys.positions(user_id)
-        if len(positions) > POSITIONS_MAX:
-            await self._forget([key])
-        elif positions:
-            fields = position_fields(positions)
-            await self._redis.run("save_positions", [key], self._lease.name, *fields, seconds=CHANGE_SECONDS)
+    async def _save_positions(self, positions: Sequence[tuple[UserID, Mapping[ConversationID, ReadPosition]]]) -> None:
+        await self._forget(
+            [self._keys.positions(user_id) for user_id, changed in positions if len(changed) > POSITIONS_MAX]
+        )
+        keys: list[bytes] = []
+        arguments: list[str | int] = []
+        for user_id, changed in positions:
+            if not 0 < len(changed) <= POSITIONS_MAX:
+                continue
+            if len(keys) == CHANGED_AT_ONCE or len(arguments) > ARGUMENTS_MAX:
+                await self._change_positions(keys, arguments)
+                keys, arguments = [], []
+            keys.append(self._keys.positions(user_id))
+            arguments += (2 * len(changed), *position_fields(changed))
+        if keys:
+            await self._change_positions(keys, arguments)
+
+    async def _change_positions(self, keys: Sequence[bytes], arguments: Sequence[str | int]) -> None:
+        await self._redis.run("save_positions", keys, self._lease.name, *arguments, seconds=CHANGE_SECONDS)
 
     # --- the lease
 
@@ -261,7 +276,7 @@ class HotStateStore:
         reply = await self._ask("take", name)
         if reply.server == server:
             self._note_clock(reply)
-            self._lease.taken(name)
+            self._lease.taken(name, time.monotonic())
 
     async def _ask(self, script: str, name: str) -> Reply:
         try:

@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from openim_ray.domain.errors import ArgsError, Unavailable, UnsuitableStore
-from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.ids import ConversationID, UserID, partition_of
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
@@ -26,6 +26,7 @@ from openim_ray.storage.redis import lease as lease_module
 from openim_ray.storage.redis import state as state_module
 from openim_ray.storage.redis.connection import check_server
 from openim_ray.storage.redis.keys import Keys
+from openim_ray.storage.redis.scripts import POSITIONS_MAX
 from openim_ray.storage.redis.state import HotStateReader, HotStateStore
 from tests.contract.conftest import NOW, WRITER
 from tests.servers.proxy import Proxy
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-ALICE = UserID("alice")
+ALICE, BOB = UserID("alice"), UserID("bob")
 CHAT, OTHER = ConversationID("si_alice_bob"), ConversationID("si_alice_carol")
 LATER = int(NOW) + 90 * 24 * 3600
 LEASE_SECONDS = 0.6
@@ -328,6 +329,125 @@ async def test_a_writer_without_redis_waits_once(redis: RedisServer) -> None:
         assert hot.writer.counters()["hot_copy_waits"] == waits == 1
 
 
+async def test_scripts_that_were_forgotten_are_said_again(redis: RedisServer) -> None:
+    """Nobody has to wait for that, neither writer nor reader."""
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        scripts_forgotten(redis)
+        await hot.save_token("d", KICKED)
+        assert hot.writer.counters()["hot_copy_waits"] == 0
+        assert await hot.states("d") == [KICKED] * 4
+
+
+async def test_positions_of_many_users_are_saved_in_few_calls(redis: RedisServer) -> None:
+    """What a batch holds does not take long enough for the copies to count as unchanged; all are changed, and none is mixed up."""
+    users = [UserID(f"u{number}") for number in range(450)]
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        reader = hot.readers[0]
+        for user in users:
+            assert await reader.read_positions(user) == {}
+        reads = hot.relational.reads
+        saved = {user: {CHAT: ReadPosition(at, 0, 1), OTHER: ReadPosition(at + 1)} for at, user in enumerate(users)}
+        before = calls(redis)
+        await hot.writer.save(positions=[(user, dict(found)) for user, found in saved.items()])
+        assert calls(redis) - before < 50
+
+        assert {user: await reader.read_positions(user) for user in users} == saved
+        assert hot.relational.reads == reads, "the copies are gone: the test shows nothing"
+
+
+async def test_a_writer_that_stood_still_changes_what_its_successor_let_be_copied(redis: RedisServer) -> None:
+    """Its own lease has long ended when its save goes on; another one stands, under which the token was copied as valid."""
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        stood_still = hot.writer
+        stood_still._renewing.cancel()
+        await asyncio.sleep(LEASE_SECONDS + 0.2)
+        hot.writer = HotStateStore(hot.relational, redis.url, stood_still._keys, WRITER)
+        await hot.until_copied("d")
+
+        await stood_still.save([TokenRecord("d", ALICE, 5, KICKED, LATER)])
+        assert await hot.states("d") == [KICKED] * 4
+        await stood_still._redis.aclose()
+
+
+async def test_more_positions_than_a_copy_holds_are_read_where_they_count(redis: RedisServer) -> None:
+    """Whether they come at once or one by one, the copy that was there goes."""
+    async with hot_state(redis.url) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        positions = {ConversationID(f"sg_{number}"): ReadPosition(1) for number in range(POSITIONS_MAX - 1)}
+        await hot.writer.save(positions=[(ALICE, dict(positions))])
+        await hot.positions()
+        assert await hot.positions() == ([positions] * 4, 0)
+        for number in range(3):
+            await hot.set_position(positions, number)
+            positions[ConversationID(f"si_{number}")] = ReadPosition(number)
+            await hot.writer.save(positions=[(ALICE, {ConversationID(f"si_{number}"): ReadPosition(number)})])
+        assert await hot.positions() == ([positions] * 4, 4)
+
+        await hot.writer.save(positions=[(BOB, {CHAT: ReadPosition(1)})])
+        assert [await reader.read_positions(BOB) for reader in hot.readers] == [{CHAT: ReadPosition(1)}] * 2
+        many = {CHAT: ReadPosition(2), **positions}
+        await hot.writer.save(positions=[(BOB, many)])
+        assert [await reader.read_positions(BOB) for reader in hot.readers] == [many] * 2
+
+
+async def test_copies_of_a_user_live_under_the_lease_of_its_own_writer(redis: RedisServer, proxy: Proxy) -> None:
+    """Of two writers one is cut off, and answers when nobody believes copies of its users any more, though the other's lease stands."""
+    keys = Keys("openim:test", ["persistence-0", "persistence-1"])
+    user = next(f"u{number}" for number in range(100) if partition_of(f"u{number}") % 2)
+    relational = Relational()
+    other = HotStateStore(relational, redis.url, keys, "persistence-0")
+    writer = HotStateStore(relational, through(proxy), keys, "persistence-1")
+    reader = HotStateReader(relational, redis.url, keys)
+    await writer.save([TokenRecord("d", user, 5, NORMAL, LATER)])
+    async with asyncio.timeout(10):
+        while reader.counters()["hot_copy_hits"] == 0:
+            assert await reader.token_state(user, 5, "d") == NORMAL
+            await asyncio.sleep(0.02)
+
+    proxy.stall()
+    await writer.save([TokenRecord("d", user, 5, KICKED, LATER)])
+    assert await reader.token_state(user, 5, "d") == KICKED
+    for one in (reader, writer, other):
+        await one.aclose()
+
+
+def calls(redis: RedisServer) -> int:
+    """Return how many scripts were run."""
+    with redis.client() as client:
+        return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+
+async def test_a_redis_that_is_far_away_is_used(redis: RedisServer, proxy: Proxy) -> None:
+    """To connect takes few exchanges: 24 ms each are not too much."""
+    proxy.slow(0.012)
+    async with hot_state(redis.url, through(proxy)) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+
+
+async def test_a_queue_is_not_taken_for_a_server_that_hangs(redis: RedisServer, proxy: Proxy) -> None:
+    """More look-ups at once than can be done in time: the others ask the relational copy, and the connection stays."""
+    async with hot_state(redis.url, through(proxy)) as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+        connections, reads = proxy.connections, hot.relational.reads
+        proxy.slow(0.02)
+        reader = hot.readers[0]
+        assert await asyncio.gather(*(reader.token_state(ALICE, 5, "d") for _ in range(300))) == [NORMAL] * 300
+        assert hot.relational.reads > reads, "all were done in time: the test shows nothing"
+
+        reads = hot.relational.reads
+        assert await reader.token_state(ALICE, 5, "d") == NORMAL
+        assert (hot.relational.reads, proxy.connections) == (reads, connections)
+
+
 @pytest.mark.parametrize("kind", ["token", "positions"])
 async def test_what_was_read_before_a_save_is_not_filled_in_after_it(redis: RedisServer, kind: str) -> None:
     """A reader that has read the old row when the new one is saved leaves no copy of it."""
@@ -569,7 +689,37 @@ async def test_a_redis_that_is_away_is_no_mistake() -> None:
     await check_server("redis://127.0.0.1:1/0")
 
 
-@pytest.mark.parametrize("url", ["redis://host:port/0", "redis://:pass@host/0?socket_timeout=x"])
+@pytest.mark.parametrize("options", ["decode_responses=true", "socket_timeout=0.001&client_name=a%20b"])
+async def test_options_of_the_url_change_nothing(redis: RedisServer, options: str) -> None:
+    """Those that would make replies look otherwise, or end calls sooner: what counts here is stronger."""
+    await check_server(f"{redis.url}?{options}")
+    async with hot_state(f"{redis.url}?{options}") as hot:
+        await hot.save_token("d", NORMAL)
+        await hot.until_copied("d")
+
+
+async def test_what_is_no_redis_disturbs_nobody() -> None:
+    """Something else answers there: it is told before the start, and whoever meets it later reads what counts."""
+
+    async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(b"+OK\r\n" * (b"\r\n" + data).count(b"\r\n*"))
+        writer.close()
+
+    async with await asyncio.start_server(agree, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(UnsuitableStore):
+            await check_server(url)
+        async with hot_state(url) as hot:
+            await asyncio.sleep(LEASE_SECONDS)
+            await hot.save_token("d", KICKED)
+            assert await hot.states("d") == [KICKED] * 4
+            assert not hot.writer._renewing.done()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host:port/0", "redis://:pass@host/0?socket_timeout=x", "redis://:pass@host/0?no_such_option=1"]
+)
 async def test_a_url_that_makes_no_sense(url: str) -> None:
     """It is refused without being quoted."""
     with pytest.raises(ArgsError) as refused:

@@ -4,15 +4,12 @@ Settings that change while a server runs (`config/reloading.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from openim_ray.config import Config, LiveConfig, from_payload, load_config, to_payload
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -54,6 +51,28 @@ def test_a_changed_file_is_taken(file: Path, before: str) -> None:
 
     write(file, "")
     assert days(config) == 14
+
+
+def test_a_process_that_is_started_again_takes_what_changed_before(file: Path) -> None:
+    """It is made with the configuration of the server's start, and must not go back to it."""
+    write(file, "[storage]\nretention_days = 7\n")
+    payload = to_payload(load_config(file, {}, {}))
+    write(file, "[storage]\nretention_days = 300\n")
+    assert days(LiveConfig(from_payload(payload))) == 300
+
+
+@pytest.mark.parametrize("named", ["openim.toml", "./openim.toml", "sub/../openim.toml"])
+def test_the_working_directory_of_the_process_does_not_matter(
+    file: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was named where the server was started."""
+    (file.parent / "sub").mkdir()
+    write(file, "[storage]\nretention_days = 30\n")
+    config = from_payload(to_payload(load_config(Path(named), {}, {})))
+    monkeypatch.chdir("/")
+    live_config = LiveConfig(config)
+    write(file, "[storage]\nretention_days = 7\n")
+    assert days(live_config) == 7
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def held(now: float) -> WriterLease:
     lease = WriterLease(now)
     lease.clock_read(SERVER_MS, now)
     lease.asked(now)
-    lease.taken("mine")
+    lease.taken("mine", now)
     return lease
 
 
@@ -70,6 +70,17 @@ def test_what_was_let_go_is_not_taken_at_once() -> None:
     lease.renewed()
     lease.let_go(300.0)
     assert lease.may_be_taken(300.0 + REST_MIN_SECONDS)
+
+
+def test_what_is_let_go_while_it_is_asked_for_is_not_held() -> None:
+    """A save failed meanwhile: what readers copied under this lease may be from before it."""
+    lease = WriterLease(100.0)
+    lease.asked(100.0)
+    lease.let_go(100.1)
+    lease.taken("mine", 100.2)
+
+    assert lease.name == ""
+    assert lease.seconds_left(100.2) > LEASE_SECONDS
 
 
 def test_letting_go_ends_nothing_for_readers() -> None:
