@@ -30,6 +30,7 @@ SKIP = 10_000
 SKIP_MAX = 1_000_000_000
 
 STAGE = ".restoring"
+ASIDE = "replaced-"
 _BESIDE = ("", "-wal", "-shm", "-journal")
 _DATABASES = ("messages", "state", "directory", "history")
 
@@ -44,7 +45,7 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
     Args:
         config: names the data directory.
         folder: the backup; it is not changed.
-        skip: how many seqs later conversations go on.
+        skip: how many seqs later conversations go on than in the backup, and in files that are there, if they can be read.
         replace: whether files that are there are moved to a folder beside them; else they are a reason to refuse.
         tell: takes lines for people.
 
@@ -63,8 +64,8 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
                 f"data directory {data_dir} holds {there[0].name} already; --replace puts such files aside"
             )
         try:
-            _prepare(data_dir / STAGE, folder, skip)
-            _install(data_dir, there, tell)
+            _prepare(data_dir, folder, skip, tell)
+            _install(data_dir, tell)
         except OSError as error:
             raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error
         except SchemaTooNew as error:
@@ -81,7 +82,8 @@ def _files_of(data_dir: Path) -> list[Path]:
     return [path for path in (data_dir / name for name in (*files, NOTE)) if path.exists()]
 
 
-def _prepare(stage: Path, folder: Path, skip: int) -> None:
+def _prepare(data_dir: Path, folder: Path, skip: int, tell: Callable[[str], None]) -> None:
+    stage = data_dir / STAGE
     with contextlib.suppress(FileNotFoundError):  # of a restore that was killed
         shutil.rmtree(stage)
     stage.mkdir(mode=0o700)
@@ -89,18 +91,21 @@ def _prepare(stage: Path, folder: Path, skip: int) -> None:
         copy_file(folder / name, stage / name)
     if (folder / SECRET_FILE).exists():
         copy_file(folder / SECRET_FILE, stage / SECRET_FILE)
-    backups.renew(stage, skip)
+    # What was put aside counts, too: a restore that was interrupted may have moved what clients have seen last.
+    older = [data_dir, *sorted(data_dir.glob(f"{ASIDE}*"))]
+    for one, reason in backups.renew(stage, skip, older).items():
+        tell(f"how far conversations had got in {one}, can't be told: {reason}")
     if faults := backups.damage(stage):
         raise BackupError(f"{folder} can't be restored: {faults[0]}")
     for name in backups.files():
         sync(stage / name)
 
 
-def _install(data_dir: Path, there: list[Path], tell: Callable[[str], None]) -> None:
+def _install(data_dir: Path, tell: Callable[[str], None]) -> None:
     mark = data_dir / RESTORE_MARK
     mark.touch(mode=0o600)
     sync(data_dir)
-    if there:
+    if there := _files_of(data_dir):
         aside = _make_aside(data_dir)
         for path in there:
             path.rename(aside / path.name)
@@ -119,7 +124,7 @@ def _install(data_dir: Path, there: list[Path], tell: Callable[[str], None]) -> 
 
 
 def _make_aside(data_dir: Path) -> Path:
-    name = time.strftime("replaced-%Y%m%d-%H%M%S", time.gmtime())
+    name = time.strftime(f"{ASIDE}%Y%m%d-%H%M%S", time.gmtime())
     for number in range(1000):
         aside = data_dir / (f"{name}-{number}" if number else name)
         with contextlib.suppress(FileExistsError):

@@ -313,6 +313,77 @@ async def test_restored_twice_both_skips_count(tmp_path: Path, backup: Path) -> 
     assert await faults_of(second) == []
 
 
+async def test_the_same_backup_restored_twice(tmp_path: Path, backup: Path) -> None:
+    """What was sent between was seen, too: what comes then stands behind it, also in conversations that the backup doesn't have."""
+    data_dir = tmp_path / "restored"
+    await restored(data_dir, backup)
+    store = await open_message_store(Places(data_dir))
+    epoch = (await store.claim(["p"], "owner"))["p"]
+    for chat, head, pair in ((CHAT, ROWS + SKIP, ("alice", "bob")), (NEW_CHAT, SKIP, ("bob", "carol"))):
+        rows = [message(head + number, conversation=chat) for number in range(1, 4)]
+        await store.write([write(*rows, epoch=epoch, participants=pair)])
+    await store.aclose()
+
+    (line,) = await restored(data_dir, backup, replace=True)
+
+    assert line.startswith("what was there is in ")
+    store = await open_message_store(Places(data_dir))
+    head = (await store.heads([CHAT]))[CHAT]
+    assert (head.max_seq, head.skipped) == (ROWS + 2 * SKIP + 3, (SeqRange(ROWS + 1, ROWS + 2 * SKIP + 3),))
+    assert (await store.heads([OTHER]))[OTHER].skipped == (SeqRange(4, 3 + 2 * SKIP),)
+    assert await store.origin() == 2 * SKIP + 3
+    assert (await store.claim(["p"], "another"))["p"] > epoch
+    await store.aclose()
+    assert await faults_of(data_dir) == []
+
+
+async def test_what_an_interrupted_restore_has_moved_counts(
+    data_dir: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients have seen it."""
+    store = await open_message_store(Places(data_dir))
+    await store.write([write(message(seq)) for seq in range(ROWS + 1, ROWS + 6)])
+    await store.aclose()
+    interrupted_restore(data_dir, backup, monkeypatch)
+    assert not (data_dir / "messages.db").exists()
+
+    await restored(data_dir, backup)
+
+    store = await open_message_store(Places(data_dir))
+    assert (await store.heads([CHAT]))[CHAT].max_seq == ROWS + 5 + SKIP
+    await store.aclose()
+
+
+def interrupted_restore(data_dir: Path, backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a restore as it is about to rename the first `directory.db`."""
+    rename = type(data_dir).rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name == "directory.db":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(data_dir), "rename", fail)
+        with pytest.raises(KeyboardInterrupt):
+            restore(config_of(data_dir), backup, skip=SKIP, replace=True, tell=print)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 1000])
+async def test_files_that_can_not_be_read_keep_nothing_from_being_restored(
+    data_dir: Path, backup: Path, content: bytes
+) -> None:
+    """They are what a backup is for; that it can't be told how far they had got is said."""
+    for suffix in ("-wal", "-shm"):
+        (data_dir / f"messages.db{suffix}").unlink(missing_ok=True)
+    (data_dir / "messages.db").write_bytes(content)
+    lines = await restored(data_dir, backup, replace=True)
+    assert [line for line in lines if line.startswith(f"how far conversations had got in {data_dir}, can't be told: ")]
+    store = await open_message_store(Places(data_dir))
+    assert (await store.heads([CHAT]))[CHAT].max_seq == ROWS + SKIP
+    await store.aclose()
+
+
 async def test_no_position_of_an_inbox_comes_again(data_dir: Path, tmp_path: Path, backup: Path) -> None:
     """What is claimed after a restore has an epoch above all that were claimed before, also after the backup."""
     store = await open_message_store(Places(data_dir))
@@ -442,17 +513,7 @@ async def test_an_interrupted_restore_is_not_served(
 ) -> None:
     """With some files in place and some not, no server starts; once more, and it is whole."""
     data_dir = tmp_path / "restored"
-    rename = type(data_dir).rename
-
-    def fail(path: Path, target: Path) -> Path:
-        if path.name == "directory.db":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(data_dir), "rename", fail)
-        with pytest.raises(KeyboardInterrupt):
-            restore(config_of(data_dir), backup, skip=SKIP, replace=False, tell=print)
+    interrupted_restore(data_dir, backup, monkeypatch)
     assert (data_dir / RESTORE_MARK).exists()
     with pytest.raises(StartError, match="was interrupted; run `openim-ray restore` once more"):
         settle(config_of(data_dir), data_dir, print)
