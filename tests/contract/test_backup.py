@@ -29,7 +29,7 @@ from openim_ray.domain.sequence import SeqRange
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
 from openim_ray.prepare import RESTORE_MARK, StartError, locked, settle
-from openim_ray.restore import restore
+from openim_ray.restore import SKIP_MAX, restore
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, STREAM, message, write
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 SKIP = 50
 BACKUPS = 5
+DEADLINE = 60
 NEW_CHAT = "si_bob_carol"
 
 
@@ -311,6 +312,14 @@ async def test_restored_twice_both_skips_count(tmp_path: Path, backup: Path) -> 
     assert await store.origin() == 2 * SKIP
     await store.aclose()
     assert await faults_of(second) == []
+
+
+async def test_what_was_skipped_takes_a_check_no_time(tmp_path: Path, backup: Path) -> None:
+    """However much it is: seq by seq it would take days."""
+    await restored(tmp_path / "restored", backup, skip=SKIP_MAX)
+    async with asyncio.timeout(DEADLINE):
+        findings = await look(Places(tmp_path / "restored"), print)
+    assert (findings.messages, findings.faults) == (ROWS + 4, 0)
 
 
 async def test_the_same_backup_restored_twice(tmp_path: Path, backup: Path) -> None:
