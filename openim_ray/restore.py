@@ -64,8 +64,8 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
                 f"data directory {data_dir} holds {there[0].name} already; --replace puts such files aside"
             )
         try:
-            _prepare(data_dir, folder, skip, tell)
-            _install(data_dir, tell)
+            unknown = _prepare(data_dir, folder, skip)
+            aside = _install(data_dir)
         except OSError as error:
             raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error
         except SchemaTooNew as error:
@@ -74,6 +74,11 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
             raise BackupError(f"{folder} can't be restored: {error.detail}") from error
         finally:
             shutil.rmtree(data_dir / STAGE, ignore_errors=True)
+    # Whoever hears it may be gone: nothing is under way any more.
+    if aside is not None:
+        tell(f"what was there is in {aside}")
+    for one, reason in unknown.items():
+        tell(f"how far conversations had got in {one}, can't be told: {reason}")
     return manifest
 
 
@@ -82,7 +87,7 @@ def _files_of(data_dir: Path) -> list[Path]:
     return [path for path in (data_dir / name for name in (*files, NOTE)) if path.exists()]
 
 
-def _prepare(data_dir: Path, folder: Path, skip: int, tell: Callable[[str], None]) -> None:
+def _prepare(data_dir: Path, folder: Path, skip: int) -> dict[Path, str]:
     stage = data_dir / STAGE
     with contextlib.suppress(FileNotFoundError):  # of a restore that was killed
         shutil.rmtree(stage)
@@ -93,25 +98,25 @@ def _prepare(data_dir: Path, folder: Path, skip: int, tell: Callable[[str], None
         copy_file(folder / SECRET_FILE, stage / SECRET_FILE)
     # What was put aside counts, too: a restore that was interrupted may have moved what clients have seen last.
     older = [data_dir, *sorted(data_dir.glob(f"{ASIDE}*"))]
-    for one, reason in backups.renew(stage, skip, older).items():
-        tell(f"how far conversations had got in {one}, can't be told: {reason}")
+    unknown = backups.renew(stage, skip, older)
     if faults := backups.damage(stage):
         raise BackupError(f"{folder} can't be restored: {faults[0]}")
     for name in backups.files():
         sync(stage / name)
+    return unknown
 
 
-def _install(data_dir: Path, tell: Callable[[str], None]) -> None:
+def _install(data_dir: Path) -> Path | None:
     mark = data_dir / RESTORE_MARK
     mark.touch(mode=0o600)
     sync(data_dir)
-    if there := _files_of(data_dir):
-        aside = _make_aside(data_dir)
+    there = _files_of(data_dir)
+    aside = _make_aside(data_dir) if there else None
+    if aside is not None:
         for path in there:
             path.rename(aside / path.name)
         sync(aside)
         sync(data_dir)
-        tell(f"what was there is in {aside}")
     stage = data_dir / STAGE
     for name in backups.files():
         (stage / name).rename(data_dir / name)
@@ -121,6 +126,7 @@ def _install(data_dir: Path, tell: Callable[[str], None]) -> None:
     sync(data_dir)
     mark.unlink()
     sync(data_dir)
+    return aside
 
 
 def _make_aside(data_dir: Path) -> Path:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -20,7 +23,7 @@ from openim_ray.backup import MANIFEST, BackupError, Manifest, save
 from openim_ray.check import look
 from openim_ray.config import Config
 from openim_ray.domain.conversation import Conversation
-from openim_ray.domain.errors import RegisteredAlready
+from openim_ray.domain.errors import RegisteredAlready, Unavailable
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.message import Outcome
 from openim_ray.domain.people import User
@@ -32,6 +35,7 @@ from openim_ray.prepare import RESTORE_MARK, StartError, locked, settle
 from openim_ray.restore import SKIP_MAX, restore
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.places import Places
+from openim_ray.storage.sqlite.writer_lock import WriterLock
 from tests.contract.rows import CHAT, STREAM, message, write
 from tests.contract.test_check import OTHER, ROWS, fill
 from tests.contract.test_migrations import make_old_messages
@@ -218,6 +222,36 @@ async def test_a_disk_without_room_leaves_nothing(data_dir: Path, tmp_path: Path
     (line,) = done.stderr.splitlines()
     assert "backup" in line
     assert names_in(folder) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_interrupted_by_a_signal_it_leaves_nothing(data_dir: Path, tmp_path: Path, number: int) -> None:
+    """Whatever a service manager or a terminal sends."""
+    await fill(Places(data_dir))
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = [sys.executable, "-m", "openim_ray", "backup", str(folder / "backup"), "--data-dir", str(data_dir)]
+    with closing(WriterLock(data_dir / "messages.db", 1)) as lock, lock.held():  # it waits for it
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.to_thread(_until_locked, data_dir / "state.db")
+            process.send_signal(number)
+            _, said = await process.communicate()
+    assert (process.returncode, said) == (130, b"")
+    assert names_in(folder) == set()
+
+
+def _until_locked(path: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    with closing(WriterLock(path, 0)) as lock:
+        while time.monotonic() < deadline:
+            try:
+                with lock.held():
+                    pass
+            except Unavailable:
+                return
+            time.sleep(0.02)
+    pytest.fail("nobody came for the lock")
 
 
 async def test_a_damaged_file_is_not_saved_as_if_it_were_whole(data_dir: Path, tmp_path: Path) -> None:
@@ -515,6 +549,20 @@ async def test_not_while_a_server_has_the_data_directory(data_dir: Path, backup:
     with locked(data_dir), pytest.raises(StartError, match="in use by another server"):
         await restored(data_dir, backup, replace=True)
     assert put_aside(data_dir) == []
+
+
+async def test_nobody_has_to_listen(data_dir: Path, backup: Path) -> None:
+    """What is told is told behind the work: who can't be told anything keeps nothing half done."""
+    command = [sys.executable, "-m", "openim_ray", "restore", str(backup), "--replace", "--data-dir", str(data_dir)]
+    read, write_end = os.pipe()
+    os.close(read)
+    try:
+        await asyncio.to_thread(subprocess.run, command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write_end)
+    assert not (data_dir / RESTORE_MARK).exists()
+    assert len(put_aside(data_dir)) == 1
+    assert await faults_of(data_dir) == []
 
 
 async def test_an_interrupted_restore_is_not_served(
