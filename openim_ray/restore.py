@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -108,13 +109,15 @@ def _prepare(data_dir: Path, folder: Path, skip: int) -> dict[Path, str]:
 
 def _install(data_dir: Path) -> Path | None:
     mark = data_dir / RESTORE_MARK
-    mark.touch(mode=0o600)
-    sync(data_dir)
     there = _files_of(data_dir)
-    aside = _make_aside(data_dir) if there else None
+    aside = _begun(mark) or (_make_aside(data_dir) if there else None)
+    _write_mark(mark, aside)
     if aside is not None:
         for path in there:
-            path.rename(aside / path.name)
+            if os.path.lexists(aside / path.name):  # of the restore that was interrupted
+                path.unlink()
+            else:
+                path.rename(aside / path.name)
         sync(aside)
         sync(data_dir)
     stage = data_dir / STAGE
@@ -127,6 +130,26 @@ def _install(data_dir: Path) -> Path | None:
     mark.unlink()
     sync(data_dir)
     return aside
+
+
+def _begun(mark: Path) -> Path | None:
+    """Return the folder to which an interrupted restore was moving what was there: a file and its journal belong together."""
+    try:
+        name = mark.read_text().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    aside = mark.parent / Path(name).name
+    return aside if name.startswith(ASIDE) and aside.is_dir() else None
+
+
+def _write_mark(mark: Path, aside: Path | None) -> None:
+    partial = mark.with_name(f".{mark.name}")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(f"{aside.name}\n" if aside is not None else "")
+    sync(partial)
+    partial.rename(mark)
+    sync(mark.parent)
 
 
 def _make_aside(data_dir: Path) -> Path:

@@ -387,11 +387,14 @@ async def test_what_an_interrupted_restore_has_moved_counts(
     store = await open_message_store(Places(data_dir))
     await store.write([write(message(seq)) for seq in range(ROWS + 1, ROWS + 6)])
     await store.aclose()
+    (data_dir / "directory.db-wal").write_bytes(b"log")
     interrupted_restore(data_dir, backup, monkeypatch)
     assert not (data_dir / "messages.db").exists()
 
     await restored(data_dir, backup)
 
+    (aside,) = put_aside(data_dir)
+    assert {"messages.db", "state.db", "directory.db", "directory.db-wal"} <= names_in(aside)
     store = await open_message_store(Places(data_dir))
     assert (await store.heads([CHAT]))[CHAT].max_seq == ROWS + 5 + SKIP
     await store.aclose()
