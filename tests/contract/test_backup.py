@@ -196,6 +196,16 @@ async def test_a_folder_that_is_not_there_is_named(data_dir: Path, tmp_path: Pat
         await backed_up(data_dir, tmp_path / "no" / "backup")
 
 
+async def test_a_lock_that_can_not_be_taken_is_named(data_dir: Path, tmp_path: Path) -> None:
+    """It is not the backup's folder that is to blame."""
+    await fill(Places(data_dir))
+    (data_dir / "messages.db-lock").unlink()
+    (data_dir / "messages.db-lock").mkdir()
+    with pytest.raises(BackupError, match=r"can't be copied to .*backup: messages.db-lock: Is a directory"):
+        await backed_up(data_dir, tmp_path / "backup")
+    assert "backup" not in names_in(tmp_path)
+
+
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
