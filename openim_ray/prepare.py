@@ -24,7 +24,7 @@ from openim_ray.config import Config, Secret
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, UnsuitableStore
 from openim_ray.migration_note import NOTE, NoteDamaged, read_note
 from openim_ray.storage.migrations import revisions
-from openim_ray.storage.open import newest_copy, old_files
+from openim_ray.storage.open import keep_damaged_logs, newest_copy, old_files
 from openim_ray.storage.open import prepare as prepare_stores
 from openim_ray.storage.places import EMBEDDED, Places
 
@@ -200,10 +200,11 @@ def _refuse_migrated(config: Config, data_dir: Path) -> None:
 
 
 async def _carry_forward(places: Places) -> list[str]:
-    """Bring the stores to this version; one line for each file of an older one."""
+    """Bring the stores to this version; one line for each file of an older one, and for each that has lost something."""
     old = await old_files(places)
+    lost = await keep_damaged_logs(places)
     await prepare_stores(places)
-    return [
+    return lost + [
         f"{name} was carried forward from schema {revision} to {revisions(Path(name).stem)[-1]}; "
         f"as it was, it is kept in {newest_copy(places.data_dir / name)}"
         for name, revision in old.items()

@@ -53,7 +53,8 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
     Raises:
         BackupError, StartError: it can't be done.
     """
-    refuse_servers(Places.of(config))
+    places = Places.of(config)
+    refuse_servers(places)
     if not 0 <= skip <= SKIP_MAX:
         raise BackupError(f"conversations can go on 0 to {SKIP_MAX} seqs later, not {skip}")
     manifest = read_manifest(folder)
@@ -66,6 +67,8 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
             )
         try:
             unknown = _prepare(data_dir, folder, skip)
+            # Redis may hold tokens of the server that has ended; under its lease they would be let in.
+            time.sleep(backups.hot_copies_seconds(places))
             aside = _install(data_dir)
         except OSError as error:
             raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error

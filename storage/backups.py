@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld
 from openim_ray.storage.migrations import revisions
 from openim_ray.storage.places import EMBEDDED, is_mongodb
+from openim_ray.storage.redis.lease import LEASE_SECONDS, MARGIN_SECONDS
 from openim_ray.storage.sqlite import renewal
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
 from openim_ray.storage.sqlite.inspection import inspect
@@ -54,6 +55,13 @@ def servers_of(places: Places) -> list[str]:
         for setting, url in urls.items()
         if url not in EMBEDDED
     ]
+
+
+def hot_copies_seconds(places: Places) -> float:
+    """
+    Return how long hot copies of tokens and positions may still be believed when the server that wrote them has ended.
+    """
+    return LEASE_SECONDS + MARGIN_SECONDS if places.tokens else 0.0
 
 
 def copy_files(data_dir: Path, folder: Path) -> None:

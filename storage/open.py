@@ -83,6 +83,19 @@ async def old_files(places: Places) -> dict[str, str]:
     return found
 
 
+async def keep_damaged_logs(places: Places) -> list[str]:
+    """
+    Copy write-ahead logs of files aside that have lost commits by damage, and return a line for each.
+    """
+    from openim_ray.storage.sqlite.wal_inspection import keep_if_damaged
+
+    lines: list[str] = []
+    for database, url in places.databases.items():
+        if url in EMBEDDED:
+            lines += await asyncio.to_thread(keep_if_damaged, places.data_dir / f"{database}.db")
+    return lines
+
+
 def newest_copy(path: Path) -> Path:
     """
     Return the copy that was made of a file before it was carried forward last.

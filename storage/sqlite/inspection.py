@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.domain.errors import StoreDamaged
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
+from openim_ray.storage.sqlite.wal_inspection import inspect_wal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,8 @@ def inspect(path: Path) -> list[str]:
     try:
         with driver_errors(path), closing(connect_reader(path)) as connection:
             rows = connection.execute(f"PRAGMA integrity_check({FAULTS_MAX})").fetchall()
+            lost = inspect_wal(path)
     except StoreDamaged as error:
         return [error.detail.partition(": ")[2]]
     lines = [line for (text,) in rows for line in str(text).splitlines()]
-    return [line for line in lines if line not in ("ok", "*** in database main ***")]
+    return [*(line for line in lines if line not in ("ok", "*** in database main ***")), *lost]

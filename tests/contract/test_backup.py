@@ -465,6 +465,20 @@ async def test_no_token_lives_again(data_dir: Path, tmp_path: Path) -> None:
     await state.aclose()
 
 
+@pytest.mark.parametrize(("tokens_url", "seconds"), [("", 0.0), ("redis://127.0.0.1:1", 3.5)])
+def test_hot_copies_have_ended_before_it_is_served(
+    tmp_path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch, tokens_url: str, seconds: float
+) -> None:
+    """Redis may hold tokens that the server before it believed; the lease under which they count has run out before the files are in place."""
+    slept: list[tuple[float, bool]] = []
+    data_dir = tmp_path / "restored"
+    monkeypatch.setattr(
+        "openim_ray.restore.time.sleep", lambda time: slept.append((time, (data_dir / "state.db").exists()))
+    )
+    restore(config_of(data_dir, tokens_url=tokens_url), backup, skip=SKIP, replace=False, tell=print)
+    assert (seconds, False) in slept
+
+
 async def test_nothing_counts_as_unread(tmp_path: Path, backup: Path) -> None:
     """Users may have read since the backup, which it can't tell; what they may see stays as it was."""
     await restored(tmp_path / "restored", backup)
