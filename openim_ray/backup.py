@@ -83,7 +83,7 @@ def save(
     Make a backup in a folder that must not be there yet; a server may run meanwhile.
 
     It appears under its name only when it is whole and on the disk; whatever fails leaves nothing behind (a `kill -9` leaves a hidden
-    folder beside it, without a manifest).
+    folder beside it, which is a backup only if it is whole).
 
     Raises:
         BackupError: it can't be made.

@@ -24,7 +24,7 @@ from openim_ray.domain.errors import (
     UnsuitableStore,
 )
 from openim_ray.domain.message import DamagedRow
-from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.domain.sequence import ConversationSeq, given, skipped_above
 from openim_ray.ports import Page
 from openim_ray.prepare import data_path
 from openim_ray.services import audit
@@ -236,12 +236,12 @@ class _Streams:
 
     async def _faults(self, head: StreamHead, *, count: bool = False) -> list[Fault]:
         faults: list[Fault] = []
-        for part in Part.all_of(head.max_seq):
+        for part in Part.all_of(head.max_seq - skipped_above(0, head.skipped)):
             confirmed = await _confirmed(self._history, head.conversation_id)
             stream = StreamAudit(head, confirmed, has_history=self._history is not None, part=part)
             floor = int(head.floor)
-            for first in range(1, head.max_seq + 1, ROWS_AT_ONCE):
-                span = await self._span(head, first, floor, confirmed)
+            for first, last in _spans(head):
+                span = await self._span(head.conversation_id, first, last, floor, confirmed)
                 floor, confirmed = span.floor, span.confirmed
                 stream.add(span)
             faults += stream.finish()
@@ -249,8 +249,7 @@ class _Streams:
                 self._findings.messages += stream.messages
         return [*faults, *await self._above(head), *await self._marks(head.conversation_id)]
 
-    async def _span(self, head: StreamHead, first: int, floor: int, confirmed: int) -> Span:
-        conversation_id, last = head.conversation_id, min(first + ROWS_AT_ONCE - 1, head.max_seq)
+    async def _span(self, conversation_id: ConversationID, first: int, last: int, floor: int, confirmed: int) -> Span:
         rows = await _read(self._messages.read_range, conversation_id, first, last)
         if sum(row.seq >= floor for row in rows) < last + 1 - max(first, floor):
             # Retention raises the floor before it deletes: asked for after the rows, it says which of them may be gone.
@@ -372,6 +371,13 @@ class _Users:
             heads = await self._messages.heads(conversation_ids[begin : begin + STREAMS_AT_ONCE])
             newest.update({conversation_id: head.max_seq for conversation_id, head in heads.items()})
         return newest
+
+
+def _spans(head: StreamHead) -> Iterator[tuple[int, int]]:
+    """Yield the seqs of a stream in portions, without those that a restore has skipped: they may be millions."""
+    for first, last in given(1, head.max_seq, head.skipped):
+        for begin in range(first, last + 1, ROWS_AT_ONCE):
+            yield begin, min(begin + ROWS_AT_ONCE - 1, last)
 
 
 async def _confirmed(history: HistoryReader | None, conversation_id: ConversationID) -> int:

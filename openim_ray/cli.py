@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,7 +197,8 @@ def _backup(options: argparse.Namespace) -> None:
     config = _config(options)
     from openim_ray import backup
 
-    manifest = backup.save(config, options.folder)
+    with _interruptible():
+        manifest = backup.save(config, options.folder)
     _tell(f"saved {manifest.summary} as of {manifest.made_at} in {options.folder}")
 
 
@@ -205,9 +207,25 @@ def _restore(options: argparse.Namespace) -> None:
     from openim_ray import restore
 
     skip = restore.SKIP if options.skip is None else options.skip
-    manifest = restore.restore(config, options.folder, skip=skip, replace=options.replace, tell=_tell)
+    with _interruptible():
+        manifest = restore.restore(config, options.folder, skip=skip, replace=options.replace, tell=_tell)
     _tell(f"restored {manifest.summary} as of {manifest.made_at}")
     _tell(f"conversations go on {skip} seqs later, nothing counts as unread, and everybody has to log in anew")
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a service manager's signal do what Ctrl-C does: what was begun is cleared away."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _migrate(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.config.values import hide_password
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld, UnsuitableStore
-from openim_ray.migration_note import MigrationNote, NoteDamaged, read_note, write_note
+from openim_ray.migration_note import NOTE, MigrationNote, NoteDamaged, read_note, write_note
 from openim_ray.stopped import stopped
 from openim_ray.storage.open import require_schemas
 from openim_ray.storage.places import Places
@@ -100,7 +100,9 @@ def _note(data_dir: Path, databases: dict[str, str]) -> MigrationNote:
         return MigrationNote(uuid.uuid4().hex, databases)
     if note.databases != databases:
         known = ", ".join(note.databases.values())
-        raise UnsuitableStore(f"a migration to {known} was begun before; set the same URLs")
+        raise UnsuitableStore(
+            f"a migration to {known} was begun before; set the same URLs, or remove {data_dir / NOTE} to give it up"
+        )
     return note
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ SKIP = 10_000
 SKIP_MAX = 1_000_000_000
 
 STAGE = ".restoring"
+ASIDE = "replaced-"
 _BESIDE = ("", "-wal", "-shm", "-journal")
 _DATABASES = ("messages", "state", "directory", "history")
 
@@ -44,7 +46,7 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
     Args:
         config: names the data directory.
         folder: the backup; it is not changed.
-        skip: how many seqs later conversations go on.
+        skip: how many seqs later conversations go on than in the backup, and in files that are there, if they can be read.
         replace: whether files that are there are moved to a folder beside them; else they are a reason to refuse.
         tell: takes lines for people.
 
@@ -64,10 +66,10 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
                 f"data directory {data_dir} holds {there[0].name} already; --replace puts such files aside"
             )
         try:
-            _prepare(data_dir / STAGE, folder, skip)
+            unknown = _prepare(data_dir, folder, skip)
             # Redis may hold tokens of the server that has ended; under its lease they would be let in.
             time.sleep(backups.hot_copies_seconds(places))
-            _install(data_dir, there, tell)
+            aside = _install(data_dir)
         except OSError as error:
             raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error
         except SchemaTooNew as error:
@@ -76,6 +78,11 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
             raise BackupError(f"{folder} can't be restored: {error.detail}") from error
         finally:
             shutil.rmtree(data_dir / STAGE, ignore_errors=True)
+    # Whoever hears it may be gone: nothing is under way any more.
+    if aside is not None:
+        tell(f"what was there is in {aside}")
+    for one, reason in unknown.items():
+        tell(f"how far conversations had got in {one}, can't be told: {reason}")
     return manifest
 
 
@@ -84,7 +91,8 @@ def _files_of(data_dir: Path) -> list[Path]:
     return [path for path in (data_dir / name for name in (*files, NOTE)) if path.exists()]
 
 
-def _prepare(stage: Path, folder: Path, skip: int) -> None:
+def _prepare(data_dir: Path, folder: Path, skip: int) -> dict[Path, str]:
+    stage = data_dir / STAGE
     with contextlib.suppress(FileNotFoundError):  # of a restore that was killed
         shutil.rmtree(stage)
     stage.mkdir(mode=0o700)
@@ -92,24 +100,29 @@ def _prepare(stage: Path, folder: Path, skip: int) -> None:
         copy_file(folder / name, stage / name)
     if (folder / SECRET_FILE).exists():
         copy_file(folder / SECRET_FILE, stage / SECRET_FILE)
-    backups.renew(stage, skip)
+    # What was put aside counts, too: a restore that was interrupted may have moved what clients have seen last.
+    older = [data_dir, *sorted(data_dir.glob(f"{ASIDE}*"))]
+    unknown = backups.renew(stage, skip, older)
     if faults := backups.damage(stage):
         raise BackupError(f"{folder} can't be restored: {faults[0]}")
     for name in backups.files():
         sync(stage / name)
+    return unknown
 
 
-def _install(data_dir: Path, there: list[Path], tell: Callable[[str], None]) -> None:
+def _install(data_dir: Path) -> Path | None:
     mark = data_dir / RESTORE_MARK
-    mark.touch(mode=0o600)
-    sync(data_dir)
-    if there:
-        aside = _make_aside(data_dir)
+    there = _files_of(data_dir)
+    aside = _begun(mark) or (_make_aside(data_dir) if there else None)
+    _write_mark(mark, aside)
+    if aside is not None:
         for path in there:
-            path.rename(aside / path.name)
+            if os.path.lexists(aside / path.name):  # of the restore that was interrupted
+                path.unlink()
+            else:
+                path.rename(aside / path.name)
         sync(aside)
         sync(data_dir)
-        tell(f"what was there is in {aside}")
     stage = data_dir / STAGE
     for name in backups.files():
         (stage / name).rename(data_dir / name)
@@ -119,10 +132,31 @@ def _install(data_dir: Path, there: list[Path], tell: Callable[[str], None]) -> 
     sync(data_dir)
     mark.unlink()
     sync(data_dir)
+    return aside
+
+
+def _begun(mark: Path) -> Path | None:
+    """Return the folder to which an interrupted restore was moving what was there: a file and its journal belong together."""
+    try:
+        name = mark.read_text().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    aside = mark.parent / Path(name).name
+    return aside if name.startswith(ASIDE) and aside.is_dir() else None
+
+
+def _write_mark(mark: Path, aside: Path | None) -> None:
+    partial = mark.with_name(f".{mark.name}")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(f"{aside.name}\n" if aside is not None else "")
+    sync(partial)
+    partial.rename(mark)
+    sync(mark.parent)
 
 
 def _make_aside(data_dir: Path) -> Path:
-    name = time.strftime("replaced-%Y%m%d-%H%M%S", time.gmtime())
+    name = time.strftime(f"{ASIDE}%Y%m%d-%H%M%S", time.gmtime())
     for number in range(1000):
         aside = data_dir / (f"{name}-{number}" if number else name)
         with contextlib.suppress(FileExistsError):

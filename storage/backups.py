@@ -7,6 +7,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld
 from openim_ray.storage.migrations import revisions
 from openim_ray.storage.places import EMBEDDED, is_mongodb
 from openim_ray.storage.redis.lease import LEASE_SECONDS, MARGIN_SECONDS
@@ -96,9 +97,17 @@ def schemas() -> dict[str, str]:
     return {f"{database}.db": revisions(database)[-1] for database in DATABASES}
 
 
-def renew(folder: Path, skip: int) -> None:
+def renew(folder: Path, skip: int, older: Iterable[Path] = ()) -> dict[Path, str]:
     """
     Bring the files of a folder to this version, and make of them a state with which clients of a newer one can go on (decision 10).
+
+    Args:
+        folder: with the files.
+        skip: how many seqs later streams go on: later than these files, and than those in `older`.
+        older: folders with what clients may have seen.
+
+    Returns:
+        why it can't be told of some of `older` how far they had got.
 
     Raises:
         SchemaTooNew: a newer server wrote them.
@@ -107,8 +116,22 @@ def renew(folder: Path, skip: int) -> None:
     paths = {database: folder / f"{database}.db" for database in DATABASES}
     for database, path in paths.items():
         ensure_schema(path, database, keep_old=False)
+    unknown = {one: reason for one in older if (reason := _go_behind(paths["messages"], one / "messages.db"))}
     renewal.skip_ahead(paths["messages"], skip)
     renewal.renew_versions(paths["directory"])
     renewal.end_tokens_and_read_all(paths["state"], paths["messages"], paths["directory"])
     for path in paths.values():
         renewal.to_write_ahead(path)
+    return unknown
+
+
+def _go_behind(path: Path, older: Path) -> str:
+    if not older.exists():
+        return ""
+    try:
+        renewal.go_behind(path, older)
+    except (SchemaTooNew, SchemaTooOld) as error:
+        return str(error)
+    except OpenIMError as error:
+        return error.detail
+    return ""

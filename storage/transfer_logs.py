@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from openim_ray.domain.conversation import home_key
 from openim_ray.domain.errors import UnsuitableStore
 from openim_ray.domain.message import DamagedRow, intact, whole_from
+from openim_ray.domain.sequence import given
 from openim_ray.ports import Span
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.mongo.intake import LogDocuments
@@ -247,12 +248,9 @@ def _first(differences: BaseExceptionGroup[Differs]) -> Differs:
 
 def _spans(head: StreamHead) -> Iterator[tuple[int, int]]:
     """Yield the seqs of a stream that may have rows in the message store, in portions."""
-    first = int(head.floor)
-    for skipped in (*head.skipped, None):
-        last = skipped.first - 1 if skipped is not None else int(head.max_seq)
+    for first, last in given(head.floor, head.max_seq, head.skipped):
         for begin in range(first, last + 1, ROWS_AT_ONCE):
             yield begin, min(begin + ROWS_AT_ONCE - 1, last)
-        first = max(first, skipped.last + 1) if skipped is not None else last + 1
 
 
 def _add(documents: LogDocuments, log: ExportedLog) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 ConversationSeq = NewType("ConversationSeq", int)
 """Dense number of a stored message in its conversation: 1, 2, 3 …; 0 means "not stored"."""
@@ -37,6 +37,18 @@ def skipped_above(seq: int, skipped: Iterable[SeqRange]) -> int:
     Return how many of the seqs above one were never given to a message.
     """
     return sum(max(0, last - max(first - 1, seq)) for first, last in skipped)
+
+
+def given(first: int, last: int, skipped: Iterable[SeqRange]) -> Iterator[SeqRange]:
+    """
+    Yield the seqs first..last without those that were never given to a message (ascending ranges).
+    """
+    for one in skipped:
+        if first <= min(last, one.first - 1):
+            yield SeqRange(first, min(last, one.first - 1))
+        first = max(first, one.last + 1)
+    if first <= last:
+        yield SeqRange(first, last)
 
 
 class InboxPosition(NamedTuple):

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from openim_ray.storage.sqlite.connection import driver_errors
+from openim_ray.storage.sqlite.migrate import require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,33 @@ _RAISE_EPOCHS = """
     SELECT '', COALESCE(MAX(epoch), 0) + ?, '' FROM partitions WHERE true
     ON CONFLICT (partition) DO UPDATE SET epoch = excluded.epoch
 """
+# The rows and ranges themselves are asked, not the head: a file that is put aside may be damaged, and one flipped bit in a head be millions.
+_GIVEN = """
+    CREATE TEMP TABLE given AS
+    SELECT conversation_id, MAX(
+        COALESCE((SELECT MAX(seq) FROM older.messages WHERE stream = s.id), 0),
+        COALESCE(json_extract(skipped, '$[#-1][1]'), 0)
+    ) AS seq FROM older.streams s
+    UNION ALL SELECT '', MAX(seq) FROM older.origin
+"""
+_GO_BEHIND = """
+    UPDATE streams SET
+        skipped = CASE WHEN json_extract(skipped, '$[#-1][1]') = max_seq
+            THEN json_replace(skipped, '$[#-1][1]', given.seq)
+            ELSE json_insert(skipped, '$[#]', json_array(max_seq + 1, given.seq)) END,
+        max_seq = given.seq
+    FROM given WHERE given.conversation_id = streams.conversation_id AND max_seq BETWEEN 1 AND given.seq - 1
+"""
+_BEGIN_BEHIND = """
+    UPDATE origin SET seq = MAX(seq, (
+        SELECT MAX(seq) FROM given WHERE conversation_id NOT IN (SELECT conversation_id FROM streams)
+    ))
+"""
+_OLDER_EPOCH = "SELECT COALESCE(MAX(epoch), 0) FROM older.partitions"
+_REACH_EPOCH = """
+    INSERT INTO partitions (partition, epoch, owner) VALUES ('', ?, '')
+    ON CONFLICT (partition) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)
+"""
 # Whoever has part in a chat that holds messages: owners of its rows, and the two users for whom its log was made.
 _READ_ALL = """
     INSERT INTO read_positions (user_id, conversation_id, has_read_seq, sent_seen, min_seq)
@@ -47,6 +75,27 @@ _READ_ALL = """
     ) WHERE max_seq > 0 AND substr(conversation_id, 1, 2) <> 'n_'
     ON CONFLICT (user_id, conversation_id) DO UPDATE SET has_read_seq = excluded.has_read_seq
 """
+
+
+def go_behind(path: Path, older: Path) -> None:
+    """
+    Let every stream of `messages.db` go on behind what another such file has given, those begin behind it that only the other one has,
+    and epochs not be lower.
+
+    Raises:
+        SchemaTooNew, SchemaTooOld, Unavailable: the other file can't be read; then nothing is changed.
+    """
+    require_schema(older, "messages")
+    with driver_errors(older), closing(_connect(path)) as connection:
+        connection.execute("ATTACH ? AS older", (f"{older.absolute().as_uri()}?mode=ro",))
+        connection.execute(_GIVEN)
+        (epoch,) = connection.execute(_OLDER_EPOCH).fetchone()
+        connection.execute("DETACH older")
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_GO_BEHIND)
+            connection.execute(_BEGIN_BEHIND)
+            connection.execute(_REACH_EPOCH, (epoch,))
 
 
 def skip_ahead(path: Path, skip: int) -> None:
@@ -98,7 +147,7 @@ def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None, uri=True)
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

@@ -30,12 +30,18 @@ class WriterLock:
     Args:
         path: the database file.
         seconds: how long `held` waits before it raises Unavailable.
+
+    Raises:
+        Unavailable: the lock's file can't be opened.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._name = path.name
         self._seconds = seconds
-        self._descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:  # another user's, or the disk is full
+            raise Unavailable(f"{path.name}-lock: {error.strerror}") from error
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -20,7 +23,7 @@ from openim_ray.backup import MANIFEST, BackupError, Manifest, save
 from openim_ray.check import look
 from openim_ray.config import Config
 from openim_ray.domain.conversation import Conversation
-from openim_ray.domain.errors import RegisteredAlready
+from openim_ray.domain.errors import RegisteredAlready, Unavailable
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.message import Outcome
 from openim_ray.domain.people import User
@@ -29,9 +32,10 @@ from openim_ray.domain.sequence import SeqRange
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import TokenRecord
 from openim_ray.prepare import RESTORE_MARK, StartError, locked, settle
-from openim_ray.restore import restore
+from openim_ray.restore import SKIP_MAX, restore
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.places import Places
+from openim_ray.storage.sqlite.writer_lock import WriterLock
 from tests.contract.rows import CHAT, STREAM, message, write
 from tests.contract.test_check import OTHER, ROWS, fill
 from tests.contract.test_migrations import make_old_messages
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
 SKIP = 50
 BACKUPS = 5
+DEADLINE = 60
 NEW_CHAT = "si_bob_carol"
 
 
@@ -191,6 +196,16 @@ async def test_a_folder_that_is_not_there_is_named(data_dir: Path, tmp_path: Pat
         await backed_up(data_dir, tmp_path / "no" / "backup")
 
 
+async def test_a_lock_that_can_not_be_taken_is_named(data_dir: Path, tmp_path: Path) -> None:
+    """It is not the backup's folder that is to blame."""
+    await fill(Places(data_dir))
+    (data_dir / "messages.db-lock").unlink()
+    (data_dir / "messages.db-lock").mkdir()
+    with pytest.raises(BackupError, match=r"can't be copied to .*backup: messages.db-lock: Is a directory"):
+        await backed_up(data_dir, tmp_path / "backup")
+    assert "backup" not in names_in(tmp_path)
+
+
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
@@ -217,6 +232,36 @@ async def test_a_disk_without_room_leaves_nothing(data_dir: Path, tmp_path: Path
     (line,) = done.stderr.splitlines()
     assert "backup" in line
     assert names_in(folder) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_interrupted_by_a_signal_it_leaves_nothing(data_dir: Path, tmp_path: Path, number: int) -> None:
+    """Whatever a service manager or a terminal sends."""
+    await fill(Places(data_dir))
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = [sys.executable, "-m", "openim_ray", "backup", str(folder / "backup"), "--data-dir", str(data_dir)]
+    with closing(WriterLock(data_dir / "messages.db", 1)) as lock, lock.held():  # it waits for it
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.to_thread(_until_locked, data_dir / "state.db")
+            process.send_signal(number)
+            _, said = await process.communicate()
+    assert (process.returncode, said) == (130, b"")
+    assert names_in(folder) == set()
+
+
+def _until_locked(path: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    with closing(WriterLock(path, 0)) as lock:
+        while time.monotonic() < deadline:
+            try:
+                with lock.held():
+                    pass
+            except Unavailable:
+                return
+            time.sleep(0.02)
+    pytest.fail("nobody came for the lock")
 
 
 async def test_a_damaged_file_is_not_saved_as_if_it_were_whole(data_dir: Path, tmp_path: Path) -> None:
@@ -311,6 +356,88 @@ async def test_restored_twice_both_skips_count(tmp_path: Path, backup: Path) -> 
     assert await store.origin() == 2 * SKIP
     await store.aclose()
     assert await faults_of(second) == []
+
+
+async def test_what_was_skipped_takes_a_check_no_time(tmp_path: Path, backup: Path) -> None:
+    """However much it is: seq by seq it would take days."""
+    await restored(tmp_path / "restored", backup, skip=SKIP_MAX)
+    async with asyncio.timeout(DEADLINE):
+        findings = await look(Places(tmp_path / "restored"), print)
+    assert (findings.messages, findings.faults) == (ROWS + 4, 0)
+
+
+async def test_the_same_backup_restored_twice(tmp_path: Path, backup: Path) -> None:
+    """What was sent between was seen, too: what comes then stands behind it, also in conversations that the backup doesn't have."""
+    data_dir = tmp_path / "restored"
+    await restored(data_dir, backup)
+    store = await open_message_store(Places(data_dir))
+    epoch = (await store.claim(["p"], "owner"))["p"]
+    for chat, head, pair in ((CHAT, ROWS + SKIP, ("alice", "bob")), (NEW_CHAT, SKIP, ("bob", "carol"))):
+        rows = [message(head + number, conversation=chat) for number in range(1, 4)]
+        await store.write([write(*rows, epoch=epoch, participants=pair)])
+    await store.aclose()
+
+    (line,) = await restored(data_dir, backup, replace=True)
+
+    assert line.startswith("what was there is in ")
+    store = await open_message_store(Places(data_dir))
+    head = (await store.heads([CHAT]))[CHAT]
+    assert (head.max_seq, head.skipped) == (ROWS + 2 * SKIP + 3, (SeqRange(ROWS + 1, ROWS + 2 * SKIP + 3),))
+    assert (await store.heads([OTHER]))[OTHER].skipped == (SeqRange(4, 3 + 2 * SKIP),)
+    assert await store.origin() == 2 * SKIP + 3
+    assert (await store.claim(["p"], "another"))["p"] > epoch
+    await store.aclose()
+    assert await faults_of(data_dir) == []
+
+
+async def test_what_an_interrupted_restore_has_moved_counts(
+    data_dir: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients have seen it."""
+    store = await open_message_store(Places(data_dir))
+    await store.write([write(message(seq)) for seq in range(ROWS + 1, ROWS + 6)])
+    await store.aclose()
+    (data_dir / "directory.db-wal").write_bytes(b"log")
+    interrupted_restore(data_dir, backup, monkeypatch)
+    assert not (data_dir / "messages.db").exists()
+
+    await restored(data_dir, backup)
+
+    (aside,) = put_aside(data_dir)
+    assert {"messages.db", "state.db", "directory.db", "directory.db-wal"} <= names_in(aside)
+    store = await open_message_store(Places(data_dir))
+    assert (await store.heads([CHAT]))[CHAT].max_seq == ROWS + 5 + SKIP
+    await store.aclose()
+
+
+def interrupted_restore(data_dir: Path, backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a restore as it is about to rename the first `directory.db`."""
+    rename = type(data_dir).rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name == "directory.db":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(data_dir), "rename", fail)
+        with pytest.raises(KeyboardInterrupt):
+            restore(config_of(data_dir), backup, skip=SKIP, replace=True, tell=print)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 1000])
+async def test_files_that_can_not_be_read_keep_nothing_from_being_restored(
+    data_dir: Path, backup: Path, content: bytes
+) -> None:
+    """They are what a backup is for; that it can't be told how far they had got is said."""
+    for suffix in ("-wal", "-shm"):
+        (data_dir / f"messages.db{suffix}").unlink(missing_ok=True)
+    (data_dir / "messages.db").write_bytes(content)
+    lines = await restored(data_dir, backup, replace=True)
+    assert [line for line in lines if line.startswith(f"how far conversations had got in {data_dir}, can't be told: ")]
+    store = await open_message_store(Places(data_dir))
+    assert (await store.heads([CHAT]))[CHAT].max_seq == ROWS + SKIP
+    await store.aclose()
 
 
 async def test_no_position_of_an_inbox_comes_again(data_dir: Path, tmp_path: Path, backup: Path) -> None:
@@ -451,22 +578,26 @@ async def test_not_while_a_server_has_the_data_directory(data_dir: Path, backup:
     assert put_aside(data_dir) == []
 
 
+async def test_nobody_has_to_listen(data_dir: Path, backup: Path) -> None:
+    """What is told is told behind the work: who can't be told anything keeps nothing half done."""
+    command = [sys.executable, "-m", "openim_ray", "restore", str(backup), "--replace", "--data-dir", str(data_dir)]
+    read, write_end = os.pipe()
+    os.close(read)
+    try:
+        await asyncio.to_thread(subprocess.run, command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write_end)
+    assert not (data_dir / RESTORE_MARK).exists()
+    assert len(put_aside(data_dir)) == 1
+    assert await faults_of(data_dir) == []
+
+
 async def test_an_interrupted_restore_is_not_served(
     tmp_path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With some files in place and some not, no server starts; once more, and it is whole."""
     data_dir = tmp_path / "restored"
-    rename = type(data_dir).rename
-
-    def fail(path: Path, target: Path) -> Path:
-        if path.name == "directory.db":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(data_dir), "rename", fail)
-        with pytest.raises(KeyboardInterrupt):
-            restore(config_of(data_dir), backup, skip=SKIP, replace=False, tell=print)
+    interrupted_restore(data_dir, backup, monkeypatch)
     assert (data_dir / RESTORE_MARK).exists()
     with pytest.raises(StartError, match="was interrupted; run `openim-ray restore` once more"):
         settle(config_of(data_dir), data_dir, print)

@@ -9,7 +9,7 @@ from openim_ray.core.logs.conversation_log import ConversationLog, Waiter
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import Draft, LogState, StreamHead
 from openim_ray.domain.read_position import ReadPosition
-from openim_ray.domain.sequence import ConversationSeq, SeqRange, is_skipped, skipped_above
+from openim_ray.domain.sequence import ConversationSeq, SeqRange, given, is_skipped, skipped_above
 
 CHAT = ConversationID("si_alice_bob")
 ORIGIN = 10_000
@@ -20,6 +20,17 @@ def test_skipped_seqs_are_counted_above_a_seq() -> None:
     skipped = (SeqRange(4, 6), SeqRange(9, 10))
     assert [skipped_above(seq, skipped) for seq in (0, 3, 4, 5, 6, 8, 9, 10)] == [5, 5, 4, 3, 2, 2, 1, 0]
     assert [seq for seq in range(12) if is_skipped(seq, skipped)] == [4, 5, 6, 9, 10]
+
+
+def test_the_other_seqs_are_told_from_them() -> None:
+    """Whatever part is asked for, in as few pieces as can be."""
+    skipped = (SeqRange(4, 6), SeqRange(9, 10))
+    for first in range(1, 13):
+        for last in range(first - 1, 13):
+            pieces = list(given(first, last, skipped))
+            seqs = [seq for piece in pieces for seq in range(piece.first, piece.last + 1)]
+            assert seqs == [seq for seq in range(first, last + 1) if not is_skipped(seq, skipped)]
+    assert list(given(1, 12, skipped)) == [(1, 3), (7, 8), (11, 12)]
 
 
 def draft(client: str) -> Draft:
