@@ -128,6 +128,7 @@ class TieredMessageReader:
             return self._opened
         if self._under_way is None:
             self._under_way = asyncio.create_task(self._open())
+            self._under_way.add_done_callback(_seen)
         try:
             return await asyncio.wait_for(asyncio.shield(self._under_way), OPEN_SECONDS)
         except TimeoutError:
@@ -139,6 +140,12 @@ class TieredMessageReader:
         finally:
             self._under_way = None
         return self._opened
+
+
+def _seen(opening: asyncio.Task[OpenHistoryReader]) -> None:
+    """Take note of how it ended, also where nobody waits for it any more: the next one who asks tries again."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 @contextmanager

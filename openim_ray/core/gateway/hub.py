@@ -395,6 +395,9 @@ class Hub:
         self, call: int, reply: items.Accepted | items.Reply | None, error: errors.OpenIMError | None
     ) -> None:
         pending = self._pending.pop(call)
+        # What nobody waits for any more must not take the turn of what somebody does.
+        self._to_repeat.pop(call, None)
+        self._moved.pop(call, None)
         self._room.leave(pending.size)
         self._end(pending, reply, error)
 
@@ -482,15 +485,10 @@ class Hub:
             self._registrations.sent(connection, self._call)
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
-        sized = ((call, self._size_of_pending(call)) for call in self._to_repeat)
+        sized = ((call, self._pending[call].size) for call in self._to_repeat)
         for call in first_within(sized, self._repeats_at_once, REPEAT_BYTES_AT_ONCE):
             del self._to_repeat[call]
-            if (pending := self._pending.get(call)) is not None:
-                self._repeat(pending)
-
-    def _size_of_pending(self, call: int) -> int:
-        pending = self._pending.get(call)
-        return pending.size if pending is not None else 0
+            self._repeat(self._pending[call])
 
     def _repeat(self, pending: _Pending) -> None:
         if isinstance(pending.item, items.Submit) and not pending.item.stored and not pending.unhandled:

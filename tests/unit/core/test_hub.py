@@ -216,6 +216,23 @@ def test_unanswered_requests_are_said_again_in_order_and_paced() -> None:
     assert [item.client_id for item in gateway.left(items.Submit)] == ["c1", "c2", "c3", "c4"]
 
 
+def test_requests_whose_time_is_over_take_nobodys_turn() -> None:
+    """Many that wait to be said again and end meanwhile must not keep back those that somebody still waits for."""
+    gateway = Gateway(repeats_at_once=1)
+    session = gateway.connect()
+    for number in range(10):
+        gateway.send(session, f"old{number}")
+    gateway.left()
+    gateway.hub.link_reset(LOG_HOME, START_MS)
+    gateway.hub.tick(100.0)  # all of them have waited too long
+    gateway.left()
+
+    gateway.send(session, "new")
+    gateway.hub.tick(100.05)
+
+    assert [item.client_id for item in gateway.left(items.Submit)] == ["new"]
+
+
 def test_a_message_that_is_not_stored_is_not_repeated() -> None:
     """Nobody remembers it, so it could be seen twice; unless it surely was not handled."""
     gateway = Gateway()
