@@ -70,6 +70,7 @@ def restore(config: Config, folder: Path, *, skip: int, replace: bool, tell: Cal
             # Redis may hold tokens of the server that has ended; under its lease they would be let in.
             time.sleep(backups.hot_copies_seconds(places))
             aside = _install(data_dir)
+            _give_to_owner(data_dir)
         except OSError as error:
             raise BackupError(f"data directory {data_dir} can't be written: {error.strerror}") from error
         except SchemaTooNew as error:
@@ -133,6 +134,16 @@ def _install(data_dir: Path) -> Path | None:
     mark.unlink()
     sync(data_dir)
     return aside
+
+
+def _give_to_owner(data_dir: Path) -> None:
+    """Done by the administrator, it is for the user to whom the data directory belongs: her server opens these files."""
+    owner = data_dir.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for path in data_dir.rglob("*"):
+        if path.lstat().st_uid == 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _begun(mark: Path) -> Path | None:

@@ -529,6 +529,30 @@ async def test_what_is_there_is_not_replaced_unasked(data_dir: Path, backup: Pat
     assert (data_dir / "admin-secret").read_text() == "a newer secret\n"
 
 
+def give(folder: Path, user: int) -> None:
+    """Let a folder and all in it belong to a user."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, user, user)
+
+
+def owners_of(folder: Path) -> set[int]:
+    """Return to whom a folder and what is in it belong."""
+    return {path.stat().st_uid for path in (folder, *folder.rglob("*"))}
+
+
+async def test_restored_by_root_it_is_its_owners(data_dir: Path, backup: Path) -> None:
+    """The server of the user to whom the data directory belongs can open everything in it, and what was put aside is hers."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can restore for another user")
+    nobody = 65534
+    give(data_dir, nobody)
+
+    await restored(data_dir, backup, replace=True)
+
+    assert len(put_aside(data_dir)) == 1
+    assert owners_of(data_dir) == {nobody}
+
+
 @pytest.mark.parametrize("name", ["messages.db", "state.db", "directory.db", "admin-secret", MANIFEST])
 async def test_a_backup_that_changed_is_refused(tmp_path: Path, backup: Path, name: str) -> None:
     """One bit is enough, and so is a file that is not there; the data directory stays as it is."""
