@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,9 @@ from openim_ray.storage.places import Places
 from openim_ray.storage.redis import connection as connection_module
 from openim_ray.storage.redis import lease as lease_module
 from openim_ray.storage.redis import state as state_module
-from openim_ray.storage.redis.connection import check_server
+from openim_ray.storage.redis.connection import RedisConnection, check_server
 from openim_ray.storage.redis.keys import Keys
-from openim_ray.storage.redis.scripts import POSITIONS_MAX
+from openim_ray.storage.redis.scripts import CLAIM_MS, COPY_MS, POSITIONS_MAX, SCRIPTS
 from openim_ray.storage.redis.state import HotStateReader, HotStateStore
 from tests.contract.conftest import NOW, WRITER
 from tests.servers.proxy import Proxy
@@ -664,6 +665,39 @@ class World:
                 client.set(f"x{number}", b"x" * 10_000)
         else:
             client.client_kill_filter(_type="normal", skipme=True)
+
+
+# --- what the scripts alone promise
+
+
+async def test_only_its_holder_renews_a_lease(redis: RedisServer) -> None:
+    """Who has lost the lease to another learns it, and does not take that one's place."""
+    connection = RedisConnection(redis.url, SCRIPTS)
+    end = int(time.time() * 1000) + 60_000
+    await connection.run("take", ["lease"], "hers", end)
+
+    assert (await connection.run("renew", ["lease"], "mine", end)).value is None
+    assert (await connection.run("renew", ["lease"], "hers", end)).value is not None
+    assert (await connection.run("token", ["lease", "copy"], "claim")).value == [b"hers"]
+    await connection.aclose()
+
+
+async def test_copies_and_claims_expire(redis: RedisServer) -> None:
+    """Nothing stays in Redis for ever."""
+    connection = RedisConnection(redis.url, SCRIPTS)
+    await connection.run("take", ["lease"], "hers", int(time.time() * 1000) + 60_000)
+    for kind, filled in (("token", ["hers 0"]), ("positions", ["hers", "chat", "1,0,0"])):
+        await connection.run(kind, ["lease", kind], "claim")
+        assert 0 < remaining_ms(redis, kind) <= CLAIM_MS
+        assert (await connection.run(f"fill_{kind}", [kind], "claim", *filled)).value == 1
+        assert CLAIM_MS < remaining_ms(redis, kind) <= COPY_MS
+    await connection.aclose()
+
+
+def remaining_ms(redis: RedisServer, name: str) -> int:
+    """Return for how many milliseconds a name stays; -1 if for ever."""
+    with redis.client() as client:
+        return int(client.pttl(name))
 
 
 # --- before it is used
