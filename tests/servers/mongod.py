@@ -5,9 +5,7 @@ A MongoDB for tests: OPENIM_TEST_MONGODB_URL, a mongod on PATH, or the one in a 
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +14,7 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from tests.e2e.ports import free_ports
-from tests.servers.server_process import CannotRun, ServerProcess
+from tests.servers.server_process import CannotRun, ServerProcess, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +27,8 @@ CACHE_GB = 0.25
 
 def find_mongod() -> Path:
     """Return the program; CannotRun if there is none."""
-    on_path = shutil.which("mongod")
-    if on_path:
-        return Path(on_path)
-    try:
-        files = metadata.files(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == "mongod":
-            return Path(str(file.locate()))
+    if (program := find_program("mongod", PACKAGE)) is not None:
+        return program
     raise CannotRun(f"no MongoDB: neither {URL_VARIABLE} nor a mongod on PATH nor the package {PACKAGE}")
 
 

