@@ -9,14 +9,15 @@ surrogate pair is refused with `errors.ArgsError` (PostgreSQL can't keep it, so 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from openim_ray.domain.read_position import unread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from openim_ray.domain.conversation import Conversation
+    from openim_ray.domain.group import GroupChatFacts
     from openim_ray.domain.ids import ConversationID, UserID
     from openim_ray.domain.message import (
         DamagedRow,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
     from openim_ray.domain.read_position import ReadPosition
     from openim_ray.domain.sequence import ConversationSeq
+    from openim_ray.transactions import Changed, DirectoryTransaction, DirectoryView
+
+T = TypeVar("T")
 
 
 class MessageReader(Protocol):
@@ -345,6 +349,10 @@ class RelationStore(Protocol):
         """Return what admission of a single-chat message needs."""
         ...
 
+    async def group_chat_facts(self, group_id: str, sender_id: str) -> GroupChatFacts:
+        """Return what admission of a group message needs."""
+        ...
+
 
 class ConversationStore(Protocol):
     """
@@ -378,6 +386,14 @@ class DirectoryStore(UserStore, RelationStore, ConversationStore, Protocol):
     """
     Everything about people: short transactions, from services, a log's owner and inboxes.
     """
+
+    async def view(self, query: Callable[[DirectoryView], T]) -> T:
+        """Run a query on one state of the directory; see `transactions`."""
+        ...
+
+    async def change(self, use_case: Callable[[DirectoryTransaction], T]) -> Changed[T]:
+        """Run a use case in one transaction, durable when it returns; see `transactions`. What the use case raises is raised."""
+        ...
 
 
 class ConversationState(NamedTuple):
@@ -430,6 +446,14 @@ class Broker(Protocol):
         self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool
     ) -> None:
         """Set the read position to exactly this seq, higher or lower; ArgsError above the newest message."""
+        ...
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """
+        Have the owners of logs apply what waits for them in the outbox, and return when they have.
+
+        Never raises: who can't be reached in time applies it later, by its own sweep.
+        """
         ...
 
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:

@@ -5,8 +5,29 @@ Users and their relations, as stored.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from openim_ray.domain.ids import UserID
+
+
+class UserStatus(IntEnum):
+    """
+    What may become of an account. The wire knows none of it: a disabled user is refused at login, an erased one is a neutral profile.
+    """
+
+    ACTIVE = 0
+    DISABLED = 1
+    ERASED = 2
+
+
+class HandleResult(IntEnum):
+    """
+    What became of an application, `handleResult` on the wire (OpenIM wire, §4.2).
+    """
+
+    REFUSED = -1
+    PENDING = 0
+    AGREED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +87,38 @@ class SingleChatFacts:
     receiver_conversation_option: int
     sender_is_system: bool
     """The sender is an app admin or a notification account: block list and options don't apply."""
+    are_friends: bool = False
+    """The sender stands in the receiver's friend list; read only where messages of others are refused (`[relations] friends_only`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FriendRequest:
+    """
+    An application for friendship; of each directed pair the newest only. Times are Unix milliseconds.
+    """
+
+    from_user: User
+    to_user: User
+    handle_result: int = HandleResult.PENDING
+    req_msg: str = ""
+    create_time: int = 0
+    handler_user_id: str = ""
+    handle_msg: str = ""
+    handle_time: int = 0
+    ex: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCommand:
+    """
+    A thing that a user keeps for herself, a favourite for example (`process_user_command_*`, OpenIM wire, §6.3).
+
+    `create_time` is in Unix seconds, as recorded from the official server (OpenIM wire, Appendix D).
+    """
+
+    user_id: UserID
+    kind: int
+    uuid: str
+    value: str = ""
+    ex: str = ""
+    create_time: int = 0

@@ -1,0 +1,161 @@
+"""
+Notifications: what clients are told of a change of the directory (OpenIM wire, §5).
+
+Each function returns the effect that carries one notification through the outbox. Who gets it and in which stream follows from the
+table in OpenIM wire, §5.4; what the tips hold is its caller's.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from openim_ray.core.effects import Effect
+from openim_ray.domain.conversation import (
+    SessionType,
+    group_chat_id,
+    home_key,
+    notification_stream_id,
+    self_stream_id,
+    single_chat_id,
+)
+from openim_ray.protocol.bodies import to_json_dict
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from openim_ray.domain.ids import GroupID
+
+_FROM_SYSTEM: Final = 200
+_SUCCEEDED: Final = 2
+
+_WITH_CLONE: Final = frozenset(
+    {1201, 1501, 1504, 1507, 1508, 1509, 1510, 1511, 1512, 1513, 1514, 1515, 1519, 1520, 1701}
+)
+"""Types that also stand in the chat as a grey line (OpenIM wire, §5.4)."""
+
+_OFFLINE_PUSH: Final = {
+    1201: "Someone accepted your application to be friends",
+    1202: "Someone refused your application to be friends",
+    1203: "Someone wants to be your friend",
+    1503: "Someone wants to join a group",
+    1505: "An application to join a group was accepted",
+    1506: "An application to join a group was refused",
+}
+"""Types that may be pushed to a device that is not connected, with the text shown there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    The call that a notification goes back to: clients know their own actions by the operationID. `now_ms` is wall clock.
+    """
+
+    user_id: str
+    operation_id: str
+    now_ms: int
+
+
+def notify_user(cause: Cause, content_type: int, sender_id: str, receiver_id: str, tips: Message) -> tuple[str, Effect]:
+    """
+    Return the home key and the effect of a notification from one user to another, or to herself.
+    """
+    if sender_id == receiver_id:
+        stream, clone_id = self_stream_id(sender_id), ""
+    else:
+        chat = single_chat_id(sender_id, receiver_id)
+        stream, clone_id = notification_stream_id(chat), chat
+    message = _message(cause, content_type, sender_id, tips)
+    message.recvID = receiver_id
+    message.sessionType = SessionType.SINGLE
+    effect = _effect(cause, message, stream, clone_id if content_type in _WITH_CLONE else "")
+    receivers = list(dict.fromkeys((receiver_id, sender_id)))
+    return home_key(stream), _replace(effect, receivers=receivers)
+
+
+def notify_group(cause: Cause, content_type: int, sender_id: str, group_id: GroupID, tips: Message) -> Effect:
+    """
+    Return the effect of a notification to all members of a group; its home key is the group id.
+
+    1519 has a clone only if there is an announcement: replace it with `without_clone` otherwise.
+    """
+    chat = group_chat_id(group_id)
+    message = _message(cause, content_type, sender_id, tips)
+    message.recvID = group_id
+    message.groupID = group_id
+    message.sessionType = SessionType.GROUP
+    return _effect(cause, message, notification_stream_id(chat), chat if content_type in _WITH_CLONE else "")
+
+
+def without_clone(effect: Effect) -> Effect:
+    """
+    Return an effect whose notification has no line in the chat.
+    """
+    message = MsgData.FromString(effect.notification)
+    message.options["isSendMsg"] = False
+    return _replace(effect, notification=message.SerializeToString(), clone_id="", clone=b"")
+
+
+def _message(cause: Cause, content_type: int, sender_id: str, tips: Message) -> MsgData:
+    return MsgData(
+        sendID=sender_id,
+        clientMsgID=uuid.uuid4().hex,
+        serverMsgID=uuid.uuid4().hex,
+        msgFrom=_FROM_SYSTEM,
+        contentType=content_type,
+        content=_compact({"detail": _compact(to_json_dict(tips)).decode()}),
+        createTime=cause.now_ms,
+        status=_SUCCEEDED,
+    )
+
+
+def _effect(cause: Cause, message: MsgData, stream: str, clone_id: str) -> Effect:
+    text = _OFFLINE_PUSH.get(message.contentType)
+    if text is not None:
+        message.offlinePushInfo.title = message.offlinePushInfo.desc = text
+    clone = b""
+    if clone_id:
+        message.options.update({"offlinePush": text is not None, "unreadCount": True})
+        clone = message.SerializeToString()
+        message.options.clear()
+    message.options.update(_options(is_cloned=bool(clone_id), offline_push=text is not None and not clone_id))
+    return Effect(
+        sender_id=message.sendID,
+        client_id=message.clientMsgID,
+        content_type=message.contentType,
+        operation_id=cause.operation_id,
+        stream=stream,
+        notification=message.SerializeToString(),
+        clone_id=clone_id,
+        clone=clone,
+    )
+
+
+def _options(*, is_cloned: bool, offline_push: bool) -> dict[str, bool]:
+    """Return the options of a notification that is not stored (OpenIM wire, §5.2, Appendix D)."""
+    return {
+        "isNotNotification": False,
+        "isSendMsg": is_cloned,
+        "history": False,
+        "persistent": False,
+        "offlinePush": offline_push,
+        "unreadCount": False,
+        "conversationUpdate": False,
+        "senderSync": True,
+        "notPrivate": False,
+        "senderConversationUpdate": False,
+        "reactionFromCache": False,
+    }
+
+
+def _replace(effect: Effect, **changes: object) -> Effect:
+    return msgspec.structs.replace(effect, **changes)
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
