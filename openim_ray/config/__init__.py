@@ -25,6 +25,7 @@ from openim_ray.config.settings import (
     LinksSection,
     LogSection,
     PersistenceSection,
+    RelationsSection,
     ServerSection,
     StorageSection,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "LiveConfig",
     "LogSection",
     "PersistenceSection",
+    "RelationsSection",
     "Row",
     "Secret",
     "ServerSection",

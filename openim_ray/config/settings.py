@@ -202,6 +202,17 @@ class InboxesSection(Section, frozen=True):
     ] = 256
 
 
+class RelationsSection(Section, frozen=True):
+    """What friends and black lists mean for messages."""
+
+    friends_only: Annotated[
+        bool,
+        reloadable(
+            "Refuse a message to somebody in whose friend list its sender doesn't stand (1303). A change counts within ten seconds."
+        ),
+    ] = False
+
+
 class PersistenceSection(Section, frozen=True):
     """Writing messages down."""
 
@@ -309,6 +320,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: GatewaySection = GatewaySection()
     api: ApiSection = ApiSection()
     inboxes: InboxesSection = InboxesSection()
+    relations: RelationsSection = RelationsSection()
     persistence: PersistenceSection = PersistenceSection()
     links: LinksSection = LinksSection()
     storage: StorageSection = StorageSection()
