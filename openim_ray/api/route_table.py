@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, users
+from openim_ray.api import auth, conversations, friends, group_queries, groups, jssdk, messages, not_built, users
 from openim_ray.api.route import Route
 
 _ALL: tuple[Route[Any], ...] = (
@@ -15,6 +15,7 @@ _ALL: tuple[Route[Any], ...] = (
     *users.ROUTES,
     *friends.ROUTES,
     *groups.ROUTES,
+    *group_queries.ROUTES,
     *conversations.ROUTES,
     *messages.ROUTES,
     *jssdk.ROUTES,

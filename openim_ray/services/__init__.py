@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from openim_ray.config import Config
 from openim_ray.ports import Broker, DirectoryStore, MessageReader, TokenReader
 from openim_ray.services.auth import TokenService
+from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.conversations import ConversationService
-from openim_ray.services.groups import GroupService
+from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.overviews import OverviewService
 from openim_ray.services.read_marks import ReadMarks
@@ -28,7 +29,7 @@ class Services:
     tokens: TokenService
     users: UserService
     relations: RelationService
-    groups: GroupService
+    groups: GroupServices
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
@@ -49,7 +50,7 @@ def build_services(
     Put the services together.
 
     Args:
-        config: of it, `[auth]`; the admin secret must be there by now.
+        config: of it, `[auth]` and `[groups]`; the admin secret must be there by now.
         directory: people, relations, conversations.
         tokens: where token states are read.
         messages: where messages are read.
@@ -57,6 +58,7 @@ def build_services(
         now_ms: wall clock in Unix milliseconds.
     """
     secret = config.auth.admin_secret.reveal()
+    changes = DirectoryChanges(directory, broker)
     users = UserService(directory, now_ms)
     relations = RelationService(directory)
     conversations = ConversationService(directory)
@@ -65,7 +67,7 @@ def build_services(
         tokens=TokenService(tokens, directory, broker, config.auth, secret, now_ms),
         users=users,
         relations=relations,
-        groups=GroupService(directory),
+        groups=build_group_services(directory, messages, changes, config.groups),
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
