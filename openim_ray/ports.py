@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from openim_ray.domain.read_position import unread_count
-from openim_ray.transactions import VersionDelta as VersionDelta
+from openim_ray.transactions import VersionDelta as VersionDelta  # noqa: PLC0414 - part of these ports, too
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
