@@ -26,6 +26,7 @@ from openim_ray.config.settings import (
     LinksSection,
     LogSection,
     PersistenceSection,
+    RelationsSection,
     ServerSection,
     StorageSection,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "LiveConfig",
     "LogSection",
     "PersistenceSection",
+    "RelationsSection",
     "Row",
     "Secret",
     "ServerSection",

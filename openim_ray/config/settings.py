@@ -213,6 +213,17 @@ class GroupsSection(Section, frozen=True):
     )
 
 
+class RelationsSection(Section, frozen=True):
+    """What friends and black lists mean for messages."""
+
+    friends_only: Annotated[
+        bool,
+        reloadable(
+            "Refuse a message to somebody in whose friend list its sender doesn't stand (1303). A change counts within ten seconds."
+        ),
+    ] = False
+
+
 class PersistenceSection(Section, frozen=True):
     """Writing messages down."""
 
@@ -321,6 +332,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: ApiSection = ApiSection()
     inboxes: InboxesSection = InboxesSection()
     groups: GroupsSection = GroupsSection()
+    relations: RelationsSection = RelationsSection()
     persistence: PersistenceSection = PersistenceSection()
     links: LinksSection = LinksSection()
     storage: StorageSection = StorageSection()

@@ -107,9 +107,8 @@ def tell_user(
     """
     Put a notification from one user to another, or to herself, into the outbox.
 
-    Args:
-        forget_facts: what admission remembers of the two is read anew before the next message.
-        echo: the sender's own devices get it, too.
+    With `forget_facts` admission reads anew what it remembers of the two before their next message; with `echo` the sender's own devices
+    get the notification, too.
     """
     place, effect = notify_user(cause, content_type, sender_id, receiver_id, tips)
     if forget_facts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.group import Group, GroupRequest, Member
 from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.domain.people import Blocked, Friend, User
+from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
 from openim_ray.protocol.pb import conversation_pb2, sdkws_pb2
 from openim_ray.protocol.pb.relation_pb2 import FriendInfoOnly
 from openim_ray.protocol.pb.sdkws_pb2 import (
@@ -18,6 +18,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     PublicUserInfo,
     UserInfo,
 )
+from openim_ray.protocol.pb.user_pb2 import CommandInfoResp, notificationAccountInfo
 
 
 def user_info(user: User) -> UserInfo:
@@ -91,6 +92,76 @@ def black_info(entry: Blocked) -> BlackInfo:
         addSource=entry.add_source,
         operatorUserID=entry.operator_user_id,
         ex=entry.ex,
+    )
+
+
+def bare_friend_info(friend: Friend) -> FriendInfo:
+    """
+    Return an entry of a friend list where the account stands beside it: without the account, in milliseconds (recorded).
+    """
+    return FriendInfo(
+        ownerUserID=friend.owner_user_id,
+        remark=friend.remark,
+        createTime=friend.create_time,
+        addSource=friend.add_source,
+        operatorUserID=friend.operator_user_id,
+        ex=friend.ex,
+        isPinned=friend.is_pinned,
+    )
+
+
+def bare_black_info(entry: Blocked) -> BlackInfo:
+    """
+    Return an entry of a black list where the account stands beside it: without the account, in milliseconds.
+    """
+    return BlackInfo(
+        ownerUserID=entry.owner_user_id,
+        createTime=entry.create_time,
+        addSource=entry.add_source,
+        operatorUserID=entry.operator_user_id,
+        ex=entry.ex,
+    )
+
+
+def exact_black_info(entry: Blocked) -> BlackInfo:
+    """
+    Return an entry of a black list that was asked for by name: its `createTime` is in milliseconds (recorded).
+    """
+    info = black_info(entry)
+    info.createTime = entry.create_time
+    return info
+
+
+def friend_request(request: FriendRequest) -> sdkws_pb2.FriendRequest:
+    """Return an application for friendship, with both accounts as they are now."""
+    return sdkws_pb2.FriendRequest(
+        fromUserID=request.from_user.user_id,
+        fromNickname=request.from_user.nickname,
+        fromFaceURL=request.from_user.face_url,
+        toUserID=request.to_user.user_id,
+        toNickname=request.to_user.nickname,
+        toFaceURL=request.to_user.face_url,
+        handleResult=request.handle_result,
+        reqMsg=request.req_msg,
+        createTime=request.create_time,
+        handlerUserID=request.handler_user_id,
+        handleMsg=request.handle_msg,
+        handleTime=request.handle_time,
+        ex=request.ex,
+    )
+
+
+def command_info(command: UserCommand) -> CommandInfoResp:
+    """Return a thing that a user keeps."""
+    return CommandInfoResp(
+        type=command.kind, createTime=command.create_time, uuid=command.uuid, value=command.value, ex=command.ex
+    )
+
+
+def account_info(user: User) -> notificationAccountInfo:
+    """Return a notification account."""
+    return notificationAccountInfo(
+        userID=user.user_id, faceURL=user.face_url, nickName=user.nickname, appMangerLevel=user.app_manager_level
     )
 
 

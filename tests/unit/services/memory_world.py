@@ -57,7 +57,7 @@ class MemoryBroker:
         self.kicked: list[tuple[str, int]] = []
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
-        self.poked: list[tuple[str, ...]] = []
+        self.poked: list[str] = []
         self.fails = False
 
     async def conversation_states(
@@ -85,10 +85,6 @@ class MemoryBroker:
         self.positions_set.append((user_id, conversation_id, has_read_seq, operation_id, notify))
         self._set(user_id, conversation_id, has_read_seq)
 
-    async def apply_effects(self, home_keys: Sequence[str]) -> None:
-        """See `ports.Broker`; leaves the outbox as it is."""
-        self.poked.append(tuple(home_keys))
-
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
         self._check()
@@ -98,6 +94,10 @@ class MemoryBroker:
         """See `ports.Broker`."""
         self._check()
         self.kicked.append((user_id, platform_id))
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """See `ports.Broker`; the effects stay in the outbox, for a test to look at."""
+        self.poked += home_keys
 
     # --- for tests
 

@@ -37,7 +37,7 @@ async def test_a_group_has_members_rows_and_a_notification() -> None:
         row = world.row(user_id)
         assert row is not None
         assert (row.conversation_type, row.group_id, row.min_seq, row.max_seq) == (3, GROUP, 0, 0)
-    assert world.broker.poked == [(GROUP,)]
+    assert world.broker.poked == [GROUP]
     (told,) = world.told()
     assert (told.type, told.message.sendID, told.message.recvID, told.message.sessionType) == (1501, "olga", GROUP, 3)
     assert (told.effect.clone_id, told.effect.stream, told.effect.operation_id) == ("sg_g", "n_g", OPERATION)
