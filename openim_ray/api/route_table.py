@@ -7,12 +7,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, users
+from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, presence, users
 from openim_ray.api.route import Route
 
 _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
+    *presence.ROUTES,
     *friends.ROUTES,
     *groups.ROUTES,
     *conversations.ROUTES,

@@ -14,6 +14,7 @@ from openim_ray.services.conversations import ConversationService
 from openim_ray.services.groups import GroupService
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.overviews import OverviewService
+from openim_ray.services.presence import PresenceService
 from openim_ray.services.read_marks import ReadMarks
 from openim_ray.services.relations import RelationService
 from openim_ray.services.users import UserService
@@ -32,6 +33,7 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
 
@@ -69,6 +71,7 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, reading, broker),
         now_ms=now_ms,
     )

@@ -30,7 +30,7 @@ from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.ports import DirectoryStore, MessageReader, TokenRecord
+    from openim_ray.ports import DirectoryStore, MessageReader, PresentDevice, TokenRecord
 
 SECRET = "correct horse battery"
 START_MS = 1_800_000_000_000
@@ -57,6 +57,7 @@ class MemoryBroker:
         self.kicked: list[tuple[str, int]] = []
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
+        self.online: dict[str, list[PresentDevice]] = {}
         self.fails = False
 
     async def conversation_states(
@@ -93,6 +94,11 @@ class MemoryBroker:
         """See `ports.Broker`."""
         self._check()
         self.kicked.append((user_id, platform_id))
+
+    async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
+        """See `ports.Broker`."""
+        self._check()
+        return {user_id: self.online.get(user_id, []) for user_id in user_ids}
 
     # --- for tests
 
