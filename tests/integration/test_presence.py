@@ -121,8 +121,9 @@ async def test_devices_are_listed_right_after_the_inbox_actor_died(people: Peopl
 async def test_an_ios_app_in_the_background_is_pushed_nothing_and_then_everything(people: People) -> None:
     """Also if the inbox actor dies in between: messages come in order and once, and so does what became of others' presence."""
     phone = await people.connect("alice", IPHONE)
-    bob = await people.connect("bob")
-    assert await subscribe(phone, bob.user_id) == {bob.user_id: [ANDROID]}
+    bob, carol = await people.connect("bob"), await people.connect("carol")
+    for watcher in (phone, carol):
+        assert await subscribe(watcher, bob.user_id) == {bob.user_id: [ANDROID]}
     await bob.send_text(phone.user_id, "before")
     await phone.pushed(1)
 
@@ -130,8 +131,8 @@ async def test_an_ios_app_in_the_background_is_pushed_nothing_and_then_everythin
     await bob.send_text(phone.user_id, "first")
     await asyncio.to_thread(people.server.kill_actor, "InboxActor")
     await bob.send_text(phone.user_id, "second")
-    page = await people.connect(await people.login(bob.user_id, JS), JS)
-    assert await subscribe(page, bob.user_id) == {bob.user_id: [ANDROID, WEB]}
+    await people.connect(await people.login(bob.user_id, JS), JS)
+    await sees(carol, bob.user_id, ANDROID, WEB, number=1)
     (found,) = await ask(people, "/user/get_users_online_status", phone.user_id)
     assert [(one["platformID"], one["isBackground"]) for one in found["detailPlatformStatus"]] == [(1, True)]
     assert len(phone.pushes) == 1
