@@ -17,6 +17,7 @@ from openim_ray.api import (
     jssdk,
     messages,
     not_built,
+    presence,
     user_data,
     users,
 )
@@ -26,6 +27,7 @@ _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
     *user_data.ROUTES,
+    *presence.ROUTES,
     *friends.ROUTES,
     *friend_changes.ROUTES,
     *groups.ROUTES,
