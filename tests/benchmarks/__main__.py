@@ -1,8 +1,8 @@
 """
 Measure the whole server with the load generator: prints JSON, compares with another checkout in the same run.
 
-Run: make bench [ARGS="--against ../other --seconds 10"]; without the generator only start, idle and memory are measured. The machine should do nothing
-else meanwhile. Every load must be accounted `exact`; a run that isn't is printed as such and exits with 1.
+Run: make bench [ARGS="--against ../other --seconds 10 --databases --groups"]; without the generator only start, idle and memory are measured. The machine
+should do nothing else meanwhile. Every load must be accounted `exact`; a run that isn't is printed as such and exits with 1.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.server import Server
+from tests.servers.databases import database_servers
 
 GENERATOR = Path("results/load")
 RAY_PROGRAMS = (
@@ -37,8 +40,8 @@ class CheckoutServer(Server):
     A server of a given checkout, run by that checkout's own environment.
     """
 
-    def __init__(self, checkout: Path, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, checkout: Path, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder, environment=environment)
         self._checkout = checkout
 
     def command(self, *arguments: str) -> list[str]:
@@ -53,15 +56,28 @@ def main() -> int:
     parser.add_argument("--against", type=Path, help="another checkout, measured in turn with this one")
     parser.add_argument("--seconds", type=int, default=10, help="length of each load")
     parser.add_argument("--connections", type=int, default=1000, help="idle connections for the memory figure")
+    parser.add_argument("--databases", action="store_true", help="measure on database servers, too")
+    parser.add_argument(
+        "--groups", action="store_true", help="send to groups with 100, 500 and 1,000 members online, too"
+    )
     options = parser.parse_args()
     checkouts = {"this": Path.cwd()} | ({"other": options.against.resolve()} if options.against else {})
     result: dict[str, Any] = {"machine": _machine(), "servers": {}}
     for name, checkout in checkouts.items():
         with tempfile.TemporaryDirectory() as folder:
             result["servers"][name] = _measure(CheckoutServer(checkout, Path(folder)), options)
+        if options.databases:
+            with _on_databases(checkout) as server:
+                result["servers"][f"{name}, database servers"] = _measure(server, options)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     loads = [load for server in result["servers"].values() for load in server["loads"].values()]
     return 0 if all(load["exact"] for load in loads) else 1
+
+
+@contextmanager
+def _on_databases(checkout: Path) -> Iterator[CheckoutServer]:
+    with tempfile.TemporaryDirectory() as folder, database_servers(Path(folder) / "databases") as databases:
+        yield CheckoutServer(checkout, Path(folder), databases.environment)
 
 
 def _measure(server: Server, options: argparse.Namespace) -> dict[str, Any]:
@@ -72,6 +88,8 @@ def _measure(server: Server, options: argparse.Namespace) -> dict[str, Any]:
         time.sleep(10)
         figures["memory_idle_mb"] = _memory(server)
         figures["loads"] = _loads(server, options.seconds) if GENERATOR.exists() else {}
+        if options.groups and GENERATOR.exists():
+            figures["loads"] |= _group_loads(server, options.seconds)
         if GENERATOR.exists():
             figures["idle_connections"] = _generate(
                 server, "-mode", "idle", "-c", str(options.connections), "-settle", "5"
@@ -94,6 +112,27 @@ def _loads(server: Server, seconds: int) -> dict[str, Any]:
     }
     return {
         name: _figures(_generate(server, "-mode", "chat", *flags, *length)["chat"]) for name, flags in modes.items()
+    }
+
+
+def _group_loads(server: Server, seconds: int) -> dict[str, Any]:
+    """Measure one group at a time, ten members of which send with one message under way each."""
+    return {
+        f"group of {online}": _group_figures(
+            _generate(server, "-mode", "group", "-c", str(online), "-senders", "10", "-w", "1", "-t", f"{seconds}s")[
+                "group"
+            ]
+        )
+        for online in (100, 500, 1000)
+    }
+
+
+def _group_figures(load: dict[str, Any]) -> dict[str, Any]:
+    deliveries = load["accounting"]["acked"] * (load["connections"] - 1)
+    return {
+        **_figures(load),
+        "deliveries_per_s": load["deliveries_per_s"],
+        "server_cpu_ms_per_delivery": round(load["cpu"]["server_s"] * 1000 / deliveries, 4) if deliveries else None,
     }
 
 
