@@ -190,7 +190,7 @@ def test_nothing_brings_back_what_was_erased(seed: int) -> None:
         spans_of(scene.chances.sample(read_before, len(read_before) // 2))
     )  # by one who was cut off meanwhile
     scene.weather["fails"] = 0.0
-    scene.take_turns(running, lambda: scene.has_copied())
+    scene.take_turns(running, scene.has_copied)
     for one in running:
         one.close()
 
