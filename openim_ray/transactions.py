@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from openim_ray.domain.conversation import Conversation
     from openim_ray.domain.group import Cut, Group, GroupRequest, Member
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 
 T = TypeVar("T")
 
@@ -113,6 +113,14 @@ class PeopleView(Protocol):
 
     def page_client_config(self, user_id: str, key: str, window: Window) -> tuple[int, list[tuple[str, str, str]]]:
         """Return total and one page of (user id, key, value); texts that are not empty must match."""
+        ...
+
+    def profile_announcement(self, user_id: str) -> ProfileAnnouncement | None:
+        """Return what is still to be told of a user's account."""
+        ...
+
+    def next_profile_announcement(self) -> ProfileAnnouncement | None:
+        """Return the announcement that was moved on longest ago."""
         ...
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
@@ -269,6 +277,14 @@ class DirectoryTransaction(DirectoryView, Protocol):
 
     def delete_client_config(self, user_id: str, keys: Sequence[str]) -> None:
         """Remove settings of a user's clients."""
+        ...
+
+    def put_profile_announcement(self, announcement: ProfileAnnouncement) -> None:
+        """Add an announcement, or replace the user's."""
+        ...
+
+    def delete_profile_announcement(self, user_id: str) -> None:
+        """Forget a user's announcement."""
         ...
 
     # --- groups

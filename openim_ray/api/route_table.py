@@ -7,13 +7,26 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, users
+from openim_ray.api import (
+    auth,
+    conversations,
+    friend_changes,
+    friends,
+    groups,
+    jssdk,
+    messages,
+    not_built,
+    user_data,
+    users,
+)
 from openim_ray.api.route import Route
 
 _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
+    *user_data.ROUTES,
     *friends.ROUTES,
+    *friend_changes.ROUTES,
     *groups.ROUTES,
     *conversations.ROUTES,
     *messages.ROUTES,

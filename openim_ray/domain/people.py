@@ -43,6 +43,7 @@ class User:
     create_time: int = 0
     app_manager_level: int = 0
     global_recv_msg_opt: int = 0
+    status: int = UserStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +123,22 @@ class UserCommand:
     value: str = ""
     ex: str = ""
     create_time: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileAnnouncement:
+    """
+    How far others have been told that an account changed: friends first, then groups, each by ascending ids.
+
+    `is_nickname_new`, `is_face_new`: which of what groups show has changed. `created_ms` is when it changed, `moved_ms` when the last page was
+    told; both wall clock.
+    """
+
+    user_id: UserID
+    operation_id: str
+    created_ms: int
+    moved_ms: int
+    is_nickname_new: bool = False
+    is_face_new: bool = False
+    are_friends_told: bool = False
+    told_through: str = ""
