@@ -89,3 +89,7 @@ class OpenDirectoryStore(DirectoryStore, Closing, Protocol):
     """
     Everything about people.
     """
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`."""
+        ...

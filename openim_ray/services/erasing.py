@@ -18,7 +18,7 @@ HEADS_AT_ONCE: Final = 200
 SEQS_AT_ONCE: Final = 1000
 """Seqs of a conversation that are looked at at once; between two looks others get their turn, and progress is noted."""
 
-Note = Callable[[Erasure], Awaitable[None]]
+Note = Callable[[Erasure], Awaitable[object]]
 
 
 class MessageErasing:

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
+from openim_ray.config import Config
 from openim_ray.domain import errors
-from openim_ray.domain.group import GroupStatus, Member, Role
+from openim_ray.domain.group import GroupStatus, Role
 from openim_ray.domain.ids import UserID
-from openim_ray.ports import DirectoryStore, Page
+from openim_ray.ports import DirectoryStore, MessageReader, Page
 from openim_ray.services.black_lists import BlackListService
+from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.friendships import FriendshipService
-from openim_ray.services.groups import GroupServices
+from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.groups.lookups import Operator
 from openim_ray.services.notifications import Cause
 from openim_ray.transactions import DirectoryView, Window
@@ -30,7 +33,7 @@ class Leaving:
     Ends what others see of a user: friendships in both lists, her black list, memberships.
 
     A group that she owns goes to the admin, or else the member, who has been in it longest; one in which she is alone is dismissed. Interrupted at any
-    point, it may be called again: it goes by what is still there.
+    point, it may be called again: it goes by what is still there. So it is after an error: somebody may have changed a group meanwhile.
 
     Args:
         directory: where that is looked up.
@@ -54,7 +57,7 @@ class Leaving:
 
     async def leave(self, user_id: str) -> None:
         """
-        End everything.
+        End everything. Raises an OpenIMError if something could not be ended; the rest is.
         """
         await self._end_friendships(user_id)
         await self._end_black_list(user_id)
@@ -74,33 +77,60 @@ class Leaving:
                 await self._black_lists.unblock(self._cause(user_id), user_id, one.blocked.user_id)
 
     async def _end_memberships(self, user_id: str) -> None:
-        while group_ids := await self._directory.view(lambda view: view.joined_group_ids(user_id, "", AT_ONCE)):
+        after, failure = "", None
+        while group_ids := await self._directory.view(partial(_joined_behind, user_id, after)):
             for group_id in group_ids:
-                await self._end_membership(user_id, group_id)
+                try:
+                    await self._end_membership(user_id, group_id)
+                except errors.OpenIMError as error:  # one group must not keep her in the others
+                    failure = error
+            after = group_ids[-1]
+        if failure is not None:
+            raise failure
 
     async def _end_membership(self, user_id: str, group_id: str) -> None:
         operator = Operator(self._cause(user_id), is_app_admin=True)
-        member, heir, is_over = await self._directory.view(lambda view: _standing(view, group_id, user_id))
-        if is_over or (member is not None and member.role_level == Role.OWNER and heir is None):
+        place = await self._directory.view(partial(_place, group_id, user_id))
+        if place.is_over or (place.is_owner and not place.heir_id):
             await self._groups.information.dismiss(operator, group_id, silently=False)
             return
-        try:
-            if member is not None and member.role_level == Role.OWNER and heir is not None:
-                await self._groups.roles.transfer(operator, group_id, user_id, heir.user.user_id)
-            await self._groups.membership.quit(operator, group_id, user_id)
-        except (errors.NoPermission, errors.ArgsError, errors.OpenIMError) as error:
-            if isinstance(error, errors.Unavailable):
-                raise
-            # Somebody changed the group meanwhile: the next look at what is left decides anew.
+        if place.is_owner:
+            await self._groups.roles.transfer(operator, group_id, user_id, place.heir_id)
+        await self._groups.membership.quit(operator, group_id, user_id)
 
     def _cause(self, user_id: str) -> Cause:
         return Cause(user_id, f"erase-{uuid.uuid4().hex}", self._now_ms())
 
 
-def _standing(view: DirectoryView, group_id: str, user_id: str) -> tuple[Member | None, Member | None, bool]:
-    """Return the membership, who would own the group after her, and whether the group is over."""
+def build_leaving(
+    config: Config, directory: DirectoryStore, messages: MessageReader, changes: DirectoryChanges, now_ms: Callable[[], int]
+) -> Leaving:
+    """
+    Put it together; `changes` runs the changes, `messages` tells where the logs of groups end.
+    """
+    groups = build_group_services(directory, messages, changes, config.groups)
+    return Leaving(directory, FriendshipService(changes), BlackListService(changes), groups, now_ms)
+
+
+class _Place(NamedTuple):
+    """What she is in a group, and who would own it after her."""
+
+    is_owner: bool
+    heir_id: str
+    is_over: bool
+
+
+def _place(group_id: str, user_id: str, view: DirectoryView) -> _Place:
     group = view.groups([group_id]).get(group_id)
     member = view.members(group_id, [user_id]).get(user_id)
-    _, first = view.page_members(group_id, (), "", Window(0, 2))  # owner, then admins, then members, by time of joining
-    heir = next((one for one in first if one.user.user_id != user_id), None)
-    return member, heir, group is not None and group.status == GroupStatus.DISMISSED
+    _, first = view.page_members(group_id, (), "", Window(0, 2))  # the owner, admins, members, each by time of joining
+    heirs = [one.user.user_id for one in first if one.user.user_id != user_id]
+    return _Place(
+        member is not None and member.role_level == Role.OWNER,
+        heirs[0] if heirs else "",
+        group is not None and group.status == GroupStatus.DISMISSED,
+    )
+
+
+def _joined_behind(user_id: str, after: str, view: DirectoryView) -> list[str]:
+    return view.joined_group_ids(user_id, after, AT_ONCE)

@@ -206,6 +206,10 @@ class MemoryDirectoryStore:
     async def aclose(self) -> None:
         """Do nothing: the tables live as long as somebody holds them."""
 
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`; there are no files."""
+        return True
+
     async def register(self, users: Sequence[User]) -> None:
         """See `ports.UserStore`."""
         self.tables.register(users)
