@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from openim_ray.api.route import Call, Route
 from openim_ray.domain.erasure import Erasure, ErasurePhase
-from openim_ray.protocol.pb.account_pb2 import ErasureInfo, EraseUserReq, GetErasureReq
+from openim_ray.protocol.pb.account_pb2 import EraseUserReq, ErasureInfo, GetErasureReq
 from openim_ray.services.authority import Authority
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from openim_ray.api import (
     auth,
     conversations,
+    erasing,
     friend_changes,
     friends,
     groups,
@@ -25,6 +26,7 @@ _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
     *user_data.ROUTES,
+    *erasing.ROUTES,
     *friends.ROUTES,
     *friend_changes.ROUTES,
     *groups.ROUTES,

@@ -103,7 +103,11 @@ class Leaving:
 
 
 def build_leaving(
-    config: Config, directory: DirectoryStore, messages: MessageReader, changes: DirectoryChanges, now_ms: Callable[[], int]
+    config: Config,
+    directory: DirectoryStore,
+    messages: MessageReader,
+    changes: DirectoryChanges,
+    now_ms: Callable[[], int],
 ) -> Leaving:
     """
     Put it together; `changes` runs the changes, `messages` tells where the logs of groups end.

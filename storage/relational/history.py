@@ -159,7 +159,7 @@ class RelationalHistoryStore(RelationalHistoryReader):
         replaced = 0
         window = {"first": max(first, 0), "last": min(last, INTEGER_MAX)}
         while True:
-            wanted_rows = {"conversation_id": conversation_id, "sender_id": sender_id, **window}
+            wanted_rows: dict[str, str | int] = {"conversation_id": conversation_id, "sender_id": sender_id, **window}
             page = await self._database.write(partial(self._erase, conversation_id, wanted_rows))
             rows += page.rows
             replaced += page.replaced
