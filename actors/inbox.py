@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,6 +23,7 @@ from openim_ray.actors.settings import (
     shard_settings,
 )
 from openim_ray.actors.store_waits import StoreWaits
+from openim_ray.config import LiveConfig
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
@@ -67,6 +69,7 @@ class InboxActor:
         self._name = name
         self._dedicated_user = dedicated_user
         self._config = load_actor_config(config_payload, name)
+        self._live = LiveConfig(self._config)
         self._incarnation = uuid.uuid4().hex
         self._loop = asyncio.get_running_loop()
         namespace = self._config.cluster.namespace
@@ -306,6 +309,7 @@ class InboxActor:
     async def _load_facts(self, shard: Shard, load: LoadFacts) -> None:
         assert self._directory is not None
         facts = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+        facts = replace(facts, friends_only=self._live.now().relations.friends_only)
         shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self._loop.time(), wall_ms())
 
     async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:

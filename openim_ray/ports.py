@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from openim_ray.domain.read_position import unread_count
+from openim_ray.transactions import VersionDelta as VersionDelta  # noqa: PLC0414 - part of these ports, too
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -300,22 +301,6 @@ class StateStore(StateReader, Protocol):
             positions: replace the users' positions of these conversations.
         """
         ...
-
-
-class VersionDelta(NamedTuple):
-    """
-    What changed in a versioned list after a client's version (OpenIM wire, §6.6); ids only.
-
-    `full` means: the client must fetch the whole list; then the three lists are empty.
-    """
-
-    version: int
-    version_id: str
-    full: bool
-    deleted: list[str]
-    inserted: list[str]
-    updated: list[str]
-    sort_version: int
 
 
 class Page(NamedTuple):

@@ -49,6 +49,22 @@ class ListVersion(NamedTuple):
     version_id: str
 
 
+class VersionDelta(NamedTuple):
+    """
+    What changed in a versioned list after a client's version (OpenIM wire, §6.6); ids only.
+
+    `full` means: the client must fetch the whole list; then the three lists are empty.
+    """
+
+    version: int
+    version_id: str
+    full: bool
+    deleted: list[str]
+    inserted: list[str]
+    updated: list[str]
+    sort_version: int
+
+
 class WaitingEffect(NamedTuple):
     """
     A row of the outbox: `number` ascends within its log in the order of the commits. `created_ms` is wall clock.
@@ -212,6 +228,14 @@ class GroupView(Protocol):
         """Return where a member list stands, with the changes of this transaction; version 0 and no id if nobody changed or looked at it yet."""
         ...
 
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where the member lists of those groups stand that exist."""
+        ...
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list after a client's version; the marker is the element with an empty id."""
+        ...
+
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order of a member list changed last, 0 if it never did."""
         ...
@@ -224,6 +248,10 @@ class ConversationView(Protocol):
 
     def conversation_rows(self, owner_id: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the owner's rows of these conversations."""
+        ...
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation, by user."""
         ...
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:

@@ -89,7 +89,9 @@ class SingleChatFacts:
     sender_is_system: bool
     """The sender is an app admin or a notification account: block list and options don't apply."""
     are_friends: bool = False
-    """The sender stands in the receiver's friend list; read only where messages of others are refused (`[relations] friends_only`)."""
+    """The sender stands in the receiver's friend list."""
+    friends_only: bool = False
+    """Messages of others are refused (`[relations] friends_only`); no store knows, whoever reads the facts adds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

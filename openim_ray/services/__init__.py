@@ -18,7 +18,7 @@ from openim_ray.services.client_configs import ClientConfigService
 from openim_ray.services.conversations import ConversationService
 from openim_ray.services.friend_requests import FriendRequestService
 from openim_ray.services.friendships import FriendshipService
-from openim_ray.services.groups import GroupService
+from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.notification_accounts import NotificationAccountService
 from openim_ray.services.overviews import OverviewService
@@ -49,7 +49,7 @@ class Services:
     friendships: FriendshipService
     friend_requests: FriendRequestService
     black_lists: BlackListService
-    groups: GroupService
+    groups: GroupServices
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
@@ -70,7 +70,7 @@ def build_services(
     Put the services together.
 
     Args:
-        config: of it, `[auth]`; the admin secret must be there by now.
+        config: of it, `[auth]` and `[groups]`; the admin secret must be there by now.
         directory: people, relations, conversations.
         tokens: where token states are read.
         messages: where messages are read.
@@ -100,7 +100,7 @@ def build_services(
         friendships=FriendshipService(changes),
         friend_requests=FriendRequestService(directory),
         black_lists=BlackListService(changes),
-        groups=GroupService(directory),
+        groups=build_group_services(directory, messages, changes, config.groups),
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),

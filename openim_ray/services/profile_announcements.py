@@ -35,6 +35,9 @@ PAGE: Final = 50
 ANNOUNCED_SECONDS: Final = 600
 """What was not told so long after the change is not told any more: clients learn it from the version lists at their next sync."""
 
+RETRY_SECONDS: Final = 2.0
+"""How long to wait after a failure."""
+
 POLL_SECONDS: Final = 15.0
 """How soon what another process left behind is gone on with."""
 
@@ -61,12 +64,13 @@ class ProfileAnnouncements:
 
     async def run(self) -> None:
         """
-        Announce until cancelled. A store that can't be reached is asked again.
+        Announce until cancelled. What fails is logged and tried again.
         """
         while True:
             self._woken.clear()
-            if not await self._tell_some():
-                await self._wait()
+            seconds = await self._tell_some()
+            if seconds:
+                await self._wait(seconds)
 
     async def tell_page(self) -> bool:
         """
@@ -74,16 +78,19 @@ class ProfileAnnouncements:
         """
         return await self._changes.commit(partial(_tell_page, self._now_ms()))
 
-    async def _tell_some(self) -> bool:
+    async def _tell_some(self) -> float:
+        """Tell a page, and return how long to wait for the next."""
         try:
-            return await self.tell_page()
+            return 0.0 if await self.tell_page() else POLL_SECONDS
         except errors.OpenIMError as error:
             log.warning("profile not announced", error=repr(error))
-            return False
+        except Exception as error:  # noqa: BLE001 - the announcements of others must go on; this one ends by its age
+            log.error("profile not announced", error=repr(error))
+        return RETRY_SECONDS
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
             return
 
