@@ -10,6 +10,7 @@ from typing import Any
 from openim_ray.api import (
     auth,
     conversations,
+    erasing,
     friend_changes,
     friends,
     group_queries,
@@ -28,6 +29,7 @@ _ALL: tuple[Route[Any], ...] = (
     *users.ROUTES,
     *user_data.ROUTES,
     *presence.ROUTES,
+    *erasing.ROUTES,
     *friends.ROUTES,
     *friend_changes.ROUTES,
     *groups.ROUTES,

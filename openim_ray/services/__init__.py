@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from openim_ray.config import Config
 from openim_ray.ports import Broker, DirectoryStore, MessageReader, TokenReader
+from openim_ray.services.account_erasing import AccountErasing
 from openim_ray.services.accounts import AccountService
 from openim_ray.services.auth import TokenService
 from openim_ray.services.black_lists import BlackListService
@@ -41,6 +42,7 @@ class Services:
     profiles: ProfileService
     announcements: ProfileAnnouncements
     accounts: AccountService
+    account_erasing: AccountErasing
     notification_accounts: NotificationAccountService
     user_commands: UserCommandService
     client_configs: ClientConfigService
@@ -92,6 +94,7 @@ def build_services(
         profiles=profiles,
         announcements=announcements,
         accounts=AccountService(changes, issued, config.auth),
+        account_erasing=AccountErasing(changes, directory, issued, config.auth, now_ms),
         notification_accounts=NotificationAccountService(users, profiles, directory),
         user_commands=UserCommandService(changes, directory),
         client_configs=ClientConfigService(changes, directory),
