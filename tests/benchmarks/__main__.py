@@ -29,6 +29,7 @@ RAY_PROGRAMS = (
     "dashboard",
     "ray::DashboardAgent",
     "ray::RuntimeEnvAgent",
+    "cat",
 )
 
 
