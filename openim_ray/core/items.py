@@ -214,7 +214,10 @@ class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
     body: bytes
     connections: list[int]
     begins: bool = False
-    """Nothing before it is for these connections: their user just came to the group."""
+    """The user of these connections just came to the group with this message: who has nothing of it yet begins here."""
+
+    hides: bool = False
+    """And what was before is hidden from her."""
 
 
 class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):

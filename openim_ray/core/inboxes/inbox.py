@@ -101,7 +101,7 @@ class _Entry:
     skipped: tuple[SeqRange, ...] = ()
     cut: RowCut = NO_CUT
     begins: bool = False
-    """The user just came: what was before is not pushed to sessions that are there."""
+    """The user just came: the next message is the first one for sessions that are there."""
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
@@ -231,6 +231,11 @@ class Inbox:
             return False
         entry.begins = False
         return True
+
+    def hides_before(self, conversation_id: str, seq: int) -> bool:
+        """Tell whether she may not see what was before a message."""
+        entry = self._entries.get(conversation_id)
+        return entry is not None and entry.cut.first == seq
 
     def minima(self, conversation_ids: Iterable[str]) -> dict[str, int]:
         """Return the first seqs that she may see, where they are above 1."""
