@@ -13,6 +13,7 @@ from openim_ray.storage.relational import conversations, outbox
 from openim_ray.storage.relational.group_changes import GroupChanges
 from openim_ray.storage.relational.group_view import GroupView
 from openim_ray.storage.relational.people_changes import PeopleChanges
+from openim_ray.storage.relational.people_view import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,10 @@ class RelationalView(GroupView):
     def conversation_rows(self, owner_id: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the owner's rows of these conversations."""
         return conversations.rows_of_owner(self._connection, owner_id, conversation_ids)
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation."""
+        return in_order(conversations.rows_of_conversation(self._connection, conversation_id, owner_ids), owner_ids)
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""
