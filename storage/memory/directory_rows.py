@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from openim_ray.domain.conversation import Conversation
     from openim_ray.domain.group import Group, GroupRequest, Member
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
     from openim_ray.transactions import WaitingEffect
 
 
@@ -37,6 +37,7 @@ class DirectoryRows:
         self.friend_requests: dict[tuple[str, str], FriendRequest] = {}
         self.commands: dict[str, dict[tuple[int, str], UserCommand]] = {}
         self.client_config: dict[str, dict[str, str]] = {}
+        self.announcements: dict[str, ProfileAnnouncement] = {}
         self.groups: dict[str, Group] = {}
         self.members: dict[str, dict[str, Member]] = {}
         self.joined: dict[str, dict[str, None]] = {}
