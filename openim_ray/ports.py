@@ -310,7 +310,7 @@ class UserStore(Protocol):
 
 class RelationStore(Protocol):
     """
-    Friends, black lists and joined groups, as far as login reads them.
+    Friends, black lists, joined groups and members, as far as login and admission read them.
     """
 
     async def friends(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Friend]]:
@@ -339,6 +339,14 @@ class RelationStore(Protocol):
 
     async def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids in list order."""
+        ...
+
+    async def members_delta(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a group's member list; an empty id among `updated` stands for the group itself."""
+        ...
+
+    async def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
+        """Return version, version id and all ids in list order: role descending, then by time of joining."""
         ...
 
     async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@ What a use case may do within one transaction of the directory: looked at, decid
 
 A use case is a plain function of a `DirectoryView` or a `DirectoryTransaction`. The store runs it in a thread of its own and, after a
 conflict with another transaction, again: so it depends on its arguments and on what it reads only, keeps nothing, and is short. If it
-raises, nothing happened. Objects that go out are as they were read; changes go in by `put_…` and `delete_…`, and every one that a
+raises, nothing happened. What a row refers to must exist: an account (UserIDNotFound), a group (RecordNotFound). Objects that go out are as they were read; changes go in by `put_…` and `delete_…`, and every one that a
 versioned list shows takes the steps of that list with it (OpenIM wire, §6.6.1).
 """
 
@@ -116,7 +116,7 @@ class PeopleView(Protocol):
         ...
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
-        """Return where a friend list stands, with the changes of this transaction."""
+        """Return where a friend list stands, with the changes of this transaction; version 0 and no id if nobody changed or looked at it yet."""
         ...
 
 
@@ -192,11 +192,11 @@ class GroupView(Protocol):
         ...
 
     def member_list_version(self, group_id: str) -> ListVersion:
-        """Return where a member list stands, with the changes of this transaction."""
+        """Return where a member list stands, with the changes of this transaction; version 0 and no id if nobody changed or looked at it yet."""
         ...
 
     def member_sort_version(self, group_id: str) -> int:
-        """Return at which version the order of a member list changed last."""
+        """Return at which version the order of a member list changed last, 0 if it never did."""
         ...
 
 
@@ -232,7 +232,11 @@ class DirectoryTransaction(DirectoryView, Protocol):
     # --- people
 
     def put_user(self, user: User) -> None:
-        """Replace an account that exists; every friend list and member list that shows it takes a step if its profile changed."""
+        """
+        Replace an account; every friend list and member list that shows it takes a step if its nickname, face or ex changed.
+
+        UserIDNotFound if there is none.
+        """
         ...
 
     def put_friend(self, friend: Friend) -> None:
@@ -281,12 +285,20 @@ class DirectoryTransaction(DirectoryView, Protocol):
         """
         Add or replace a member: a step of the group's list (and of its order, if she is new or her role changed).
 
-        If she is new, also a step of her list of joined groups.
+        If she is new, also a step of her list of joined groups. RecordNotFound if there is no such group, UserIDNotFound if no such account.
         """
+        ...
+
+    def put_members(self, members: Sequence[Member]) -> None:
+        """Do the same for many at a time, in their order; of one who comes twice the later one counts."""
         ...
 
     def delete_member(self, group_id: str, user_id: str) -> bool:
         """Remove a member: a step of both lists; False if she wasn't there."""
+        ...
+
+    def delete_members(self, group_id: str, user_ids: Sequence[str]) -> list[str]:
+        """Do the same for many at a time, and return who was there, in the order given."""
         ...
 
     def put_group_request(self, request: GroupRequest) -> None:
@@ -297,6 +309,14 @@ class DirectoryTransaction(DirectoryView, Protocol):
 
     def put_conversation(self, row: Conversation) -> None:
         """Add or replace a row; a step of the owner's list."""
+        ...
+
+    def put_conversations(self, rows: Sequence[Conversation]) -> None:
+        """Do the same for many at a time, in their order; of a row that comes twice the later one counts."""
+        ...
+
+    def ensure_conversations(self, rows: Sequence[Conversation]) -> list[Conversation]:
+        """Add the rows that don't exist yet, each a step of its owner's list, and return them; existing ones stay as they are."""
         ...
 
     def cut(self, conversation_id: str, group_id: str, cuts: Sequence[Cut]) -> list[str]:

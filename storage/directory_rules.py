@@ -29,8 +29,8 @@ def check_changes(changes: Mapping[str, str | int]) -> None:
         raise ValueError(f"not a changeable field of an account: {', '.join(sorted(unknown))}")
 
 
-def is_profile_change(user: User, changes: Mapping[str, str | int]) -> bool:
+def shows_differently(before: User, after: User) -> bool:
     """
-    Tell whether a change is one that others see, so that the lists that show the account take a step.
+    Tell whether others see a difference between two states of an account, so that the lists that show it take a step.
     """
-    return any(field in PROFILE and getattr(user, field) != value for field, value in changes.items())
+    return any(getattr(before, field) != getattr(after, field) for field in PROFILE)

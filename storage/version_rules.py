@@ -23,6 +23,10 @@ DELTA_MAX = 200
 """More changed elements than these, and the client is told to fetch the whole list."""
 
 
+MARKER = ""
+"""Stands among the changed elements of a member list for the group itself; no element has this id."""
+
+
 class ListKind(IntEnum):
     """
     Which list of its owner (a user; for MEMBERS, a group).

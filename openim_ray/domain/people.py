@@ -43,6 +43,7 @@ class User:
     create_time: int = 0
     app_manager_level: int = 0
     global_recv_msg_opt: int = 0
+    status: int = UserStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

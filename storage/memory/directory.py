@@ -8,18 +8,22 @@ from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from openim_ray.domain.conversation import Conversation, single_chat_id
-from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
-from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
-from openim_ray.storage.directory_rules import SYSTEM_LEVELS, check_changes, is_profile_change
-from openim_ray.storage.memory.versions import VersionTables
+from openim_ray.domain.errors import RegisteredAlready
+from openim_ray.domain.group import GroupChatFacts
+from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User, UserStatus
+from openim_ray.storage.directory_rules import SYSTEM_LEVELS, check_changes
+from openim_ray.storage.memory.conversations import MemoryTransaction, MemoryView
+from openim_ray.storage.memory.directory_rows import DirectoryRows
 from openim_ray.storage.text_rules import check_text
-from openim_ray.storage.version_rules import Change, ListKind, new_version_id
+from openim_ray.storage.version_rules import ListKind, new_version_id
+from openim_ray.transactions import Changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from openim_ray.domain.ids import ConversationID, UserID
+    from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
+    from openim_ray.transactions import DirectoryTransaction, DirectoryView
 
 T = TypeVar("T")
 
@@ -27,17 +31,22 @@ T = TypeVar("T")
 class DirectoryTables:
     """
     The synchronous core of `MemoryDirectoryStore`; see `ports.DirectoryStore` for the meaning of each method.
-
-    The `put_…` methods change what no port changes yet; tests fill the lists with them.
     """
 
     def __init__(self, new_version_id: Callable[[], str] = new_version_id) -> None:
-        self.versions = VersionTables(new_version_id)
-        self._users: dict[str, User] = {}
-        self._friends: dict[str, dict[str, Friend]] = {}
-        self._blocked: dict[str, dict[str, Blocked]] = {}
-        self._joined: dict[str, dict[str, int]] = {}
-        self._conversations: dict[str, dict[ConversationID, Conversation]] = {}
+        self._rows = DirectoryRows(new_version_id)
+        self.versions = self._rows.versions
+
+    def view(self, query: Callable[[DirectoryView], T]) -> T:
+        """Run a query."""
+        return query(MemoryView(self._rows))
+
+    def change(self, use_case: Callable[[DirectoryTransaction], T]) -> Changed[T]:
+        """Run a use case, and take back what it did if it raises."""
+        transaction = MemoryTransaction(self._rows)
+        with self._rows.journal.transaction():
+            result = use_case(transaction)
+        return Changed(result, tuple(transaction.home_keys))
 
     # --- users
 
@@ -46,55 +55,29 @@ class DirectoryTables:
         new: dict[str, User] = {}
         for user in users:
             check_text(*astuple(user))
-            if user.user_id in self._users or user.user_id in new:
+            if user.user_id in self._rows.users or user.user_id in new:
                 raise RegisteredAlready(user.user_id)
             new[user.user_id] = user
-        self._users.update(new)
+        self._rows.users.update(new)
 
     def users(self, user_ids: Sequence[str]) -> dict[str, User]:
         """Return the accounts that exist."""
-        return {user_id: self._users[user_id] for user_id in user_ids if user_id in self._users}
+        return self.view(lambda view: view.users(user_ids))
 
     def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
         """Change an account and take a step in every list that shows it."""
         check_changes(changes)
         check_text(*changes.values())
-        user = self._users.get(user_id)
-        if user is None:
-            raise UserIDNotFound(user_id)
-        self._users[user_id] = replace(user, **changes)  # type: ignore[arg-type]
-        if not is_profile_change(user, changes):
-            return
-        for owner, friends in self._friends.items():
-            if user_id in friends:
-                self.versions.update_if_known(ListKind.FRIENDS, owner, user_id)
-        for group_id in self._joined.get(user_id, ()):
-            self.versions.update_if_known(ListKind.MEMBERS, group_id, user_id)
+        self._rows.require_users([user_id])
+        changed = replace(self._rows.users[user_id], **changes)  # type: ignore[arg-type]
+        self.change(lambda transaction: transaction.put_user(changed))
 
     def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
         """Return total and one page, in order of registration."""
-        found = [user for user in self._users.values() if user_id in user.user_id and nickname in user.nickname]
+        found = [user for user in self._rows.users.values() if user_id in user.user_id and nickname in user.nickname]
         return len(found), _slice(found, page)
 
     # --- relations
-
-    def put_friend(self, friend: Friend) -> None:
-        """Add or replace a friend; a step of the owner's list."""
-        friends = self._friends.setdefault(friend.owner_user_id, {})
-        friend_id = friend.friend.user_id
-        change = Change.UPDATED if friend_id in friends else Change.INSERTED
-        friends[friend_id] = friend
-        self.versions.change(ListKind.FRIENDS, friend.owner_user_id, friend_id, change)
-
-    def put_blocked(self, blocked: Blocked) -> None:
-        """Add or replace an entry of a black list."""
-        self._blocked.setdefault(blocked.owner_user_id, {})[blocked.blocked.user_id] = blocked
-
-    def put_member(self, user_id: UserID, group_id: str, join_time: int) -> None:
-        """Let a user join a group; a step of her list and of the group's."""
-        self._joined.setdefault(user_id, {})[group_id] = join_time
-        self.versions.change(ListKind.JOINED_GROUPS, user_id, group_id, Change.INSERTED)
-        self.versions.change(ListKind.MEMBERS, group_id, user_id, Change.INSERTED)
 
     def friends(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Friend]]:
         """Return total and one page, pinned first, then by time."""
@@ -108,7 +91,7 @@ class DirectoryTables:
 
     def friends_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
         """Return what changed in the friend list."""
-        return self.versions.delta(ListKind.FRIENDS, owner_user_id, version_id, version)
+        return self._rows.versions.delta(ListKind.FRIENDS, owner_user_id, version_id, version)
 
     def friend_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids in list order."""
@@ -118,54 +101,69 @@ class DirectoryTables:
     def blocked(self, owner_user_id: UserID, page: Page) -> tuple[int, list[Blocked]]:
         """Return total and one page, by time."""
         rows = [
-            replace(row, blocked=self._users[row.blocked.user_id])
-            for row in self._blocked.get(owner_user_id, {}).values()
-            if row.blocked.user_id in self._users
+            replace(row, blocked=self._rows.users[row.blocked.user_id])
+            for row in self._rows.blocked.get(owner_user_id, {}).values()
         ]
         rows.sort(key=lambda row: row.create_time)
         return len(rows), _slice(rows, page)
 
     def joined_groups_delta(self, user_id: UserID, version_id: str, version: int) -> VersionDelta:
         """Return what changed in the list of joined groups."""
-        return self.versions.delta(ListKind.JOINED_GROUPS, user_id, version_id, version)
+        return self._rows.versions.delta(ListKind.JOINED_GROUPS, user_id, version_id, version)
 
     def joined_group_ids(self, user_id: UserID) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids by time of joining."""
-        joined = self._joined.get(user_id, {})
-        return self._versioned(ListKind.JOINED_GROUPS, user_id, sorted(joined, key=joined.__getitem__))
+        return self._versioned(ListKind.JOINED_GROUPS, user_id, MemoryView(self._rows).joined_in_order(user_id))
+
+    def members_delta(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list."""
+        return self._rows.versions.delta(ListKind.MEMBERS, group_id, version_id, version)
+
+    def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
+        """Return version, version id and all ids in list order."""
+        return self._versioned(ListKind.MEMBERS, group_id, MemoryView(self._rows).member_ids(group_id))
 
     def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
         """Return those ids that name a group."""
-        there = {group_id for joined in self._joined.values() for group_id in joined}
-        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in there]
+        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in self._rows.groups]
 
     def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """Return what admission of a single-chat message needs."""
-        sender, receiver = self._users.get(sender_id), self._users.get(receiver_id)
-        row = self._conversations.get(receiver_id, {}).get(single_chat_id(sender_id, receiver_id))
+        rows = self._rows
+        receiver = rows.users.get(receiver_id)
+        row = rows.conversations.get(receiver_id, {}).get(single_chat_id(sender_id, receiver_id))
         return SingleChatFacts(
-            receiver_exists=receiver is not None,
-            blocked_by_receiver=sender_id in self._blocked.get(receiver_id, {}),
+            receiver_exists=receiver is not None and receiver.status != UserStatus.ERASED,
+            blocked_by_receiver=sender_id in rows.blocked.get(receiver_id, {}),
             receiver_global_option=receiver.global_recv_msg_opt if receiver else 0,
             receiver_conversation_option=row.recv_msg_opt if row else 0,
-            sender_is_system=sender is not None and sender.app_manager_level in SYSTEM_LEVELS,
+            sender_is_system=self._is_system(sender_id),
+            are_friends=sender_id in rows.friends.get(receiver_id, {}),
+        )
+
+    def group_chat_facts(self, group_id: str, sender_id: str) -> GroupChatFacts:
+        """Return what admission of a group message needs."""
+        group = self._rows.groups.get(group_id)
+        if group is None:
+            return GroupChatFacts(exists=False, sender_is_system=self._is_system(sender_id))
+        member = self._rows.members.get(group_id, {}).get(sender_id)
+        return GroupChatFacts(
+            exists=True,
+            status=group.status,
+            role_level=member.role_level if member else 0,
+            mute_end_time=member.mute_end_time if member else 0,
+            sender_is_system=self._is_system(sender_id),
         )
 
     # --- conversations
 
     def ensure_conversations(self, rows: Sequence[Conversation]) -> None:
         """Create the rows that don't exist yet."""
-        for row in rows:
-            check_text(*astuple(row))
-        for row in rows:
-            owned = self._conversations.setdefault(row.owner_user_id, {})
-            if row.conversation_id not in owned:
-                owned[row.conversation_id] = row
-                self.versions.change(ListKind.CONVERSATIONS, row.owner_user_id, row.conversation_id, Change.INSERTED)
+        self.change(lambda transaction: transaction.ensure_conversations(rows))
 
     def conversations(self, owner_user_id: UserID, conversation_ids: Sequence[str] | None = None) -> list[Conversation]:
         """Return the owner's rows, in order of creation."""
-        owned = self._conversations.get(owner_user_id, {})
+        owned = self._rows.conversations.get(owner_user_id, {})
         wanted = None if conversation_ids is None else set(conversation_ids)
         return [row for row in owned.values() if wanted is None or row.conversation_id in wanted]
 
@@ -176,22 +174,26 @@ class DirectoryTables:
 
     def conversations_delta(self, owner_user_id: UserID, version_id: str, version: int) -> VersionDelta:
         """Return what changed in the owner's rows."""
-        return self.versions.delta(ListKind.CONVERSATIONS, owner_user_id, version_id, version)
+        return self._rows.versions.delta(ListKind.CONVERSATIONS, owner_user_id, version_id, version)
 
     def conversation_ids(self, owner_user_id: UserID) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids in order of creation."""
-        return self._versioned(ListKind.CONVERSATIONS, owner_user_id, list(self._conversations.get(owner_user_id, ())))
+        ids = list(self._rows.conversations.get(owner_user_id, ()))
+        return self._versioned(ListKind.CONVERSATIONS, owner_user_id, ids)
+
+    def _is_system(self, user_id: str) -> bool:
+        user = self._rows.users.get(user_id)
+        return user is not None and user.app_manager_level in SYSTEM_LEVELS
 
     def _sorted_friends(self, owner_user_id: str) -> list[Friend]:
         rows = [
-            replace(row, friend=self._users[row.friend.user_id])
-            for row in self._friends.get(owner_user_id, {}).values()
-            if row.friend.user_id in self._users
+            replace(row, friend=self._rows.users[row.friend.user_id])
+            for row in self._rows.friends.get(owner_user_id, {}).values()
         ]
         return sorted(rows, key=lambda row: (not row.is_pinned, row.create_time))
 
     def _versioned(self, kind: ListKind, owner: str, ids: Sequence[str]) -> tuple[int, str, list[str]]:
-        head = self.versions.head(kind, owner)
+        head = self._rows.versions.head(kind, owner)
         return head.version, head.version_id, list(ids)
 
 
@@ -205,6 +207,14 @@ class MemoryDirectoryStore:
 
     async def aclose(self) -> None:
         """Do nothing: the tables live as long as somebody holds them."""
+
+    async def view(self, query: Callable[[DirectoryView], T]) -> T:
+        """See `ports.DirectoryStore`."""
+        return self.tables.view(query)
+
+    async def change(self, use_case: Callable[[DirectoryTransaction], T]) -> Changed[T]:
+        """See `ports.DirectoryStore`."""
+        return self.tables.change(use_case)
 
     async def register(self, users: Sequence[User]) -> None:
         """See `ports.UserStore`."""
@@ -250,6 +260,14 @@ class MemoryDirectoryStore:
         """See `ports.RelationStore`."""
         return self.tables.joined_group_ids(user_id)
 
+    async def members_delta(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """See `ports.RelationStore`."""
+        return self.tables.members_delta(group_id, version_id, version)
+
+    async def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
+        """See `ports.RelationStore`."""
+        return self.tables.member_ids(group_id)
+
     async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
         """See `ports.RelationStore`."""
         return self.tables.existing_groups(group_ids)
@@ -257,6 +275,10 @@ class MemoryDirectoryStore:
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""
         return self.tables.single_chat_facts(sender_id, receiver_id)
+
+    async def group_chat_facts(self, group_id: str, sender_id: str) -> GroupChatFacts:
+        """See `ports.RelationStore`."""
+        return self.tables.group_chat_facts(group_id, sender_id)
 
     async def ensure_conversations(self, rows: Sequence[Conversation]) -> None:
         """See `ports.ConversationStore`."""

@@ -14,13 +14,13 @@ from openim_ray.storage.version_rules import (
     delta_of,
     full_delta,
     has_delta,
-    new_version_id,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openim_ray.ports import VersionDelta
+    from openim_ray.storage.memory.journal import Journal
 
 
 class _List:
@@ -31,6 +31,12 @@ class _List:
         self.changes: dict[str, tuple[int, Change]] = {}
         """element -> (version, change), in order of version."""
 
+    def __copy__(self) -> _List:
+        twin = _List("")
+        twin.head = self.head
+        twin.changes = dict(self.changes)
+        return twin
+
 
 class VersionTables:
     """
@@ -38,15 +44,22 @@ class VersionTables:
 
     Args:
         new_id: makes the id of a new list.
+        journal: takes steps back.
     """
 
-    def __init__(self, new_id: Callable[[], str] = new_version_id) -> None:
+    def __init__(self, new_id: Callable[[], str], journal: Journal) -> None:
         self._new_id = new_id
+        self._journal = journal
         self._lists: dict[tuple[ListKind, str], _List] = {}
 
     def head(self, kind: ListKind, owner: str) -> ListHead:
         """Return the state of a list; made if there is none."""
         return self._list(kind, owner).head
+
+    def known(self, kind: ListKind, owner: str) -> ListHead | None:
+        """Return the state of a list, if there is one."""
+        found = self._lists.get((kind, owner))
+        return found.head if found else None
 
     def delta(self, kind: ListKind, owner: str, version_id: str, version: int) -> VersionDelta:
         """Return what changed after a client's version."""
@@ -58,6 +71,7 @@ class VersionTables:
 
     def change(self, kind: ListKind, owner: str, element_id: str, change: Change, *, reordered: bool = False) -> None:
         """Take a step: one element changed."""
+        self._journal.keep(self._lists, (kind, owner))
         found = self._lists.get((kind, owner))
         step = found.head.version + 1 if found else 1
         found = found or self._list(kind, owner)

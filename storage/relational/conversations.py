@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, select
 
 from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.storage.relational import version_lists
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, replacing, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
 from openim_ray.storage.relational.directory_tables import CONVERSATIONS
 from openim_ray.storage.version_rules import Change, ListKind
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
 
 _NAMES = tuple(column.name for column in CONVERSATIONS.c if column.name != "id")
@@ -34,7 +34,16 @@ _SOME = _ALL.where(is_wanted(CONVERSATIONS.c.conversation_id))
 _PAGE = _ALL.limit(bindparam("size", type_=INTEGER)).offset(bindparam("skip", type_=INTEGER))
 _COUNT = select(func.count()).select_from(CONVERSATIONS).where(_MINE)
 _IDS = _ALL.with_only_columns(CONVERSATIONS.c.conversation_id)
-_CREATE = Upsert(CONVERSATIONS, lambda new: new.on_conflict_do_nothing().returning(CONVERSATIONS.c.id))
+_PUT = Upsert(CONVERSATIONS, replacing(CONVERSATIONS, "owner_user_id", "conversation_id"))
+_OF_CONVERSATION = select(*(CONVERSATIONS.c[name] for name in _NAMES)).where(
+    CONVERSATIONS.c.conversation_id == bindparam("of_conversation", type_=TEXT),
+    is_wanted(CONVERSATIONS.c.owner_user_id),
+)
+_OWNERS = _OF_CONVERSATION.with_only_columns(CONVERSATIONS.c.owner_user_id)
+_SOME_IDS = _SOME.with_only_columns(CONVERSATIONS.c.conversation_id).order_by(None)
+
+_Key = tuple[UserID, ConversationID]
+"""Owner and conversation."""
 
 
 class RelationalConversationStore(DirectoryPart):
@@ -45,7 +54,7 @@ class RelationalConversationStore(DirectoryPart):
     async def ensure_conversations(self, rows: Sequence[Conversation]) -> None:
         """See `ports.ConversationStore`; one transaction for all."""
         if rows:
-            await self._write(partial(_ensure, rows))
+            await self._write(lambda connection: ensure(connection, rows))
 
     async def conversations(
         self, owner_user_id: UserID, conversation_ids: Sequence[str] | None = None
@@ -79,10 +88,72 @@ def _page(owner: Mapping[str, str], page: Page, connection: Connection) -> tuple
     return total, _rows(connection.execute(_PAGE, {**owner, **window_of(page)}))
 
 
-def _ensure(rows: Sequence[Conversation], connection: Connection) -> None:
+def rows_of_owner(connection: Connection, owner_id: str, conversation_ids: Iterable[str]) -> dict[str, Conversation]:
+    """
+    Return an owner's rows of these conversations, in the order of the question.
+    """
+    asked = list(conversation_ids)
+    found = {row.conversation_id: row for row in _rows(connection.execute(_SOME, {"owner": owner_id, **wanted(asked)}))}
+    return {one: found[ConversationID(one)] for one in asked if one in found}
+
+
+def rows_of_conversation(
+    connection: Connection, conversation_id: str, owner_ids: Iterable[str]
+) -> dict[str, Conversation]:
+    """
+    Return the rows that these owners have of a conversation.
+    """
+    asked = {"of_conversation": conversation_id, **wanted(owner_ids)}
+    return {row.owner_user_id: row for row in _rows(connection.execute(_OF_CONVERSATION, asked))}
+
+
+def put(connection: Connection, rows: Sequence[Conversation]) -> None:
+    """
+    Add or replace rows, each a step of its owner's list.
+    """
+    last = {(row.owner_user_id, row.conversation_id): row for row in rows}
+    _write(connection, last, _existing(connection, last))
+
+
+def ensure(connection: Connection, rows: Sequence[Conversation]) -> list[Conversation]:
+    """
+    Add the rows that don't exist yet, each a step of its owner's list, and return them.
+    """
+    first: dict[_Key, Conversation] = {}
     for row in rows:
-        created = connection.execute(_CREATE.on(connection), dict(zip(_NAMES, _VALUES(row), strict=True))).first()
-        if created is not None:
-            version_lists.change(
-                connection, ListKind.CONVERSATIONS, row.owner_user_id, row.conversation_id, Change.INSERTED
-            )
+        first.setdefault((row.owner_user_id, row.conversation_id), row)
+    there = _existing(connection, first)
+    missing = {key: row for key, row in first.items() if key not in there}
+    _write(connection, missing, set())
+    return list(missing.values())
+
+
+def _existing(connection: Connection, keys: Iterable[_Key]) -> set[_Key]:
+    """Ask once for each owner or for each conversation, whichever are fewer."""
+    by_owner: dict[UserID, list[ConversationID]] = {}
+    by_conversation: dict[ConversationID, list[UserID]] = {}
+    for owner, conversation_id in keys:
+        by_owner.setdefault(owner, []).append(conversation_id)
+        by_conversation.setdefault(conversation_id, []).append(owner)
+    if len(by_owner) <= len(by_conversation):
+        return {
+            (owner, found)
+            for owner, ids in by_owner.items()
+            for found in connection.scalars(_SOME_IDS, {"owner": owner, **wanted(ids)})
+        }
+    return {
+        (found, conversation_id)
+        for conversation_id, owners in by_conversation.items()
+        for found in connection.scalars(_OWNERS, {"of_conversation": conversation_id, **wanted(owners)})
+    }
+
+
+def _write(connection: Connection, rows: Mapping[_Key, Conversation], there: set[_Key]) -> None:
+    if not rows:
+        return
+    _PUT.insert_all(connection, [dict(zip(_NAMES, _VALUES(row), strict=True)) for row in rows.values()])
+    steps: dict[str, list[version_lists.Step]] = {}
+    for owner, conversation_id in rows:
+        change = Change.UPDATED if (owner, conversation_id) in there else Change.INSERTED
+        steps.setdefault(owner, []).append(version_lists.Step(conversation_id, change))
+    version_lists.change_lists(connection, ListKind.CONVERSATIONS, steps)

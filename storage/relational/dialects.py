@@ -60,6 +60,21 @@ class Upsert:
             connection.execute(self.on(connection), rows)
 
 
+def replacing(table: Table, *key: str) -> Callable[[Any], Insert]:
+    """
+    Return what lets an insert replace the row with the same key.
+    """
+
+    def build(new: Any) -> Insert:
+        others = [column.name for column in table.columns if column.name not in ("id", *key)]
+        statement: Insert = new.on_conflict_do_update(
+            index_elements=list(key), set_={name: new.excluded[name] for name in others}
+        )
+        return statement
+
+    return build
+
+
 def _insert_from_arrays(table: Table, names: Sequence[str]) -> Insert:
     """Return an INSERT that takes an array for each column: three times as fast as a statement for each row."""
     arrays = [bindparam(_ARRAY_OF + name, type_=_array_of(table.c[name])) for name in names]

@@ -12,8 +12,10 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from openim_ray.storage.relational.dialects import INTEGER, TEXT
@@ -31,6 +33,7 @@ USERS = Table(
     Column("create_time", BigInteger, nullable=False),
     Column("app_manager_level", INTEGER, nullable=False),
     Column("global_recv_msg_opt", INTEGER, nullable=False),
+    Column("status", INTEGER, nullable=False, server_default=text("0")),
 )
 
 FRIENDS = Table(
@@ -46,7 +49,7 @@ FRIENDS = Table(
     Column("ex", TEXT, nullable=False),
     Column("is_pinned", Boolean, nullable=False),
     UniqueConstraint("owner_user_id", "friend_user_id"),
-    Index("friends_friend", "friend_user_id"),
+    Index("friends_friend", "friend_user_id", "owner_user_id"),
 )
 
 BLACKS = Table(
@@ -60,6 +63,46 @@ BLACKS = Table(
     Column("operator_user_id", TEXT, nullable=False),
     Column("ex", TEXT, nullable=False),
     UniqueConstraint("owner_user_id", "blocked_user_id"),
+)
+
+FRIEND_REQUESTS = Table(
+    "friend_requests",
+    METADATA,
+    Column("id", INTEGER, primary_key=True),
+    Column("from_user_id", TEXT, ForeignKey("users.user_id"), nullable=False),
+    Column("to_user_id", TEXT, ForeignKey("users.user_id"), nullable=False),
+    Column("handle_result", INTEGER, nullable=False),
+    Column("req_msg", TEXT, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("handler_user_id", TEXT, nullable=False),
+    Column("handle_msg", TEXT, nullable=False),
+    Column("handle_time", BigInteger, nullable=False),
+    Column("ex", TEXT, nullable=False),
+    UniqueConstraint("from_user_id", "to_user_id"),
+    Index("friend_requests_sent", "from_user_id", "create_time", "id"),
+    Index("friend_requests_received", "to_user_id", "create_time", "id"),
+)
+
+USER_COMMANDS = Table(
+    "user_commands",
+    METADATA,
+    Column("id", INTEGER, primary_key=True),
+    Column("user_id", TEXT, ForeignKey("users.user_id"), nullable=False),
+    Column("kind", INTEGER, nullable=False),
+    Column("uuid", TEXT, nullable=False),
+    Column("value", TEXT, nullable=False),
+    Column("ex", TEXT, nullable=False),
+    Column("create_time", BigInteger, nullable=False),  # Unix seconds, as on the wire
+    UniqueConstraint("user_id", "kind", "uuid"),
+)
+
+CLIENT_CONFIG = Table(
+    "client_config",
+    METADATA,
+    Column("user_id", TEXT, primary_key=True),  # "" = of everybody
+    Column("key", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 GROUPS = Table(
@@ -80,6 +123,9 @@ GROUPS = Table(
     Column("apply_member_friend", INTEGER, nullable=False),
     Column("notification_update_time", BigInteger, nullable=False),
     Column("notification_user_id", TEXT, nullable=False),
+    Column(
+        "member_count", INTEGER, nullable=False, server_default=text("0")
+    ),  # of group_members: kept by whoever changes them
 )
 
 MEMBERS = Table(
@@ -98,7 +144,35 @@ MEMBERS = Table(
     Column("mute_end_time", BigInteger, nullable=False),
     Column("inviter_user_id", TEXT, nullable=False),
     UniqueConstraint("group_id", "user_id"),
-    Index("group_members_user", "user_id"),
+    Index("group_members_user", "user_id", "group_id"),
+)
+Index(
+    "group_members_list",  # the order of a member list, with what a list of ids needs
+    MEMBERS.c.group_id,
+    MEMBERS.c.role_level.desc(),
+    MEMBERS.c.join_time,
+    MEMBERS.c.id,
+    MEMBERS.c.user_id,
+)
+
+GROUP_REQUESTS = Table(
+    "group_requests",
+    METADATA,
+    Column("id", INTEGER, primary_key=True),
+    Column("group_id", TEXT, ForeignKey("groups.group_id"), nullable=False),
+    Column("user_id", TEXT, ForeignKey("users.user_id"), nullable=False),
+    Column("handle_result", INTEGER, nullable=False),
+    Column("req_msg", TEXT, nullable=False),
+    Column("handle_msg", TEXT, nullable=False),
+    Column("req_time", BigInteger, nullable=False),
+    Column("handle_user_id", TEXT, nullable=False),
+    Column("handle_time", BigInteger, nullable=False),
+    Column("ex", TEXT, nullable=False),
+    Column("join_source", INTEGER, nullable=False),
+    Column("inviter_user_id", TEXT, nullable=False),
+    UniqueConstraint("group_id", "user_id"),
+    Index("group_requests_received", "group_id", "req_time", "id"),
+    Index("group_requests_sent", "user_id", "req_time", "id"),
 )
 
 CONVERSATIONS = Table(
@@ -149,13 +223,27 @@ VERSION_CHANGES = Table(
     sqlite_with_rowid=False,
 )
 
+OUTBOX_LOGS = Table(
+    "outbox_logs",
+    METADATA,
+    Column("home_key", TEXT, primary_key=True),
+    Column("number", BigInteger, nullable=False),  # the last one given
+    Column("waiting_since", BigInteger),  # when the first effect that is left was put; NULL if none is
+)
+Index(
+    "outbox_logs_waiting",
+    OUTBOX_LOGS.c.waiting_since,
+    OUTBOX_LOGS.c.home_key,
+    sqlite_where=OUTBOX_LOGS.c.waiting_since.is_not(None),
+    postgresql_where=OUTBOX_LOGS.c.waiting_since.is_not(None),
+)
+
 OUTBOX = Table(
     "outbox",
     METADATA,
-    Column("id", INTEGER, primary_key=True),
-    Column("home_key", TEXT, nullable=False),
-    Column("effect", LargeBinary, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Index("outbox_log", "home_key", "id"),
-    sqlite_autoincrement=True,
+    Column("home_key", TEXT, ForeignKey("outbox_logs.home_key"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("home_key", "number"),
 )

@@ -4,7 +4,7 @@ Accounts.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, func, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
 from openim_ray.domain.people import User
-from openim_ray.storage.directory_rules import check_changes, is_profile_change
+from openim_ray.storage.directory_rules import check_changes, shows_differently
 from openim_ray.storage.relational import version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
@@ -20,7 +20,7 @@ from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USE
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -31,6 +31,12 @@ USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
 
 _REGISTER = Upsert(USERS, lambda new: new)
 _USERS = select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id))
+_IDS = select(USERS.c.user_id).where(is_wanted(USERS.c.user_id))
+_PUT = (
+    update(USERS)
+    .where(USERS.c.user_id == bindparam("of_user", type_=TEXT))
+    .values({column.name: bindparam(f"new_{column.name}", type_=column.type) for column in USER_COLUMNS[1:]})
+)
 
 _MATCHES = and_(
     Contains(USERS.c.user_id, bindparam("user_id_part", type_=TEXT)),
@@ -57,7 +63,7 @@ class RelationalUserStore(DirectoryPart):
 
     async def users(self, user_ids: Sequence[str]) -> dict[str, User]:
         """See `ports.UserStore`."""
-        return await self._read(partial(_users, user_ids))
+        return await self._read(partial(read_users, user_ids))
 
     async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
         """See `ports.UserStore`."""
@@ -73,7 +79,7 @@ def user_of(columns: Sequence[str | int]) -> User:
     """
     Return the account of a row of USER_COLUMNS.
     """
-    user_id, nickname, face_url, ex, create_time, app_manager_level, global_recv_msg_opt = columns
+    user_id, nickname, face_url, ex, create_time, app_manager_level, global_recv_msg_opt, status = columns
     return User(
         user_id=user_id,  # type: ignore[arg-type]
         nickname=nickname,  # type: ignore[arg-type]
@@ -82,11 +88,12 @@ def user_of(columns: Sequence[str | int]) -> User:
         create_time=create_time,  # type: ignore[arg-type]
         app_manager_level=app_manager_level,  # type: ignore[arg-type]
         global_recv_msg_opt=global_recv_msg_opt,  # type: ignore[arg-type]
+        status=status,  # type: ignore[arg-type]
     )
 
 
 def _register(users: Sequence[User], connection: Connection) -> None:
-    taken = set(_users([user.user_id for user in users], connection))
+    taken = set(read_users([user.user_id for user in users], connection))
     for user in users:
         if user.user_id in taken:
             raise RegisteredAlready(user.user_id)
@@ -95,20 +102,40 @@ def _register(users: Sequence[User], connection: Connection) -> None:
         _REGISTER.insert_all(connection, [asdict(user) for user in users])
 
 
-def _users(user_ids: Sequence[str], connection: Connection) -> dict[str, User]:
+def read_users(user_ids: Sequence[str], connection: Connection) -> dict[str, User]:
+    """
+    Return the accounts that exist among these ids, in their order.
+    """
     users = {row[0]: user_of(row) for row in connection.execute(_USERS, wanted(user_ids))}
     return {user_id: users[user_id] for user_id in user_ids if user_id in users}
 
 
+def existing_ids(user_ids: Iterable[str], connection: Connection) -> set[str]:
+    """
+    Return which of these ids have an account.
+    """
+    return set(connection.scalars(_IDS, wanted(user_ids)))
+
+
+def put_user(user: User, connection: Connection) -> None:
+    """
+    Replace an account, and take a step in every list that shows it if others see a difference; UserIDNotFound if there is none.
+    """
+    before = read_users([user.user_id], connection).get(user.user_id)
+    if before is None:
+        raise UserIDNotFound(user.user_id)
+    values = {f"new_{name}": value for name, value in asdict(user).items() if name != "user_id"}
+    connection.execute(_PUT, {"of_user": user.user_id, **values})
+    if shows_differently(before, user):
+        for lists in _lists_showing(user.user_id):
+            version_lists.update_known(connection, lists, user.user_id)
+
+
 def _update_user(user_id: str, changes: Mapping[str, str | int], connection: Connection) -> None:
-    user = _users([user_id], connection).get(user_id)
+    user = read_users([user_id], connection).get(user_id)
     if user is None:
         raise UserIDNotFound(user_id)
-    if changes:
-        connection.execute(update(USERS).where(USERS.c.user_id == user_id).values(dict(changes)))
-    if is_profile_change(user, changes):
-        for lists in _lists_showing(user_id):
-            version_lists.update_known(connection, lists, user_id)
+    put_user(replace(user, **changes), connection)  # type: ignore[arg-type]
 
 
 def _lists_showing(user_id: str) -> Iterator[ColumnElement[bool]]:

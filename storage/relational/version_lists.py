@@ -4,11 +4,11 @@ Version lists; each function is part of its caller's transaction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, case, delete, literal, select, update
 
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import VERSION_CHANGES, VERSION_LISTS
 from openim_ray.storage.version_rules import (
     CHANGES_MAX,
@@ -23,10 +23,23 @@ from openim_ray.storage.version_rules import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.sql.dml import Insert
 
     from openim_ray.ports import VersionDelta
+
+
+class Step(NamedTuple):
+    """
+    What happened to one element of a list.
+    """
+
+    element_id: str
+    change: Change
+    reordered: bool = False
+    """The order of the list is another than before."""
 
 
 def _keep_last(new: Any) -> Insert:
@@ -48,13 +61,22 @@ _LATER = (
     .limit(DELTA_MAX + 1)
 )
 _MAKE = Upsert(VERSION_LISTS, lambda new: new.on_conflict_do_nothing())
-_STEP = Upsert(
-    VERSION_LISTS,
-    lambda new: new.on_conflict_do_update(
-        index_elements=["kind", "owner"], set_={"version": _LISTS.version + 1}
-    ).returning(_LISTS.id, _LISTS.version),
+
+
+def _raise_version(new: Any) -> Insert:
+    statement: Insert = new.on_conflict_do_update(
+        index_elements=["kind", "owner"], set_={"version": _LISTS.version + new.excluded.version}
+    )
+    return statement
+
+
+_STEPPED = (_LISTS.owner, _LISTS.id, _LISTS.version, _LISTS.floor)
+_STEP = Upsert(VERSION_LISTS, lambda new: _raise_version(new).returning(*_STEPPED))
+_STEP_EACH = Upsert(VERSION_LISTS, _raise_version)
+_STEPPED_LISTS = select(*_STEPPED).where(_LISTS.kind == bindparam("kind", type_=INTEGER), is_wanted(_LISTS.owner))
+_REORDERED = (
+    update(VERSION_LISTS).where(_LISTS.id == _LIST_ID).values(sort_version=bindparam("reordered_at", type_=INTEGER))
 )
-_REORDERED = update(VERSION_LISTS).where(_LISTS.id == _LIST_ID).values(sort_version=_LISTS.version)
 _RECORD = Upsert(VERSION_CHANGES, _keep_last)
 _NEWEST_FORGOTTEN = (
     select(_CHANGES.version)
@@ -100,26 +122,64 @@ def change(
     """
     Take a step: one element changed.
     """
-    list_id, version = connection.execute(_STEP.on(connection), _fresh(kind, owner)).one()
-    if reordered:
-        connection.execute(_REORDERED, {"of_list": list_id})
-    record = {"list_id": list_id, "element_id": element_id, "version": version, "change": int(what)}
-    connection.execute(_RECORD.on(connection), record)
-    if version > CHANGES_MAX:
+    change_lists(connection, kind, {owner: [Step(element_id, what, reordered)]})
+
+
+def change_lists(connection: Connection, kind: ListKind, steps: Mapping[str, Sequence[Step]]) -> None:
+    """
+    Take steps in lists of several owners, each list's in their order; a handful of statements however many they are.
+    """
+    records: list[dict[str, Any]] = []
+    overfull: list[int] = []
+    for owner, list_id, version, floor in _raise(
+        connection, kind, {owner: len(taken) for owner, taken in steps.items()}
+    ):
+        first = version - len(steps[owner]) + 1
+        last_changes: dict[str, dict[str, Any]] = {}
+        reordered_at = 0
+        for at, step in enumerate(steps[owner], first):
+            last_changes.pop(step.element_id, None)
+            last_changes[step.element_id] = {
+                "list_id": list_id,
+                "element_id": step.element_id,
+                "version": at,
+                "change": int(step.change),
+            }
+            reordered_at = at if step.reordered else reordered_at
+        records += last_changes.values()
+        if reordered_at:
+            connection.execute(_REORDERED, {"of_list": list_id, "reordered_at": reordered_at})
+        if version - floor > CHANGES_MAX:
+            overfull.append(list_id)
+    if records:
+        _RECORD.insert_all(connection, records)
+    for list_id in overfull:
         _forget_old_changes(connection, list_id)
+
+
+def _raise(connection: Connection, kind: ListKind, numbers: Mapping[str, int]) -> Sequence[Any]:
+    """Raise the versions of lists by so many steps, and return for each what `_STEPPED` says."""
+    fresh = [_fresh(kind, owner) | {"version": number} for owner, number in sorted(numbers.items())]
+    if len(fresh) == 1:
+        return connection.execute(_STEP.on(connection), fresh[0]).all()
+    if not fresh:
+        return []
+    _STEP_EACH.insert_all(connection, fresh)
+    return connection.execute(_STEPPED_LISTS, {"kind": int(kind), **wanted(numbers)}).all()
 
 
 def update_known(connection: Connection, lists: ColumnElement[bool], element_id: str) -> None:
     """
     Take a step for an updated element in every list that a condition on VERSION_LISTS names.
-
-    An element has one change in a list, so this can't let the changes of a list grow past the number of its elements.
     """
     connection.execute(update(VERSION_LISTS).where(lists).values(version=_LISTS.version + 1))
     steps = select(_LISTS.id, literal(element_id), _LISTS.version, literal(int(Change.UPDATED))).where(lists)
     columns = ["list_id", "element_id", "version", "change"]
     record = Upsert(VERSION_CHANGES, lambda new: _keep_last(new.from_select(columns, steps)))
     connection.execute(record.on(connection))
+    overfull = select(_LISTS.id).where(lists, _LISTS.version - _LISTS.floor > CHANGES_MAX)
+    for list_id in connection.scalars(overfull).all():
+        _forget_old_changes(connection, list_id)
 
 
 def _fresh(kind: ListKind, owner: str) -> dict[str, str | int]:

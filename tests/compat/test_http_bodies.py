@@ -11,7 +11,7 @@ import pytest
 from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
-from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Friend
 from openim_ray.ports import PresentDevice
 from openim_ray.protocol.bodies import from_json_dict, to_json_dict
@@ -73,9 +73,9 @@ def cleared_chat(world: MemoryWorld) -> None:
 def pinned_chat(world: MemoryWorld) -> None:
     """Ben has pinned the chat."""
     chat(world)
-    rows = world.tables.directory._conversations["ben"]
-    key = ConversationID("si_ann_ben")
-    rows[key] = replace(rows[key], is_pinned=True, recv_msg_opt=1)
+    (row,) = world.tables.directory.conversations(UserID("ben"), ["si_ann_ben"])
+    pinned = replace(row, is_pinned=True, recv_msg_opt=1)
+    world.tables.directory.change(lambda transaction: transaction.put_conversation(pinned))
 
 
 def friend(world: MemoryWorld) -> None:
@@ -84,9 +84,8 @@ def friend(world: MemoryWorld) -> None:
     tables = world.tables.directory
     for owner, other in (("ann", "ben"), ("ben", "ann")):
         tables.friend_ids(UserID(owner))
-        tables.put_friend(
-            Friend(owner_user_id=UserID(owner), friend=tables.users([other])[other], create_time=START_MS)
-        )
+        row = Friend(owner_user_id=UserID(owner), friend=tables.users([other])[other], create_time=START_MS)
+        tables.change(lambda transaction, row=row: transaction.put_friend(row))  # type: ignore[misc]
 
 
 def chat_with_friend(world: MemoryWorld) -> None:

@@ -1,37 +1,39 @@
 """
-Fill a directory with what no port writes yet: friends, black lists, members.
+Fill a directory from synchronous code, and take steps of version lists below the ports.
 """
 
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import psycopg
 from sqlalchemy import create_engine
 
+from openim_ray.domain.group import Group, Member
+from openim_ray.domain.ids import GroupID
+from openim_ray.domain.people import User
 from openim_ray.storage.memory import DirectoryTables, MemoryDirectoryStore
 from openim_ray.storage.relational import version_lists
-from openim_ray.storage.relational.dialects import Upsert
-from openim_ray.storage.relational.directory_tables import BLACKS, FRIENDS, GROUPS, MEMBERS
+from openim_ray.storage.relational.transaction import RelationalTransaction
 from openim_ray.storage.sqlite.database import RelationalWriter
 from openim_ray.storage.version_rules import Change, ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from openim_ray.domain.ids import UserID
     from openim_ray.domain.people import Blocked, Friend
     from openim_ray.storage.places import Places
     from openim_ray.storage.stores import OpenDirectoryStore
+    from openim_ray.transactions import DirectoryTransaction
 
 
 class Filler:
     """
-    Writes below the ports, into whichever backend a directory has.
+    Writes into whichever backend a directory has, on a connection of its own.
     """
 
     def __init__(self, directory: OpenDirectoryStore, places: Places) -> None:
@@ -40,32 +42,30 @@ class Filler:
 
     def friend(self, friend: Friend) -> None:
         """Add a friend."""
-        if isinstance(self._tables, DirectoryTables):
-            self._tables.put_friend(friend)
-            return
-        columns = asdict(friend)
-        columns["friend_user_id"] = columns.pop("friend")["user_id"]
-        self._insert(FRIENDS, columns)
-        self.change(ListKind.FRIENDS, friend.owner_user_id, friend.friend.user_id, Change.INSERTED)
+        self.use(lambda transaction: transaction.put_friend(friend))
 
     def blocked(self, blocked: Blocked) -> None:
         """Add an entry of a black list."""
-        if isinstance(self._tables, DirectoryTables):
-            self._tables.put_blocked(blocked)
-            return
-        columns = asdict(blocked)
-        columns["blocked_user_id"] = columns.pop("blocked")["user_id"]
-        self._insert(BLACKS, columns)
+        self.use(lambda transaction: transaction.put_blocked(blocked))
 
     def member(self, user_id: UserID, group_id: str, join_time: int) -> None:
         """Let a user join a group, which is made if need be."""
+        member = Member(group_id=GroupID(group_id), user=User(user_id=user_id), join_time=join_time)
+
+        def join(transaction: DirectoryTransaction) -> None:
+            if not transaction.groups([group_id]):
+                transaction.put_group(Group(group_id=GroupID(group_id)))
+            transaction.put_member(member)
+
+        self.use(join)
+
+    def use(self, use_case: Callable[[DirectoryTransaction], None]) -> None:
+        """Run a use case."""
         if isinstance(self._tables, DirectoryTables):
-            self._tables.put_member(user_id, group_id, join_time)
+            self._tables.change(use_case)
             return
-        self._insert(GROUPS, _blank(GROUPS) | {"group_id": group_id})
-        self._insert(MEMBERS, _blank(MEMBERS) | {"group_id": group_id, "user_id": user_id, "join_time": join_time})
-        self.change(ListKind.JOINED_GROUPS, user_id, group_id, Change.INSERTED)
-        self.change(ListKind.MEMBERS, group_id, user_id, Change.INSERTED)
+        with self._transaction() as connection:
+            use_case(RelationalTransaction(connection))
 
     def change(self, kind: ListKind, owner: str, element: str, change: Change, *, reordered: bool = False) -> None:
         """Take a step of a version list."""
@@ -91,10 +91,6 @@ class Filler:
             found = version_lists.head(connection, kind, owner)
         return found.version if found else 0
 
-    def _insert(self, table: Table, columns: dict[str, object]) -> None:
-        with self._transaction() as connection:
-            connection.execute(Upsert(table, lambda new: new.on_conflict_do_nothing()).on(connection), columns)
-
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         if self._places.directory:
@@ -106,7 +102,3 @@ class Filler:
         path = self._places.data_dir / "directory.db"
         with closing(RelationalWriter(path)) as writer, writer.transaction() as connection:
             yield connection
-
-
-def _blank(table: Table) -> dict[str, object]:
-    return {column.name: column.type.python_type() for column in table.columns if column.name != "id"}

@@ -107,7 +107,7 @@ class Memory:
 
     def remove_conversation(self, owner: str, conversation_id: Any) -> None:
         """See `Planting`."""
-        del self._tables.directory._conversations[owner][conversation_id]
+        del self._tables.directory._rows.conversations[owner][conversation_id]
 
     def put_copy(self, row: StoredMessage) -> None:
         """See `HistoryPlanting`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -638,11 +639,9 @@ async def test_an_answer_fits_a_frame(world: MemoryWorld) -> None:
 async def test_pinned_chats_are_named_on_request(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """1006 with returnPinned reads the rows."""
     chat_id = world.send("alice", "bob", "one")
-    rows = world.tables.directory._conversations["alice"]
-    (row,) = rows.values()
-    rows[row.conversation_id] = type(row)(
-        owner_user_id=UserID("alice"), conversation_id=row.conversation_id, conversation_type=1, is_pinned=True
-    )
+    (row,) = world.tables.directory.conversations(UserID("alice"))
+    pinned = replace(row, is_pinned=True)
+    world.tables.directory.change(lambda transaction: transaction.put_conversation(pinned))
     request = GetConversationsHasReadAndMaxSeqReq(returnPinned=True)
     data = await world.services.messages.has_read_and_max_seqs("alice", request.SerializeToString())
     assert list(GetConversationsHasReadAndMaxSeqResp.FromString(data).pinnedConversationIDs) == [chat_id]

@@ -24,10 +24,8 @@ def world() -> MemoryWorld:
 
 def pin(world: MemoryWorld, owner: str, conversation_id: str) -> None:
     """Pin a conversation."""
-    rows = world.tables.directory._conversations[owner]
-    for row_id, row in rows.items():
-        if row_id == conversation_id:
-            rows[row_id] = replace(row, is_pinned=True)
+    (row,) = world.tables.directory.conversations(UserID(owner), [conversation_id])
+    world.tables.directory.change(lambda transaction: transaction.put_conversation(replace(row, is_pinned=True)))
 
 
 async def test_active_conversations_come_newest_first(world: MemoryWorld) -> None:
@@ -58,9 +56,8 @@ async def test_only_so_many_are_given_but_all_are_counted(world: MemoryWorld) ->
 async def test_friendship_comes_with_the_peer(world: MemoryWorld) -> None:
     """In milliseconds, and without the account, which stands beside it."""
     bob = world.tables.directory.users(["bob"])["bob"]
-    world.tables.directory.put_friend(
-        Friend(owner_user_id=UserID("alice"), friend=bob, remark="Bobby", create_time=START_MS)
-    )
+    friend = Friend(owner_user_id=UserID("alice"), friend=bob, remark="Bobby", create_time=START_MS)
+    world.tables.directory.change(lambda transaction: transaction.put_friend(friend))
     (one,) = (await world.services.overviews.some("alice", ["si_alice_bob"])).conversations
     assert (one.friend.friendUserID, one.friend.remark, one.friend.createTime) == ("bob", "Bobby", START_MS)
 

@@ -13,7 +13,8 @@ NEVER = ("", 0)
 def befriend(world: MemoryWorld, owner: str, friend: str) -> None:
     """Put a friend into one user's list."""
     user = world.tables.directory.users([friend])[friend]
-    world.tables.directory.put_friend(Friend(owner_user_id=UserID(owner), friend=user, create_time=START_MS))
+    row = Friend(owner_user_id=UserID(owner), friend=user, create_time=START_MS)
+    world.tables.directory.change(lambda transaction: transaction.put_friend(row))
 
 
 async def test_a_client_without_version_fetches_everything() -> None:
@@ -67,7 +68,8 @@ async def test_friends_and_blocked_are_listed() -> None:
     befriend(world, "alice", "bob")
     befriend(world, "alice", "carol")
     carol = world.tables.directory.users(["carol"])["carol"]
-    world.tables.directory.put_blocked(Blocked(owner_user_id=UserID("alice"), blocked=carol))
+    entry = Blocked(owner_user_id=UserID("alice"), blocked=carol)
+    world.tables.directory.change(lambda transaction: transaction.put_blocked(entry))
     relations = world.services.relations
     total, page = await relations.friends("alice", 1, 1)
     assert (total, [friend.friend.user_id for friend in page]) == (2, ["bob"])

@@ -80,13 +80,18 @@ DIRECTORY_CALLS = {
     "blocked": ("alice", Page(1, 10)),
     "joined_groups_delta": ("alice", "", 0),
     "joined_group_ids": ("alice",),
+    "members_delta": ("g", "", 0),
+    "member_ids": ("g",),
     "existing_groups": (["g"],),
     "single_chat_facts": ("alice", "bob"),
+    "group_chat_facts": ("g", "alice"),
     "ensure_conversations": ([ROW],),
     "conversations": ("alice",),
     "page_conversations": ("alice", Page(1, 10)),
     "conversations_delta": ("alice", "", 0),
     "conversation_ids": ("alice",),
+    "view": (lambda view: view.users(["alice"]),),
+    "change": (lambda transaction: transaction.put_effect("g", b"", 1),),
 }
 
 
