@@ -202,6 +202,17 @@ class InboxesSection(Section, frozen=True):
     ] = 256
 
 
+class GroupsSection(Section, frozen=True):
+    """Groups of users."""
+
+    members_max: Annotated[
+        int, static("Members of a group; whoever would be one more is refused with errCode 1001.", ge=1, le=1_000_000)
+    ] = 100_000
+    history_for_new_members: Annotated[bool, static("Whether new members see what was written before they came.")] = (
+        True
+    )
+
+
 class RelationsSection(Section, frozen=True):
     """What friends and black lists mean for messages."""
 
@@ -320,6 +331,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: GatewaySection = GatewaySection()
     api: ApiSection = ApiSection()
     inboxes: InboxesSection = InboxesSection()
+    groups: GroupsSection = GroupsSection()
     relations: RelationsSection = RelationsSection()
     persistence: PersistenceSection = PersistenceSection()
     links: LinksSection = LinksSection()

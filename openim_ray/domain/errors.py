@@ -69,6 +69,36 @@ class RegisteredAlready(OpenIMError):
     code, name = 1102, "RegisteredAlreadyError"
 
 
+class GroupIDNotFound(OpenIMError):
+    """No such group."""
+
+    code, name = 1201, "GroupIDNotFoundError"
+
+
+class GroupIDExisted(OpenIMError):
+    """The group id is taken."""
+
+    code, name = 1202, "GroupIDExistedError"
+
+
+class NotInGroupYet(OpenIMError):
+    """The named user is no member of the group."""
+
+    code, name = 1203, "NotInGroupYetError"
+
+
+class DismissedAlready(OpenIMError):
+    """The group is over."""
+
+    code, name = 1204, "DismissedAlreadyError"
+
+
+class GroupRequestHandled(OpenIMError):
+    """The application was accepted or refused before."""
+
+    code, name = 1206, "GroupRequestHandled"
+
+
 class CanNotAddYourself(OpenIMError):
     """Nobody is her own friend, or on her own black list."""
 
@@ -79,6 +109,18 @@ class BlockedByPeer(OpenIMError):
     """The receiver has the sender on the black list."""
 
     code, name = 1302, "BlockedByPeer"
+
+
+class MutedInGroup(OpenIMError):
+    """The sender may not write to the group for a while."""
+
+    code, name = 1402, "MutedInGroup"
+
+
+class MutedGroup(OpenIMError):
+    """Only owner and admins may write to the group now."""
+
+    code, name = 1403, "MutedGroup"
 
 
 class NotPeersFriend(OpenIMError):

@@ -5,8 +5,8 @@ Stored values as messages of the wire (OpenIM wire, Appendix A). Nothing is deci
 from __future__ import annotations
 
 from openim_ray.domain.conversation import Conversation
-from openim_ray.domain.group import Group, Member
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.group import Group, GroupRequest, Member
+from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
 from openim_ray.protocol.pb import conversation_pb2, sdkws_pb2
 from openim_ray.protocol.pb.relation_pb2 import FriendInfoOnly
@@ -216,6 +216,22 @@ def group_info(group: Group) -> GroupInfo:
     )
 
 
+def group_of(info: GroupInfo) -> Group:
+    """Return the group that a caller describes: what she can't choose is left out."""
+    return Group(
+        group_id=GroupID(info.groupID),
+        group_name=info.groupName,
+        notification=info.notification,
+        introduction=info.introduction,
+        face_url=info.faceURL,
+        ex=info.ex,
+        group_type=info.groupType,
+        need_verification=info.needVerification,
+        look_member_info=info.lookMemberInfo,
+        apply_member_friend=info.applyMemberFriend,
+    )
+
+
 def group_member_info(member: Member) -> GroupMemberFullInfo:
     """Return a member as the wire has her: with her own name and picture of this group, else with those of her account."""
     return GroupMemberFullInfo(
@@ -231,4 +247,21 @@ def group_member_info(member: Member) -> GroupMemberFullInfo:
         ex=member.ex,
         muteEndTime=member.mute_end_time,
         inviterUserID=member.inviter_user_id,
+    )
+
+
+def group_request(request: GroupRequest, group: Group | None = None) -> sdkws_pb2.GroupRequest:
+    """Return an application to join; notifications have the group beside it instead of in it (recorded)."""
+    return sdkws_pb2.GroupRequest(
+        userInfo=public_user_info(request.user),
+        groupInfo=group_info(group) if group else None,
+        handleResult=request.handle_result,
+        reqMsg=request.req_msg,
+        handleMsg=request.handle_msg,
+        reqTime=request.req_time,
+        handleUserID=request.handle_user_id,
+        handleTime=request.handle_time,
+        ex=request.ex,
+        joinSource=request.join_source,
+        inviterUserID=request.inviter_user_id,
     )

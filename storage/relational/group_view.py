@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 _USER, _GROUP = bindparam("of_user", type_=TEXT), bindparam("of_group", type_=TEXT)
 
 _GROUP_NAMES = tuple(column.name for column in GROUPS.c)
+_OWNERS = MEMBERS.alias("owners")
 _OWNER_OF_GROUP = (
-    select(MEMBERS.c.user_id)
-    .where(MEMBERS.c.group_id == GROUPS.c.group_id, MEMBERS.c.role_level == int(Role.OWNER))
-    .order_by(MEMBERS.c.join_time, MEMBERS.c.id)
+    select(_OWNERS.c.user_id)
+    .where(_OWNERS.c.group_id == GROUPS.c.group_id, _OWNERS.c.role_level == int(Role.OWNER))
+    .order_by(_OWNERS.c.join_time, _OWNERS.c.id)
     .limit(1)
     .scalar_subquery()
 )

@@ -204,10 +204,10 @@ async def test_search(people: OpenDirectoryStore) -> None:
     def search(keyword: str, levels: list[int], window: Window) -> object:
         return people.view(lambda view: view.search_users(keyword, levels, window))
 
-    assert (2, [bots[0], replace(bots[1], nickname="a bot")]) == await search("bot", [3, 4], EVERYTHING)  # type: ignore[misc]
-    assert (3, [bots[0]]) == await search("bot", [0, 3], Window(0, 1))  # type: ignore[misc]
-    assert (3, [bots[2]]) == await search("bot", [0, 3], Window(2, 1))  # type: ignore[misc]
-    assert await search("bot", [], EVERYTHING) == (0, [])  # type: ignore[misc]
+    assert (2, [bots[0], replace(bots[1], nickname="a bot")]) == await search("bot", [3, 4], EVERYTHING)
+    assert (3, [bots[0]]) == await search("bot", [0, 3], Window(0, 1))
+    assert (3, [bots[2]]) == await search("bot", [0, 3], Window(2, 1))
+    assert await search("bot", [], EVERYTHING) == (0, [])
 
 
 async def test_an_erased_receiver_does_not_exist(people: OpenDirectoryStore) -> None:
@@ -261,7 +261,7 @@ async def test_owners_of_lists_that_hold_a_user(people: OpenDirectoryStore) -> N
 
     pages = [
         await people.view(lambda view, after=after: view.friend_owners("alice", after, 2)) for after in ("", "bob")
-    ]  # type: ignore[misc]
+    ]
     assert pages == [["Carol", "bob"], ["carol", "dave"]]
     assert await people.view(lambda view: view.friend_owners("alice", "dave", 2)) == []
 
@@ -319,19 +319,19 @@ async def test_friend_requests(people: OpenDirectoryStore) -> None:
 
     assert bob == await people.view(lambda view: view.friend_request("bob", "alice"))
     assert await people.view(lambda view: view.friend_request("alice", "carol")) is None
-    assert (3, [carol, bob, dave]) == await received([], EVERYTHING)  # type: ignore[misc]
-    assert (3, [bob]) == await received([], Window(1, 1))  # type: ignore[misc]
-    assert (2, [bob, dave]) == await received([0, 1], EVERYTHING)  # type: ignore[misc]
+    assert (3, [carol, bob, dave]) == await received([], EVERYTHING)
+    assert (3, [bob]) == await received([], Window(1, 1))
+    assert (2, [bob, dave]) == await received([0, 1], EVERYTHING)
     assert (1, [alice]) == await people.view(lambda view: view.sent_friend_requests("alice", [], EVERYTHING))
     assert await people.view(lambda view: view.sent_friend_requests("alice", [1], EVERYTHING)) == (0, [])
     pending = [
         await people.view(lambda view, since=since: view.pending_friend_requests("alice", since))
         for since in (0, 10, 11)
-    ]  # type: ignore[misc]
+    ]
     assert pending == [1, 1, 0]
     for pair in (("eve", "alice"), ("alice", "eve")):
         with pytest.raises(UserIDNotFound, match="eve"):
-            await people.change(lambda transaction, pair=pair: transaction.put_friend_request(request(*pair, 1)))  # type: ignore[misc]
+            await people.change(lambda transaction, pair=pair: transaction.put_friend_request(request(*pair, 1)))
 
 
 async def test_user_commands(people: OpenDirectoryStore) -> None:
@@ -494,10 +494,10 @@ async def test_logs_with_effects_come_by_how_long_they_wait(people: OpenDirector
         return people.view(lambda view: view.logs_with_effects(limit))
 
     await people.change(put)
-    assert await logs(9) == ["a", "b", "c"]  # type: ignore[misc]
-    assert await logs(2) == ["a", "b"]  # type: ignore[misc]
+    assert await logs(9) == ["a", "b", "c"]
+    assert await logs(2) == ["a", "b"]
     await people.change(lambda transaction: transaction.delete_effects("a", 1))
-    assert await logs(9) == ["b", "c", "a"]  # type: ignore[misc]
+    assert await logs(9) == ["b", "c", "a"]
     await people.change(lambda transaction: transaction.delete_effects("a", 9))
     await people.change(lambda transaction: transaction.delete_effects("none", 9))
-    assert await logs(9) == ["b", "c"]  # type: ignore[misc]
+    assert await logs(9) == ["b", "c"]

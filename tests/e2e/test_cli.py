@@ -13,7 +13,7 @@ import pytest
 
 from openim_ray import __version__
 from tests.e2e.program import ROOT, refusal, run, run_python
-from tests.e2e.server import Server
+from tests.e2e.server import ApiError, Server
 
 INBOX = str(ROOT / "scripts" / "inbox.py")
 WAIT_SECONDS = 30.0
@@ -98,7 +98,7 @@ def test_accounts_are_disabled_and_enabled_from_the_command_line(server: Server)
     token = run(server, "user", "token", user).out.strip()
     assert run(server, "user", "disable", user).status == 0
     assert "disabled" in refusal(run(server, "user", "token", user))
-    with pytest.raises(CallRefused) as refused:
+    with pytest.raises(ApiError) as refused:
         server.call("/user/get_users_info", {"userIDs": [user]}, token=token)
     assert refused.value.code == 1506
     assert run(server, "user", "enable", user) == (0, f"user {user} enabled\n", "")
