@@ -111,6 +111,18 @@ class BlockedByPeer(OpenIMError):
     code, name = 1302, "BlockedByPeer"
 
 
+class MutedInGroup(OpenIMError):
+    """The sender may not write to the group for a while."""
+
+    code, name = 1402, "MutedInGroup"
+
+
+class MutedGroup(OpenIMError):
+    """Only owner and admins may write to the group now."""
+
+    code, name = 1403, "MutedGroup"
+
+
 class NotPeersFriend(OpenIMError):
     """The receiver takes messages of friends only, and the sender is none."""
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.domain.conversation import home_key
+from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import partition_of
 from openim_ray.ports import ConversationState, TokenRecord
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from openim_ray.gateway.process import GatewayProcess
 
 _states_decoder = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int, int]])
+
+
+APPLY_SECONDS = 3.0
+"""How long a call waits for its effects; who is in doubt about the rest looks at the version lists."""
+
+POKED_MAX = 1_000
+"""How many logs are told at once that effects wait for them."""
 
 
 class FutureContext:
@@ -67,17 +75,25 @@ class HubBroker:
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
     ) -> None:
-        """See `ports.Broker`: the log first, the inbox second."""
+        """See `ports.Broker`: the log first, the inbox second. Only a chat of two has marks in its log."""
+        if not is_single_chat(conversation_id):
+            await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=True)
+            return
         command_id = uuid.uuid4().hex
         wanted = list(seqs)
         await self._ask_log(
             conversation_id,
             lambda call: items.MarkRead(call, user_id, conversation_id, has_read_seq, wanted, operation_id, command_id),
         )
+        await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=False)
+
+    async def _mark_in_inbox(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, *, notify: bool
+    ) -> None:
         await self.ask_inbox(
             user_id,
             lambda call: items.SetPosition(
-                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=False
+                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=notify
             ),
         )
 
@@ -91,6 +107,19 @@ class HubBroker:
                 call, user_id, conversation_id, has_read_seq, exact=True, operation_id=operation_id, notify=notify
             ),
         )
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """See `ports.Broker`. At most `POKED_MAX` are told of; the sweeps of their owners find the others."""
+        keys = list(dict.fromkeys(home_keys))[:POKED_MAX]
+        pokes = [
+            self._ask(
+                partial(self._process.hub.ask_log, key),
+                partial(items.ApplyEffects, home_key=key),
+                min(APPLY_SECONDS, self._seconds_max),
+            )
+            for key in keys
+        ]
+        await asyncio.gather(*pokes, return_exceptions=True)
 
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
@@ -127,8 +156,9 @@ class HubBroker:
         self,
         send: Callable[[Callable[[int], Request], FutureContext, float], None],
         make: Callable[[int], Request],
+        seconds_max: float | None = None,
     ) -> items.Reply:
         future: asyncio.Future[items.Reply] = self._loop.create_future()
-        send(make, FutureContext(future), self._loop.time() + self._seconds_max)
+        send(make, FutureContext(future), self._loop.time() + (seconds_max or self._seconds_max))
         self._process.perform()
         return await future

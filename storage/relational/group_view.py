@@ -14,14 +14,15 @@ from openim_ray.storage.relational import users, version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import GROUP_REQUESTS, GROUPS, MEMBERS, USERS
 from openim_ray.storage.relational.people_view import SINCE, SIZE, SKIP, PeopleView, bounds, in_order
-from openim_ray.storage.version_rules import ListKind
+from openim_ray.storage.version_rules import NO_LIST, ListKind, full_delta
+from openim_ray.transactions import ListVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Row
 
-    from openim_ray.transactions import ListVersion, Window
+    from openim_ray.transactions import VersionDelta, Window
 
 _USER, _GROUP = bindparam("of_user", type_=TEXT), bindparam("of_group", type_=TEXT)
 
@@ -36,6 +37,7 @@ _OWNER_OF_GROUP = (
 )
 _GROUPS = select(*(GROUPS.c[name] for name in _GROUP_NAMES), func.coalesce(_OWNER_OF_GROUP, ""))
 _SOME_GROUPS = _GROUPS.where(is_wanted(GROUPS.c.group_id))
+_EXISTING = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 _NAME_HOLDS = Contains(GROUPS.c.group_name, bindparam("name_part", type_=TEXT))
 _JOINED = (
     _GROUPS.join_from(MEMBERS, GROUPS, MEMBERS.c.group_id == GROUPS.c.group_id)
@@ -198,6 +200,18 @@ class GroupView(PeopleView):
     def member_list_version(self, group_id: str) -> ListVersion:
         """Return where a member list stands."""
         return self._list_version(ListKind.MEMBERS, group_id)
+
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where member lists stand."""
+        there = list(self._connection.scalars(_EXISTING, wanted(group_ids)))
+        heads = version_lists.heads(self._connection, ListKind.MEMBERS, there)
+        found = {one: ListVersion(*heads.get(one, (0, ""))) for one in there}
+        return in_order(found, group_ids)
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list."""
+        delta = version_lists.delta(self._connection, ListKind.MEMBERS, group_id, version_id, version)
+        return delta or full_delta(NO_LIST)
 
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order changed last."""

@@ -152,7 +152,8 @@ FORGERIES: list[tuple[str, dict[str, Any], int]] = [
     ("notification chat", {"sessionType": 4}, 1001),
     ("time beyond JavaScript", {"createTime": 1 << 60}, 1001),
     ("unknown receiver", {"recvID": "nobody-of-this-name"}, 1004),
-    ("group", {"sessionType": 3, "groupID": "g", "recvID": ""}, 1099),
+    ("unknown group", {"sessionType": 3, "groupID": "g", "recvID": ""}, 1201),
+    ("unnamed group", {"sessionType": 3, "groupID": "", "recvID": ""}, 1001),
 ]
 
 

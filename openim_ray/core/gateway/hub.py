@@ -39,6 +39,7 @@ Request = (
     | items.Register
     | items.AskStates
     | items.ForceLogout
+    | items.ApplyEffects
     | items.SaveTokens
 )
 
@@ -374,6 +375,8 @@ class Hub:
             session = self.sessions.get(connection)
             if session is None:
                 continue
+            if item.begins:
+                session.begin(item.conversation_id, item.seq)
             verdict = session.deliver(item.conversation_id, item.seq, item.sender_id, item.client_id)
             if verdict is Verdict.WRITE:
                 ready.append(connection)
@@ -426,7 +429,7 @@ class Hub:
     def _repair(self, item: items.Repair) -> None:
         session = self.sessions.get(item.connection)
         if session is not None:
-            for run in session.repair(item.maxima):
+            for run in session.repair(item.maxima, item.minima):
                 self._read(session, run)
 
     def _read(self, session: Session, run: Run) -> None:
@@ -519,6 +522,8 @@ class Hub:
     def _home_of(self, item: Request) -> str | None:
         if isinstance(item, items.Submit | items.MarkRead):
             return self.placement.log_of(home_key(item.conversation_id))
+        if isinstance(item, items.ApplyEffects):
+            return self.placement.log_of(item.home_key)
         if isinstance(item, items.SaveTokens):
             return None
         return self.placement.inbox_of(item.user_id)

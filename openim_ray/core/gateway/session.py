@@ -95,6 +95,8 @@ class Session:
         self._written: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}
+        self._begun: dict[str, int] = {}
+        """Conversation -> seq before the first one that the user may see, for those that she came to."""
         self._reading: set[str] = set()
         self._unanswered: set[str] = set()
         self._echoes: dict[str, str] = {}
@@ -134,12 +136,29 @@ class Session:
         self._hold(conversation_id, seq)
         return Verdict.READ
 
-    def repair(self, maxima: Mapping[str, int]) -> list[Run]:
-        """Learn max seqs of conversations in which pushes may be lost; return what is to be read."""
+    def begin(self, conversation_id: str, first_seq: int) -> None:
+        """Learn that the user came to a group: what is before `first_seq` is not written, whatever was before she last went."""
+        if self._holding:
+            self._begun[conversation_id] = max(first_seq - 1, self._begun.get(conversation_id, 0))
+        else:
+            self._written[conversation_id] = max(first_seq - 1, self._written.get(conversation_id, 0))
+
+    def repair(self, maxima: Mapping[str, int], minima: Mapping[str, int] | None = None) -> list[Run]:
+        """
+        Learn max seqs of conversations in which pushes may be lost; return what is to be read.
+
+        `minima` are the first seqs that the user may see, where they are above 1.
+        """
+        for conversation_id, first_seq in (minima or {}).items():
+            if self._holding or conversation_id in self._written:
+                self.begin(conversation_id, first_seq)
         for conversation_id, max_seq in maxima.items():
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
-            elif max_seq <= self._last_written_or_start(conversation_id, self._first_of_repair(max_seq)):
+                self._hold(conversation_id, max_seq)
+                continue
+            first = max(self._first_of_repair(max_seq), (minima or {}).get(conversation_id, 0))
+            if max_seq <= self._last_written_or_start(conversation_id, first):
                 continue
             self._hold(conversation_id, max_seq)
         return self._next_runs(maxima)
@@ -242,6 +261,8 @@ class Session:
         self._holding = False
         if self._starts is not None:
             self._written.update({one: seq or self._origin for one, seq in self._starts.items()})
+        for conversation_id, seq in self._begun.items():
+            self._written[conversation_id] = max(seq, self._written.get(conversation_id, 0))
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
             if seq <= self._last_written_or_start(conversation_id, first):

@@ -15,14 +15,17 @@ import msgspec
 
 from openim_ray.core import items
 from openim_ray.core.inboxes.ended_tokens import EndedTokens
-from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox
+from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox, RowCut
+from openim_ray.core.inboxes.members import Members, SaidMeanwhile
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
+from openim_ray.core.row_changes import rows_changed
 from openim_ray.core.shard_loads import LoadInbox, LoadToken
 from openim_ray.core.shard_saves import StateSaves
 from openim_ray.core.sizes import Room, size_of
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import self_stream_id
+from openim_ray.domain.conversation import group_chat_id, is_single_chat, notification_stream_id, self_stream_id
+from openim_ray.domain.ids import GroupID
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED
 from openim_ray.protocol.messages import with_position
@@ -67,6 +70,8 @@ class InboxShard:
         self._settings = settings
         self._started = now
         self._inboxes: OrderedDict[str, Inbox] = OrderedDict()
+        self._members = Members()
+        self._said = SaidMeanwhile()
         self._gateways: dict[str, None] = {}
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
@@ -157,16 +162,34 @@ class InboxShard:
         heads: Mapping[ConversationID, StreamHead],
         now: float,
         wall_ms: int,
+        cuts: Mapping[ConversationID, RowCut] | None = None,
     ) -> None:
-        """Take what the stores know and go on with the requests that waited."""
+        """Take what the stores know and go on with the requests that waited. `cuts` are those of the rows that have one."""
         out_of_date = self._loading.pop(user_id, False)
         inbox = self._inboxes.get(user_id)
-        if inbox is None:
-            return
-        if out_of_date:
+        if inbox is not None and out_of_date:
             self._load(user_id)
-            return
-        inbox.load(conversation_ids, positions, heads, wall_ms)
+        elif inbox is not None:
+            groups = set(inbox.groups)
+            inbox.load(conversation_ids, positions, heads, wall_ms, cuts)
+            self._members.change(user_id, groups - inbox.groups, inbox.groups - groups)
+            self._hear(inbox, wall_ms)
+            self._go_on(inbox, now, wall_ms)
+        if not self._loading:
+            self._said.clear()
+
+    def _hear(self, inbox: Inbox, wall_ms: int) -> None:
+        """Tell an inbox what its groups said while it was being read."""
+        for group_id in inbox.groups:
+            chat = group_chat_id(GroupID(group_id))
+            for conversation_id in (chat, notification_stream_id(chat)):
+                said = self._said.of(conversation_id)
+                if said is not None:
+                    sent_seq = said.sent.get(inbox.user_id, 0)
+                    inbox.merge_head(conversation_id, said.seq, said.time, sent_seq, wall_ms)
+
+    def _go_on(self, inbox: Inbox, now: float, wall_ms: int) -> None:
+        user_id = inbox.user_id
         waiting = self._waiting.pop(user_id, deque())
         for peer, item in waiting:
             self._waiting_room.leave(size_of(item))
@@ -262,7 +285,7 @@ class InboxShard:
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
         if maxima:
-            self._outbox.send(session.gateway, items.Repair(session.connection, maxima))
+            self._outbox.send(session.gateway, items.Repair(session.connection, maxima, inbox.minima(maxima)))
 
     def drop_sessions_of(self, gateway: str) -> bool:
         """Forget the sessions of a gateway process, and those that were about to be registered; True if there were any."""
@@ -326,7 +349,95 @@ class InboxShard:
         for gateway, connections in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, connections))
 
-    def _count(self, inbox: Inbox, fanout: items.Fanout, wall_ms: int) -> None:
+    def deliver_to_group(self, fanout: items.GroupFanout, now: float, wall_ms: int) -> None:
+        """
+        Count a group's message into the inboxes of its members that are active, and send it to their devices: one frame per gateway.
+
+        Who may have missed that she came or went is looked after first: her devices get it with the repair that follows.
+        """
+        if fanout.seq and self._loading and not self._said.note(fanout):
+            self._loading = dict.fromkeys(self._loading, True)
+        by_gateway: dict[str, list[int]] = {}
+        first_ones: dict[str, list[int]] = {}
+        for user_id in self._members.of(fanout.group_id):
+            inbox = self._inboxes[user_id]
+            if not self._is_for(inbox, fanout):
+                continue
+            inbox.last_used = now
+            begins = False
+            if fanout.seq:
+                self._count(inbox, fanout, wall_ms)
+                if not inbox.loaded or user_id in self._repairs:
+                    self._repairs[user_id] = min(wall_ms, self._repairs.get(user_id, wall_ms))
+                    continue
+                begins = inbox.takes_beginning(fanout.conversation_id)
+            if user_id == fanout.sender_id and not fanout.sender_sync:
+                continue
+            connections = first_ones if begins else by_gateway
+            for gateway, connection in inbox.sessions:
+                connections.setdefault(gateway, []).append(connection)
+        self._add_also(fanout, by_gateway)
+        for gateway, numbers in by_gateway.items():
+            self._outbox.send(gateway, _delivery(fanout, numbers))
+        for gateway, numbers in first_ones.items():
+            self._outbox.send(gateway, _delivery(fanout, numbers, begins=True))
+
+    def _is_for(self, inbox: Inbox, fanout: items.GroupFanout) -> bool:
+        """Tell whether a group's message is for somebody who is a member, or was one until its last message for her."""
+        if fanout.seq and fanout.conversation_id == group_chat_id(GroupID(fanout.group_id)):
+            if inbox.may_see(fanout.conversation_id, fanout.seq):
+                return True
+            if inbox.has_left(fanout.group_id):
+                inbox.groups.discard(fanout.group_id)
+                self._members.remove(fanout.group_id, inbox.user_id)
+            return False
+        return not inbox.has_left(fanout.group_id)
+
+    def _add_also(self, fanout: items.GroupFanout, by_gateway: dict[str, list[int]]) -> None:
+        for user_id in fanout.also:
+            inbox = self._inboxes.get(user_id)
+            if inbox is not None and inbox.has_left(fanout.group_id):
+                for gateway, connection in inbox.sessions:
+                    by_gateway.setdefault(gateway, []).append(connection)
+
+    def change_members(self, change: items.Membership, wall_ms: int) -> None:
+        """Let users who are active come to and go from a group."""
+        if change.is_over:
+            for user_id in self._members.of(change.group_id):
+                self._inboxes[user_id].leave(change.group_id, change.seq)
+            return
+        for user_id in change.left:
+            if (inbox := self._changing(user_id)) is not None:
+                inbox.leave(change.group_id, change.seq)
+                self._members.put(change.group_id, user_id)
+        for user_id in change.joined:
+            if (inbox := self._changing(user_id)) is not None:
+                self._join(inbox, change, wall_ms)
+
+    def _changing(self, user_id: str) -> Inbox | None:
+        """Return an inbox if it is active; what is being read for it may be older than the change."""
+        if user_id in self._loading:
+            self._loading[user_id] = True
+        return self._inboxes.get(user_id)
+
+    def _join(self, inbox: Inbox, change: items.Membership, wall_ms: int) -> None:
+        group_id, user_id = change.group_id, inbox.user_id
+        inbox.join(group_id, change.seq - 1, change.first, change.sent.get(user_id, 0))
+        if change.stream_seq:
+            stream_id = notification_stream_id(group_chat_id(GroupID(group_id)))
+            inbox.merge_head(stream_id, change.stream_seq, change.stream_time, 0, 0)
+        self._members.put(group_id, user_id)
+        if change.is_late or self._settings.origin:
+            self._look_again(user_id, wall_ms)
+
+    def tell_rows_changed(self, change: items.RowsChanged, wall_ms: int) -> None:
+        """Send a 1300 to the devices of each user who is active."""
+        for user_id in change.user_ids:
+            inbox = self._inboxes.get(user_id)
+            if inbox is not None and inbox.sessions:
+                self.deliver(rows_changed(user_id, change, wall_ms), [user_id], inbox.last_used, wall_ms)
+
+    def _count(self, inbox: Inbox, fanout: items.Fanout | items.GroupFanout, wall_ms: int) -> None:
         if inbox.loaded and not inbox.continues(fanout.conversation_id, fanout.seq):
             # Something was lost: it says nothing before it has looked.
             inbox.loaded = False
@@ -438,6 +549,7 @@ class InboxShard:
         partition = self._partition_of.pop(inbox.user_id)
         self._given_out[partition] = max(self._given_out.get(partition, 0), inbox.position.seq)
         del self._inboxes[inbox.user_id]
+        self._members.change(inbox.user_id, inbox.groups, ())
         self._repairs.pop(inbox.user_id, None)
         self._to_refresh.pop(inbox.user_id, None)
         self._after_saves.discard(inbox.user_id)
@@ -490,7 +602,9 @@ def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -
     return isinstance(item, items.Register) and concerns(peer, item.connection)
 
 
-def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
+def _delivery(
+    fanout: items.Fanout | items.GroupFanout, connections: list[int], *, begins: bool = False
+) -> items.Delivery:
     return items.Delivery(
         fanout.conversation_id,
         fanout.seq,
@@ -499,12 +613,14 @@ def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
         fanout.operation_id,
         fanout.body,
         connections,
+        begins,
     )
 
 
 def _position_refusal(inbox: Inbox, item: items.SetPosition) -> errors.OpenIMError | None:
     if not inbox.has(item.conversation_id):
         return errors.RecordNotFound("conversationID: no such conversation")
-    if item.exact and item.has_read_seq > inbox.max_seq(item.conversation_id):
+    is_checked = item.exact or not is_single_chat(item.conversation_id)  # else the log has done so
+    if is_checked and item.has_read_seq > inbox.max_seq(item.conversation_id):
         return errors.ArgsError("hasReadSeq is above the newest message")
     return None
