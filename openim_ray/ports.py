@@ -453,6 +453,17 @@ class ConversationState(NamedTuple):
         return unread_count(self.max_seq, self.read_seq)
 
 
+class PresentDevice(NamedTuple):
+    """
+    A connected device of a user. `connection_id` names the connection among all there are; the token is named by its digest.
+    """
+
+    platform_id: int
+    connection_id: str
+    background: bool
+    token_digest: str
+
+
 class Broker(Protocol):
     """
     The actors, as services see them: inboxes and logs, addressed by id, wherever they live.
@@ -484,6 +495,15 @@ class Broker(Protocol):
         self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool
     ) -> None:
         """Set the read position to exactly this seq, higher or lower; ArgsError above the newest message."""
+        ...
+
+    async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
+        """
+        Ask the inboxes which devices users have connected; one request for each actor that hosts some of them.
+
+        Every user is among the keys. After an inbox actor has started it is not said of anybody that she is offline before her devices
+        had time to be known again.
+        """
         ...
 
     async def apply_effects(self, home_keys: Sequence[str]) -> None:

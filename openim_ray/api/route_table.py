@@ -18,6 +18,7 @@ from openim_ray.api import (
     jssdk,
     messages,
     not_built,
+    presence,
     user_data,
     users,
 )
@@ -27,6 +28,7 @@ _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
     *user_data.ROUTES,
+    *presence.ROUTES,
     *erasing.ROUTES,
     *friends.ROUTES,
     *friend_changes.ROUTES,

@@ -22,6 +22,7 @@ from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.notification_accounts import NotificationAccountService
 from openim_ray.services.overviews import OverviewService
+from openim_ray.services.presence import PresenceService
 from openim_ray.services.profile_announcements import ProfileAnnouncements
 from openim_ray.services.profiles import ProfileService
 from openim_ray.services.read_marks import ReadMarks
@@ -53,6 +54,7 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
 
@@ -104,6 +106,7 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, reading, broker),
         now_ms=now_ms,
     )
