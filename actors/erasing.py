@@ -14,6 +14,7 @@ from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.domain.erasure import Erasure, ErasurePhase
 from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.ids import UserID
 from openim_ray.services.changes import DirectoryChanges, LeftToSweep
 from openim_ray.services.erasing import MessageErasing
 from openim_ray.services.leaving import build_leaving
@@ -161,9 +162,11 @@ class _Work:
 
     async def _erase_messages(self, erasure: Erasure) -> Erasure:
         """Go through all conversations until nothing more is found."""
+        rows = await self._stores.directory.conversations(UserID(erasure.user_id))
+        own = frozenset(row.conversation_id for row in rows)
         while True:
             before = erasure.messages
-            erasure = await self._erasing.erase(erasure, self._note)
+            erasure = await self._erasing.erase(erasure, own, self._note)
             if erasure.messages == before:
                 return await self._note(replace(erasure, phase=ErasurePhase.RELATIONS))
 
