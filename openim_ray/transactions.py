@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.domain.conversation import Conversation
+    from openim_ray.domain.erasure import Erasure
     from openim_ray.domain.group import Cut, Group, GroupRequest, Member
     from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 
@@ -137,6 +138,14 @@ class PeopleView(Protocol):
 
     def next_profile_announcement(self) -> ProfileAnnouncement | None:
         """Return the announcement that was moved on longest ago."""
+        ...
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Return how far the erasure of an account has come; None if it is not erased."""
+        ...
+
+    def unfinished_erasures(self, after: str, limit: int) -> list[Erasure]:
+        """Return erasures that are not done: the first `limit` of accounts behind the id `after`, ascending."""
         ...
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
@@ -317,6 +326,18 @@ class DirectoryTransaction(DirectoryView, Protocol):
 
     def delete_profile_announcement(self, user_id: str) -> None:
         """Forget a user's announcement."""
+        ...
+
+    def put_erasure(self, erasure: Erasure) -> None:
+        """Add an erasure, or replace the user's."""
+        ...
+
+    def forget_texts(self, user_id: str) -> None:
+        """
+        Delete what a user kept and applied for, and applications for her friendship; empty what else she said beside messages.
+
+        That is: things she keeps, settings of her clients, notes on her conversations, her words in invitations and in answers to applications to groups.
+        """
         ...
 
     # --- groups

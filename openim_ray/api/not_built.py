@@ -13,11 +13,6 @@ from openim_ray.domain import errors
 from openim_ray.services.authority import Authority
 
 NOT_BUILT: Final = (
-    "/user/get_users_online_status",
-    "/user/get_users_online_token_detail",
-    "/user/subscribe_users_status",
-    "/user/get_users_status",
-    "/user/get_subscribe_users_status",
     "/conversation/set_conversations",
     "/conversation/delete_conversations",
     "/conversation/update_conversations_by_user",

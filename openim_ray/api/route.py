@@ -4,7 +4,7 @@ What a route is: one entry of the table by which the API is served, documented a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,12 +45,12 @@ class Route(Generic[Request]):
     `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
     authority is OWNER. `or_owner` is a second such field, where the data belongs to two users. `takes_protobuf` allows bodies as
     protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for an answer of zero bytes. A handler answers None for
-    messages without fields.
+    messages without fields, and a list where the data is a bare array.
     """
 
     path: str
     request: type[Request]
-    handle: Callable[[Call, Request], Awaitable[Message | None]]
+    handle: Callable[[Call, Request], Awaitable[Message | Sequence[Message] | None]]
     authority: Authority
     owner: str = ""
     takes_protobuf: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 from openim_ray.api import (
     auth,
     conversations,
+    erasing,
     friend_changes,
     friends,
     group_queries,
@@ -17,6 +18,7 @@ from openim_ray.api import (
     jssdk,
     messages,
     not_built,
+    presence,
     user_data,
     users,
 )
@@ -26,6 +28,8 @@ _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
     *user_data.ROUTES,
+    *presence.ROUTES,
+    *erasing.ROUTES,
     *friends.ROUTES,
     *friend_changes.ROUTES,
     *groups.ROUTES,

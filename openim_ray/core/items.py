@@ -92,6 +92,7 @@ class Register(Item, tag=4, frozen=True, array_like=True, gc=False):
     order: int
     again: bool = False
     since_ms: int = 0
+    background: bool = False
 
 
 class Unregister(Item, tag=5, frozen=True, array_like=True, gc=False):
@@ -144,7 +145,34 @@ class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
     home_key: str
 
 
-Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects
+class Watch(Item, tag=60, frozen=True, array_like=True, gc=False):
+    """
+    Clients of this gateway watch these users' presence; to their inboxes. Each is answered in a `Presences`, or in a `WatchEnded`.
+
+    A user comes with the platforms that the gateway has shown so far, None if nothing.
+    """
+
+    users: list[tuple[str, list[int] | None]]
+
+
+class Unwatch(Item, tag=61, frozen=True, array_like=True, gc=False):
+    """
+    No client of this gateway watches these users any more; to their inboxes. Unanswered: a lost one is made good by the lease.
+    """
+
+    user_ids: list[str]
+
+
+class AskPresence(Item, tag=62, frozen=True, array_like=True, gc=False):
+    """
+    Ask which devices some users have connected; to the actor that hosts their inboxes. The Reply's value is a `PresenceAnswer`.
+    """
+
+    call: int
+    user_ids: list[str]
+
+
+Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence
 """What a shard answers."""
 
 
@@ -229,6 +257,44 @@ class Expired(Item, tag=26, frozen=True, array_like=True, gc=False):
     since_ms: int
     connections: list[int] | None = None
     placement_epoch: int = 0
+
+
+class Presences(Item, tag=63, frozen=True, array_like=True, gc=False):
+    """
+    On which platforms watched users are online now (OpenIM wire, §1.7); empty: on none.
+    """
+
+    states: list[tuple[str, list[int]]]
+
+
+class WatchEnded(Item, tag=64, frozen=True, array_like=True, gc=False):
+    """
+    These users are watched here no more, or never were: their inboxes live elsewhere. The gateway watches them there.
+    """
+
+    user_ids: list[str]
+    placement_epoch: int
+
+
+class PresentDevice(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    A connected device of a user.
+    """
+
+    platform_id: int
+    gateway: str
+    connection: int
+    background: bool
+    token_digest: str
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Value of the Reply to an AskPresence. Who is left out has her inbox elsewhere, or is not known yet: she is to be asked for again.
+    """
+
+    placement_epoch: int
+    devices: dict[str, list[PresentDevice]]
 
 
 class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -392,6 +458,9 @@ AnyItem = (
     | ForceLogout
     | Heartbeat
     | ApplyEffects
+    | Watch
+    | Unwatch
+    | AskPresence
     | Reply
     | Accepted
     | Delivery
@@ -399,6 +468,8 @@ AnyItem = (
     | Repair
     | Moved
     | Expired
+    | Presences
+    | WatchEnded
     | Fanout
     | GroupFanout
     | Membership

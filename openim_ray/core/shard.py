@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 ForGroup = items.GroupFanout | items.Membership | items.RowsChanged
+_encode = msgspec.msgpack.Encoder().encode
 
 SWEEP_SECONDS = 1.0
 NEW_GATEWAY_SECONDS = 60.0
@@ -73,6 +74,9 @@ class Shard:
             items.AskStates: self._on_inbox_request,
             items.ForceLogout: self._on_inbox_request,
             items.Unregister: self._on_unregister,
+            items.Watch: self._on_watch,
+            items.Unwatch: self._on_unwatch,
+            items.AskPresence: self._on_ask_presence,
             items.Heartbeat: self._on_heartbeat,
             items.ApplyEffects: self._on_apply_effects,
             items.Fanout: self._on_fanout,
@@ -221,6 +225,21 @@ class Shard:
             self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
             return
         self.logs.effects.poke(item.home_key, peer, item.call)
+
+    def _on_watch(self, peer: str, item: items.Watch) -> None:
+        here = [one for one in item.users if self.placement.inbox_of(one[0]) == self.name]
+        if len(here) < len(item.users):
+            elsewhere = [user_id for user_id, _ in item.users if self.placement.inbox_of(user_id) != self.name]
+            self.outbox.send(peer, items.WatchEnded(elsewhere, self.placement.epoch))
+        self.inboxes.watch(peer, here, self._now)
+
+    def _on_unwatch(self, peer: str, item: items.Unwatch) -> None:
+        self.inboxes.presence.unwatch(peer, item.user_ids)
+
+    def _on_ask_presence(self, peer: str, item: items.AskPresence) -> None:
+        here = [user_id for user_id in item.user_ids if self.placement.inbox_of(user_id) == self.name]
+        answer = items.PresenceAnswer(self.placement.epoch, self.inboxes.presence.answer(here, self._now))
+        self.outbox.send(peer, items.Reply(item.call, value=_encode(answer)))
 
     def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
         pass

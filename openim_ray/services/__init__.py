@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from openim_ray.config import Config
 from openim_ray.ports import Broker, DirectoryStore, MessageReader, TokenReader
+from openim_ray.services.account_erasing import AccountErasing
 from openim_ray.services.accounts import AccountService
 from openim_ray.services.auth import TokenService
 from openim_ray.services.black_lists import BlackListService
@@ -21,6 +22,7 @@ from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.notification_accounts import NotificationAccountService
 from openim_ray.services.overviews import OverviewService
+from openim_ray.services.presence import PresenceService
 from openim_ray.services.profile_announcements import ProfileAnnouncements
 from openim_ray.services.profiles import ProfileService
 from openim_ray.services.read_marks import ReadMarks
@@ -40,6 +42,7 @@ class Services:
     profiles: ProfileService
     announcements: ProfileAnnouncements
     accounts: AccountService
+    account_erasing: AccountErasing
     notification_accounts: NotificationAccountService
     user_commands: UserCommandService
     client_configs: ClientConfigService
@@ -51,6 +54,7 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
 
@@ -90,6 +94,7 @@ def build_services(
         profiles=profiles,
         announcements=announcements,
         accounts=AccountService(changes, issued, config.auth),
+        account_erasing=AccountErasing(changes, directory, issued, config.auth, now_ms),
         notification_accounts=NotificationAccountService(users, profiles, directory),
         user_commands=UserCommandService(changes, directory),
         client_configs=ClientConfigService(changes, directory),
@@ -101,6 +106,7 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, reading, broker),
         now_ms=now_ms,
     )

@@ -262,3 +262,21 @@ OUTBOX = Table(
     Column("created_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("home_key", "number"),
 )
+
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("user_id", TEXT, ForeignKey("users.user_id"), primary_key=True),
+    Column("phase", INTEGER, nullable=False),
+    Column("conversation_id", TEXT, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger, nullable=False),
+)
+Index(
+    "erasures_unfinished",
+    ERASURES.c.user_id,
+    sqlite_where=ERASURES.c.finished_ms == text("0"),
+    postgresql_where=ERASURES.c.finished_ms == text("0"),
+)

@@ -92,6 +92,7 @@ class Session:
         self.asked_newest = False
         self.must_sync = False
         self.unsynced = False
+        self._quiet = False
         self._written: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}
@@ -114,7 +115,7 @@ class Session:
     def deliver(self, conversation_id: str, seq: int, sender_id: str, client_id: str) -> Verdict:
         """Decide about a push; WRITE means it counts as written now."""
         if seq == 0:
-            return Verdict.WRITE
+            return Verdict.SKIP if self._quiet else Verdict.WRITE
         if self._holding:
             self._first_seen.setdefault(conversation_id, seq)
             self._hold(conversation_id, seq)
@@ -122,7 +123,7 @@ class Session:
         last = self._last_written_or_start(conversation_id, seq)
         if seq <= last:
             return Verdict.SKIP
-        if conversation_id in self._held or self._waits_for_chat(conversation_id):
+        if self._quiet or conversation_id in self._held or self._waits_for_chat(conversation_id):
             self._hold(conversation_id, seq)
             return Verdict.HOLD
         if sender_id == self.user_id and client_id in self._unanswered:
@@ -170,7 +171,7 @@ class Session:
         Once nothing of a chat is missing any more, that of its notification stream.
         """
         held = self._held.get(conversation_id)
-        if held is None or self._holding or self._must_wait(conversation_id):
+        if held is None or self._holding or self._quiet or self._must_wait(conversation_id):
             return None
         last = self._written.get(conversation_id, 0)
         if held <= last:
@@ -187,6 +188,8 @@ class Session:
         """
         conversation_id = run.conversation_id
         self._reading.discard(conversation_id)
+        if self._quiet:
+            return []
         last = self._written.get(conversation_id, 0)
         wanted: list[StoredMessage] = []
         end = run.end
@@ -199,6 +202,22 @@ class Session:
                 wanted.append(row)
         self._written[conversation_id] = max(last, end)
         return wanted
+
+    # --- background
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing is written but what the client asks for: its app is in the background."""
+        return self._quiet
+
+    def fall_quiet(self) -> None:
+        """Write no pushes until `wake`: stored ones are held as maxima, the others are lost to it, as to who is offline."""
+        self._quiet = True
+
+    def wake(self) -> list[Run]:
+        """Write pushes again; return what is to be read of those held meanwhile. The rest a repair brings."""
+        self._quiet = False
+        return self._next_runs(list(self._held))
 
     # --- own sends
 

@@ -64,6 +64,12 @@ class DeviceSession:
     client: str
     accepted_ms: int
     order: int
+    background: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing is pushed to it: an iOS app in the background counts as offline for pushes (OpenIM wire, §1.7)."""
+        return self.background and self.platform_id == Platform.IOS
 
     @property
     def address(self) -> Address:
@@ -297,6 +303,7 @@ class Inbox:
                     "connection": session.connection,
                     "platform": session.platform_id,
                     "client": session.client,
+                    "background": session.background,
                     "connected_at_ms": session.accepted_ms,
                 }
                 for session in sorted(self.sessions.values(), key=lambda one: (one.accepted_ms, one.order))

@@ -17,6 +17,7 @@ from openim_ray.core import items
 from openim_ray.core.inboxes.ended_tokens import EndedTokens
 from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox, RowCut
 from openim_ray.core.inboxes.members import Members, SaidMeanwhile
+from openim_ray.core.inboxes.presence import SETTLE_SECONDS, Presence
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
 from openim_ray.core.row_changes import rows_changed
@@ -72,6 +73,7 @@ class InboxShard:
         self._inboxes: OrderedDict[str, Inbox] = OrderedDict()
         self._members = Members()
         self._said = SaidMeanwhile()
+        self.presence = Presence(outbox, self._sessions_of, now)
         self._gateways: dict[str, None] = {}
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
@@ -95,6 +97,7 @@ class InboxShard:
         if epochs:
             # Who connected and synced a moment ago, only the former owner knows.
             self._started = now
+            self.presence.unsettle(now)
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
@@ -136,6 +139,7 @@ class InboxShard:
         if isinstance(item, items.Register):
             # Known before the load, so that what is delivered meanwhile reaches the device.
             inbox.sessions.setdefault((peer, item.connection), _session(peer, item))
+            self.presence.changed(item.user_id)
         if not self._waiting_room.enter(size_of(item)):
             refusal = errors.Overloaded("too many requests wait for the stores")
             self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
@@ -152,6 +156,7 @@ class InboxShard:
         if item.unsynced and (session := inbox.sessions.get(address)) is not None:
             inbox.note_closed_unsynced(session.platform_id)
         inbox.unregister(address)
+        self.presence.changed(item.user_id)
         self._stop_waiting(item.user_id, lambda peer, connection: (peer, connection) == address)
 
     def inbox_loaded(
@@ -210,6 +215,7 @@ class InboxShard:
         if inbox is None or session is None or session.token_digest != load.digest or state != KICKED:
             return
         inbox.unregister(session.address)
+        self.presence.changed(load.user_id)
         self._kick([session])
 
     def load_failed(self, load: LoadInbox | LoadToken, now: float) -> None:
@@ -219,12 +225,14 @@ class InboxShard:
     def _handle(self, inbox: Inbox, peer: str, item: Request, now: float, wall_ms: int) -> None:
         if isinstance(item, items.Register):
             self._register(inbox, peer, item, now, wall_ms)
+            self.presence.changed(inbox.user_id)
         elif isinstance(item, items.AskStates):
             self._tell_states(inbox, peer, item, wall_ms)
         elif isinstance(item, items.SetPosition):
             self._set_position(inbox, peer, item, wall_ms)
         else:
             self._kick(inbox.log_out(item.platform_id, now))
+            self.presence.changed(inbox.user_id)
             self._outbox.send(peer, items.Reply(item.call))
 
     # --- sessions
@@ -287,15 +295,22 @@ class InboxShard:
         if maxima:
             self._outbox.send(session.gateway, items.Repair(session.connection, maxima, inbox.minima(maxima)))
 
+    def watch(self, gateway: str, users: Sequence[tuple[str, list[int] | None]], now: float) -> None:
+        """Let a gateway watch the presence of users of this shard."""
+        self._gateways[gateway] = None
+        self.presence.watch(gateway, users, now)
+
     def drop_sessions_of(self, gateway: str) -> bool:
-        """Forget the sessions of a gateway process, and those that were about to be registered; True if there were any."""
+        """Forget sessions and watched users of a gateway process, and what was about to be registered; True if there were any."""
         if gateway not in self._gateways:
             return False
         del self._gateways[gateway]
-        found = False
+        found = self.presence.drop_gateway(gateway)
         for inbox in self._inboxes.values():
             for address in [one for one in inbox.sessions if one[0] == gateway]:
                 inbox.unregister(address)
+                # If it lives it registers them again in a moment.
+                self.presence.changed(inbox.user_id, SETTLE_SECONDS)
                 found = True
         for user_id in list(self._waiting):
             self._stop_waiting(user_id, lambda peer, _connection: peer == gateway)
@@ -344,8 +359,9 @@ class InboxShard:
                 self._count(inbox, fanout, wall_ms)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
-            for gateway, connection in inbox.sessions:
-                by_gateway.setdefault(gateway, []).append(connection)
+            for session in inbox.sessions.values():
+                if not session.quiet:
+                    by_gateway.setdefault(session.gateway, []).append(session.connection)
         for gateway, connections in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, connections))
 
@@ -511,6 +527,7 @@ class InboxShard:
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give."""
         self._saves.tick(now)
+        self.presence.tick(now)
         self._refresh_some()
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
@@ -539,6 +556,7 @@ class InboxShard:
         sessions = [session for inbox in foreign for session in inbox.sessions.values()]
         for gateway, connections in _by_gateway(sessions).items():
             self._outbox.send(gateway, items.Expired(wall_ms, connections, placement_epoch))
+        self.presence.drop_foreign(owned, placement_epoch)
         for inbox in foreign:
             self._give_back(inbox)
             for peer, item in self._waiting.pop(inbox.user_id, ()):
@@ -553,6 +571,10 @@ class InboxShard:
         self._repairs.pop(inbox.user_id, None)
         self._to_refresh.pop(inbox.user_id, None)
         self._after_saves.discard(inbox.user_id)
+
+    def _sessions_of(self, user_id: str) -> Iterable[DeviceSession]:
+        inbox = self._inboxes.get(user_id)
+        return inbox.sessions.values() if inbox is not None else ()
 
     def _load(self, user_id: str) -> None:
         if user_id in self._loading:
@@ -588,6 +610,7 @@ def _session(peer: str, item: items.Register) -> DeviceSession:
         client=item.client,
         accepted_ms=item.accepted_ms,
         order=item.order,
+        background=item.background,
     )
 
 

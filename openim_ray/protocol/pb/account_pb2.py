@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$openim_ray/protocol/pb/account.proto\x12\x12openim_ray.account\" \n\x0e\x44isableUserReq\x12\x0e\n\x06userID\x18\x01 \x01(\t\"\x1f\n\rEnableUserReq\x12\x0e\n\x06userID\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$openim_ray/protocol/pb/account.proto\x12\x12openim_ray.account\" \n\x0e\x44isableUserReq\x12\x0e\n\x06userID\x18\x01 \x01(\t\"\x1f\n\rEnableUserReq\x12\x0e\n\x06userID\x18\x01 \x01(\t\"\x1e\n\x0c\x45raseUserReq\x12\x0e\n\x06userID\x18\x01 \x01(\t\"\x1f\n\rGetErasureReq\x12\x0e\n\x06userID\x18\x01 \x01(\t\"h\n\x0b\x45rasureInfo\x12\x0e\n\x06userID\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x16\n\x0e\x65rasedMessages\x18\x03 \x01(\x03\x12\x11\n\tbeginTime\x18\x04 \x01(\x03\x12\x0f\n\x07\x65ndTime\x18\x05 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISABLEUSERREQ']._serialized_end=92
   _globals['_ENABLEUSERREQ']._serialized_start=94
   _globals['_ENABLEUSERREQ']._serialized_end=125
+  _globals['_ERASEUSERREQ']._serialized_start=127
+  _globals['_ERASEUSERREQ']._serialized_end=157
+  _globals['_GETERASUREREQ']._serialized_start=159
+  _globals['_GETERASUREREQ']._serialized_end=190
+  _globals['_ERASUREINFO']._serialized_start=192
+  _globals['_ERASUREINFO']._serialized_end=296
 # @@protoc_insertion_point(module_scope)

@@ -351,3 +351,46 @@ def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() 
     session = Session(1, "alice", ClientKind.GO)
 
     assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
+# --- the background
+
+
+def test_nothing_is_written_to_an_app_in_the_background_and_all_of_it_afterwards() -> None:
+    """Stored pushes come as one run; what is not stored is lost to it, as to who is offline."""
+    session = make_session()
+    assert push(session, 1) is Verdict.WRITE
+    session.fall_quiet()
+    assert [push(session, seq) for seq in (0, 2, 3)] == [Verdict.SKIP, Verdict.HOLD, Verdict.HOLD]
+    assert session.repair({CHAT: 4}) == []
+
+    (run,) = session.wake()
+    assert run == Run(CHAT, 2, 4)
+    assert push(session, 5) is Verdict.HOLD
+    assert [row.seq for row in session.fill(run, rows(2, 4))] == [2, 3, 4]
+    assert session.next_run(CHAT) == Run(CHAT, 5, 5)
+
+
+def test_a_run_that_arrives_in_the_background_is_read_again_afterwards() -> None:
+    """It was asked for before."""
+    session = make_session()
+    push(session, 1)
+    assert push(session, 3) is Verdict.READ
+    run = session.next_run(CHAT)
+    assert run == Run(CHAT, 2, 3)
+    session.fall_quiet()
+    assert session.fill(run, rows(2, 3)) == []
+    assert session.next_run(CHAT) is None
+    assert session.wake() == [Run(CHAT, 2, 3)]
+
+
+def test_a_client_that_begins_in_the_background_syncs_as_any_other() -> None:
+    """Its position is that of its answer, and what came after it is written when it is back."""
+    session = make_session(ClientKind.JS)
+    session.fall_quiet()
+    session.states_asked()
+    session.synced({CHAT: 5})
+    assert wait(session, 20) == []
+    assert not session.holding
+    assert [push(session, seq) for seq in (5, 6)] == [Verdict.SKIP, Verdict.HOLD]
+    assert session.wake() == [Run(CHAT, 6, 6)]

@@ -30,7 +30,7 @@ from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.ports import DirectoryStore, MessageReader, TokenRecord
+    from openim_ray.ports import DirectoryStore, MessageReader, PresentDevice, TokenRecord
 
 SECRET = "correct horse battery"
 START_MS = 1_800_000_000_000
@@ -58,6 +58,7 @@ class MemoryBroker:
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
         self.poked: list[str] = []
+        self.online: dict[str, list[PresentDevice]] = {}
         self.fails = False
 
     async def conversation_states(
@@ -98,6 +99,11 @@ class MemoryBroker:
     async def apply_effects(self, home_keys: Sequence[str]) -> None:
         """See `ports.Broker`; the effects stay in the outbox, for a test to look at."""
         self.poked += home_keys
+
+    async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
+        """See `ports.Broker`."""
+        self._check()
+        return {user_id: self.online.get(user_id, []) for user_id in user_ids}
 
     # --- for tests
 
