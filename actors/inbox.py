@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,9 +23,22 @@ from openim_ray.actors.settings import (
     shard_settings,
 )
 from openim_ray.actors.store_waits import StoreWaits
+from openim_ray.config import LiveConfig
+from openim_ray.core.inboxes.inbox import RowCut
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
-from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
+from openim_ray.core.shard_loads import (
+    DeleteEffects,
+    EnsureRows,
+    Load,
+    LoadEffects,
+    LoadFacts,
+    LoadInbox,
+    LoadLog,
+    LoadToken,
+    MarkMentions,
+    WriteCuts,
+)
 from openim_ray.domain.conversation import (
     Conversation,
     SessionType,
@@ -33,7 +47,8 @@ from openim_ray.domain.conversation import (
     single_chat_id,
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.ids import GroupID, UserID
+from openim_ray.services.mentions import marked_pages
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged
@@ -42,6 +57,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from openim_ray.core.items import AnyItem
+    from openim_ray.core.logs.admission import Facts
+    from openim_ray.core.shard_loads import EffectLoad
     from openim_ray.ports import DirectoryStore
     from openim_ray.storage.stores import OpenMessageReader, OpenStateReader
 
@@ -67,6 +84,7 @@ class InboxActor:
         self._name = name
         self._dedicated_user = dedicated_user
         self._config = load_actor_config(config_payload, name)
+        self._live = LiveConfig(self._config)
         self._incarnation = uuid.uuid4().hex
         self._loop = asyncio.get_running_loop()
         namespace = self._config.cluster.namespace
@@ -273,6 +291,33 @@ class InboxActor:
             await self._load_facts(shard, load)
         elif isinstance(load, LoadToken):
             await self._load_token(shard, load)
+        elif isinstance(load, MarkMentions):
+            await self._mark_mentions(shard, load)
+        elif not isinstance(load, EnsureRows):
+            await self._work_on_effects(shard, load)
+
+    async def _work_on_effects(self, shard: Shard, load: EffectLoad) -> None:
+        assert self._directory is not None
+        effects = shard.logs.effects
+        if isinstance(load, LoadEffects):
+            waiting = await self._directory.view(lambda view: view.waiting_effects(load.home_key, load.limit))
+            effects.read(load.home_key, waiting)
+        elif isinstance(load, WriteCuts):
+            group_id = GroupID(load.home_key)
+            await self._directory.change(lambda change: change.cut(load.conversation_id, group_id, load.cuts))
+            effects.cuts_written(load.home_key)
+        elif isinstance(load, DeleteEffects):
+            await self._directory.change(lambda change: change.delete_effects(load.home_key, load.through))
+            effects.deleted(load.home_key)
+        else:
+            found = await self._directory.view(lambda view: view.logs_with_effects(load.limit))
+            effects.found([key for key in found if shard.placement.log_of(key) == self._name])
+
+    async def _mark_mentions(self, shard: Shard, load: MarkMentions) -> None:
+        assert self._directory is not None
+        async for changed in marked_pages(self._directory, load):
+            shard.logs.mentions_marked(load, changed)
+            self._perform()
 
     def _load_failed(self, load: Load) -> None:
         shard, now = self._serving(), self._loop.time()
@@ -296,7 +341,8 @@ class InboxActor:
         ids = [row.conversation_id for row in rows]
         streams = [notification_stream_id(one) for one in ids]
         heads = await self._messages.heads([*ids, *streams, self_stream_id(user_id)])
-        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self._loop.time(), wall_ms())
+        cuts = {row.conversation_id: RowCut(row.min_seq, row.max_seq) for row in rows if row.min_seq or row.max_seq}
+        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self._loop.time(), wall_ms(), cuts)
 
     async def _load_token(self, shard: Shard, load: LoadToken) -> None:
         assert self._state is not None
@@ -305,7 +351,11 @@ class InboxActor:
 
     async def _load_facts(self, shard: Shard, load: LoadFacts) -> None:
         assert self._directory is not None
-        facts = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+        if load.is_group:
+            facts: Facts = await self._directory.group_chat_facts(load.receiver_id, load.sender_id)
+        else:
+            single = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+            facts = replace(single, friends_only=self._live.now().relations.friends_only)
         shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self._loop.time(), wall_ms())
 
     async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:
@@ -347,7 +397,7 @@ class InboxActor:
 
 
 def _single_chat_rows(ensure: EnsureRows) -> list[Conversation]:
-    one, other = ensure.participants
+    one, other = ensure.participants  # only chats of two need it
     pairs = {(one, other), (other, one)}
     return [
         Conversation(

@@ -61,6 +61,10 @@ class ListHead(NamedTuple):
     sort_version: int
 
 
+NO_LIST = ListHead("", 0, 0, 0)
+"""Stands for a list that nobody changed or looked at yet."""
+
+
 def new_version_id() -> str:
     """
     Return a random id of 24 hex digits, never all zeros.

@@ -5,6 +5,7 @@ The form of answers: envelope, CORS, gzip (OpenIM wire, §6.1).
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -40,10 +41,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=False):
     data: Any = msgspec.UNSET
 
 
-def success(message: Message | None) -> Envelope:
+def success(message: Message | Sequence[Message] | None) -> Envelope:
     """
-    Return the answer of a call that did what it should; messages without fields have no data.
+    Return the answer of a call that did what it should; messages without fields have no data, several are a bare array.
     """
+    if isinstance(message, Sequence):
+        return Envelope(data=[to_json_dict(one) for one in message])
     if message is None or not message.DESCRIPTOR.fields:
         return Envelope()
     return Envelope(data=to_json_dict(message))

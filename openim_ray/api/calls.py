@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from google.protobuf.message import Message
 
 from openim_ray.api.answers import CORS, Envelope, failure, protobuf_success, respond, success
 from openim_ray.api.bodies import SMALL_BYTES, BodyUnread, is_protobuf, is_small, parse_json, parse_protobuf, read_body
@@ -102,11 +103,11 @@ class Calls:
         body = await self._body(request, stranger=caller is None)
         protobuf = is_protobuf(request, route)
         message = parse_protobuf(route, body) if protobuf else parse_json(route, body)
-        require(route.authority, caller, route.owner_of(message))
+        require(route.authority, caller, *route.owners_of(message))
         call = Call(self._services, caller, operation_id, self._source_of(request))
         with self._place():
             answer = await route.handle(call, message)
-        if protobuf and answer is not None:
+        if protobuf and isinstance(answer, Message):
             return protobuf_success(answer, route.if_empty)
         return success(answer)
 

@@ -28,7 +28,7 @@ class Submit(Item, tag=1, frozen=True, array_like=True, gc=False):
     A message that passed what needs no shared state; to the home of its conversation.
 
     `body` is the encoded MsgData without seq and sendTime. `stored` is false for online-only messages (option
-    `history`), which get no seq. `sender_sync` false: not echoed to the sender.
+    `history`), which get no seq. `sender_sync` false: not echoed to the sender. `receiver_id` is a user, or a group.
     """
 
     call: int
@@ -92,6 +92,7 @@ class Register(Item, tag=4, frozen=True, array_like=True, gc=False):
     order: int
     again: bool = False
     since_ms: int = 0
+    background: bool = False
 
 
 class Unregister(Item, tag=5, frozen=True, array_like=True, gc=False):
@@ -135,7 +136,43 @@ class Heartbeat(Item, tag=8, frozen=True, array_like=True, gc=False):
     """
 
 
-Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout
+class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
+    """
+    Something waits in the outbox for a log; to its owner. Answered when what was there is applied (`core/effects.py`).
+    """
+
+    call: int
+    home_key: str
+
+
+class Watch(Item, tag=60, frozen=True, array_like=True, gc=False):
+    """
+    Clients of this gateway watch these users' presence; to their inboxes. Each is answered in a `Presences`, or in a `WatchEnded`.
+
+    A user comes with the platforms that the gateway has shown so far, None if nothing.
+    """
+
+    users: list[tuple[str, list[int] | None]]
+
+
+class Unwatch(Item, tag=61, frozen=True, array_like=True, gc=False):
+    """
+    No client of this gateway watches these users any more; to their inboxes. Unanswered: a lost one is made good by the lease.
+    """
+
+    user_ids: list[str]
+
+
+class AskPresence(Item, tag=62, frozen=True, array_like=True, gc=False):
+    """
+    Ask which devices some users have connected; to the actor that hosts their inboxes. The Reply's value is a `PresenceAnswer`.
+    """
+
+    call: int
+    user_ids: list[str]
+
+
+Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence
 """What a shard answers."""
 
 
@@ -176,6 +213,8 @@ class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
     operation_id: str
     body: bytes
     connections: list[int]
+    begins: bool = False
+    """Nothing before it is for these connections: their user just came to the group."""
 
 
 class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):
@@ -193,6 +232,8 @@ class Repair(Item, tag=24, frozen=True, array_like=True, gc=False):
 
     connection: int
     maxima: dict[str, int]
+    minima: dict[str, int] = {}
+    """The first seqs that the user may see, where they are above 1."""
 
 
 class Moved(Item, tag=25, frozen=True, array_like=True, gc=False):
@@ -216,6 +257,44 @@ class Expired(Item, tag=26, frozen=True, array_like=True, gc=False):
     since_ms: int
     connections: list[int] | None = None
     placement_epoch: int = 0
+
+
+class Presences(Item, tag=63, frozen=True, array_like=True, gc=False):
+    """
+    On which platforms watched users are online now (OpenIM wire, §1.7); empty: on none.
+    """
+
+    states: list[tuple[str, list[int]]]
+
+
+class WatchEnded(Item, tag=64, frozen=True, array_like=True, gc=False):
+    """
+    These users are watched here no more, or never were: their inboxes live elsewhere. The gateway watches them there.
+    """
+
+    user_ids: list[str]
+    placement_epoch: int
+
+
+class PresentDevice(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    A connected device of a user.
+    """
+
+    platform_id: int
+    gateway: str
+    connection: int
+    background: bool
+    token_digest: str
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Value of the Reply to an AskPresence. Who is left out has her inbox elsewhere, or is not known yet: she is to be asked for again.
+    """
+
+    placement_epoch: int
+    devices: dict[str, list[PresentDevice]]
 
 
 class Registered(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -248,6 +327,60 @@ class Fanout(Item, tag=30, frozen=True, array_like=True, gc=False):
     sender_sync: bool = True
     forwarded: bool = False
     """Already forwarded once by a shard that no longer owned an inbox; not forwarded again."""
+
+
+class GroupFanout(Item, tag=31, frozen=True, array_like=True, gc=False):
+    """
+    A message for the inboxes of a group's members (those who are active at the receiver), from the log that stored it; to every shard.
+
+    `also`: users who get it though they are no members any more. `seq` is 0 for what is not stored.
+    """
+
+    group_id: str
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_id: str
+    operation_id: str
+    send_time: int
+    body: bytes
+    sender_sync: bool = True
+    also: list[str] = []
+
+
+class Membership(Item, tag=32, frozen=True, array_like=True, gc=False):
+    """
+    Who comes to and goes from a group with the message `seq`; to every shard, before that message. It is durable in the members' rows.
+
+    Args:
+        first: the first seq that those who come may see; 0 = all.
+        sent: newest seqs of those among them who wrote before, when they were here before.
+        stream_seq, stream_time: where the group's notification stream stands.
+        is_late: messages behind `seq` may have been passed on already.
+        is_over: the group is dissolved: everybody goes.
+    """
+
+    group_id: str
+    seq: int
+    joined: list[str]
+    left: list[str]
+    first: int = 0
+    sent: dict[str, int] = {}
+    stream_seq: int = 0
+    stream_time: int = 0
+    is_late: bool = False
+    is_over: bool = False
+
+
+class RowsChanged(Item, tag=33, frozen=True, array_like=True, gc=False):
+    """
+    These users' rows of a conversation changed; to every shard. Each who is active hears an unstored 1300 (OpenIM wire, §5.4).
+    """
+
+    user_ids: list[str]
+    conversation_id: str
+    operation_id: str
+    command_id: str
 
 
 # --- shard to persistence ---------------------------------------------------------------------------------------------
@@ -324,6 +457,10 @@ AnyItem = (
     | AskStates
     | ForceLogout
     | Heartbeat
+    | ApplyEffects
+    | Watch
+    | Unwatch
+    | AskPresence
     | Reply
     | Accepted
     | Delivery
@@ -331,7 +468,12 @@ AnyItem = (
     | Repair
     | Moved
     | Expired
+    | Presences
+    | WatchEnded
     | Fanout
+    | GroupFanout
+    | Membership
+    | RowsChanged
     | StoreLog
     | SavePositions
     | SaveTokens

@@ -20,21 +20,23 @@ _SAME_PLATFORM: Final = 1
 _SAME_CLASS: Final = 4
 _ALL_BUT_PC: Final = 5
 
+_SPARED: Final = (PlatformClass.PC, PlatformClass.ADMIN)
+"""Left alone by `_ALL_BUT_PC`, and leaving others alone: an administrator's token is no device that she would leave for another."""
+
 
 def rival_platforms(policy: int, platform: Platform) -> tuple[Platform, ...]:
     """
     Return the platforms on which a new login on `platform` ends older ones.
 
-    Policy 0 ends none, and neither does policy 5 for a PC.
+    Policy 0 ends none, and neither does policy 5 for a PC or an administrator.
     """
     own = PLATFORM_CLASS[platform]
     if policy == _SAME_PLATFORM:
         return (platform,)
     if policy == _SAME_CLASS:
         return tuple(one for one, kind in PLATFORM_CLASS.items() if kind is own)
-    if policy == _ALL_BUT_PC and own is not PlatformClass.PC:
-        spared = (PlatformClass.PC, PlatformClass.ADMIN)
-        return tuple(one for one, kind in PLATFORM_CLASS.items() if kind not in spared)
+    if policy == _ALL_BUT_PC and own not in _SPARED:
+        return tuple(one for one, kind in PLATFORM_CLASS.items() if kind not in _SPARED)
     return ()
 
 

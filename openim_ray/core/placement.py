@@ -14,7 +14,7 @@ import msgspec
 from openim_ray.domain.ids import PARTITIONS, partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -54,6 +54,12 @@ class Placement(msgspec.Struct, frozen=True):
         """
         back = [user_id for user_id in older.dedicated if user_id not in self.dedicated]
         return [user_partition(user_id) for user_id in back if self.inbox_of(user_id) == shard]
+
+    def moved_since(self, older: Placement, user_ids: Collection[str]) -> list[str]:
+        """Return those of some users (looked up by hash) whose inboxes are hosted by another actor than before."""
+        same_shards = self.shards == older.shards
+        candidates = (self.dedicated.keys() | older.dedicated.keys()) if same_shards else user_ids
+        return [one for one in candidates if one in user_ids and self.inbox_of(one) != older.inbox_of(one)]
 
     def inbox_partition(self, user_id: str) -> str:
         """Return the name of the partition of a user's inbox."""

@@ -23,9 +23,13 @@ from openim_ray.domain.conversation import home_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from openim_ray.core.logs.passing_on import ToInboxes
     from openim_ray.core.placement import Placement
     from openim_ray.core.shard_settings import ShardSettings
 
+
+ForGroup = items.GroupFanout | items.Membership | items.RowsChanged
+_encode = msgspec.msgpack.Encoder().encode
 
 SWEEP_SECONDS = 1.0
 NEW_GATEWAY_SECONDS = 60.0
@@ -52,7 +56,7 @@ class Shard:
         self.name = name
         self.placement = placement
         self.outbox = Outbox(first_number(incarnation))
-        self.logs = LogShard(self.outbox, epochs, persistence, settings, self._fan_out)
+        self.logs = LogShard(self.outbox, epochs, persistence, settings, self._pass_on)
         self.inboxes = InboxShard(name, self.outbox, epochs, persistence, settings, now)
         self._settings = settings
         self._now = now
@@ -70,8 +74,15 @@ class Shard:
             items.AskStates: self._on_inbox_request,
             items.ForceLogout: self._on_inbox_request,
             items.Unregister: self._on_unregister,
+            items.Watch: self._on_watch,
+            items.Unwatch: self._on_unwatch,
+            items.AskPresence: self._on_ask_presence,
             items.Heartbeat: self._on_heartbeat,
+            items.ApplyEffects: self._on_apply_effects,
             items.Fanout: self._on_fanout,
+            items.GroupFanout: self._on_group_item,
+            items.Membership: self._on_group_item,
+            items.RowsChanged: self._on_group_item,
             items.StoredLog: self._on_stored_log,
             items.Reply: self._on_reply,
         }
@@ -87,7 +98,9 @@ class Shard:
         """
         self._set_time(now, wall_ms)
         self._heard[peer] = (now, wall_ms)
-        self._first_heard.setdefault(peer, now)
+        if peer not in self._first_heard:
+            self._first_heard[peer] = now
+            self._meet(peer)
         for item in batch:
             if not self.outbox.failures.attempt(type(item).__name__, self._handle, peer, item):
                 self._failed(peer, item)
@@ -119,11 +132,20 @@ class Shard:
             self.outbox.refuse_failed(peer, item.call)
         elif isinstance(item, items.Fanout):
             self.inboxes.refresh(item.user_ids, self._wall_ms - REPAIR_MARGIN_MS)
+        elif isinstance(item, ForGroup):
+            self.inboxes.refresh_all(self._wall_ms - REPAIR_MARGIN_MS, self._now)
+
+    def _meet(self, peer: str) -> None:
+        """Until now an owner of logs may not have known this actor, and what it had for groups it gave to the others only."""
+        if self.name not in self.placement.shards and peer in self.placement.shards:
+            self.inboxes.refresh_all(self._started_ms - REPAIR_MARGIN_MS, self._now)
 
     def tick(self, now: float, wall_ms: int) -> None:
         """Do what is due: repeat what a store could not take, end leases, give idle state back."""
         self._set_time(now, wall_ms)
         self.logs.tick(now)
+        if self.name in self.placement.shards:
+            self.logs.effects.sweep(now)
         self.inboxes.tick(now)
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
@@ -198,11 +220,35 @@ class Shard:
     def _on_unregister(self, peer: str, item: items.Unregister) -> None:
         self.inboxes.unregister(peer, item, self._now)
 
+    def _on_apply_effects(self, peer: str, item: items.ApplyEffects) -> None:
+        if self.placement.log_of(item.home_key) != self.name:
+            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
+            return
+        self.logs.effects.poke(item.home_key, peer, item.call)
+
+    def _on_watch(self, peer: str, item: items.Watch) -> None:
+        here = [one for one in item.users if self.placement.inbox_of(one[0]) == self.name]
+        if len(here) < len(item.users):
+            elsewhere = [user_id for user_id, _ in item.users if self.placement.inbox_of(user_id) != self.name]
+            self.outbox.send(peer, items.WatchEnded(elsewhere, self.placement.epoch))
+        self.inboxes.watch(peer, here, self._now)
+
+    def _on_unwatch(self, peer: str, item: items.Unwatch) -> None:
+        self.inboxes.presence.unwatch(peer, item.user_ids)
+
+    def _on_ask_presence(self, peer: str, item: items.AskPresence) -> None:
+        here = [user_id for user_id in item.user_ids if self.placement.inbox_of(user_id) == self.name]
+        answer = items.PresenceAnswer(self.placement.epoch, self.inboxes.presence.answer(here, self._now))
+        self.outbox.send(peer, items.Reply(item.call, value=_encode(answer)))
+
     def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
         pass
 
     def _on_fanout(self, peer: str, item: items.Fanout) -> None:
         self._deliver(item, from_log=False)
+
+    def _on_group_item(self, _peer: str, item: ForGroup) -> None:
+        self._to_members(item)
 
     def _on_stored_log(self, _peer: str, item: items.StoredLog) -> None:
         self.logs.stored(item, self._now)
@@ -212,9 +258,28 @@ class Shard:
 
     # --- from logs to inboxes
 
-    def _fan_out(self, fanout: items.Fanout) -> None:
-        if not self.outbox.failures.attempt("Fanout", self._deliver, fanout, from_log=True):
-            self._failed(self.name, fanout)
+    def _pass_on(self, item: ToInboxes) -> None:
+        if isinstance(item, items.Fanout):
+            passed_on = self.outbox.failures.attempt("Fanout", self._deliver, item, from_log=True)
+        else:
+            passed_on = self.outbox.failures.attempt(type(item).__name__, self._broadcast, item)
+        if not passed_on:
+            self._failed(self.name, item)
+
+    def _broadcast(self, item: ForGroup) -> None:
+        """Give something to all inboxes it concerns; where they are, their shards know (decision 13)."""
+        for owner in self.placement.actors():
+            if owner != self.name:
+                self.outbox.send(owner, item)
+        self._to_members(item)
+
+    def _to_members(self, item: ForGroup) -> None:
+        if isinstance(item, items.GroupFanout):
+            self.inboxes.deliver_to_group(item, self._now, self._wall_ms)
+        elif isinstance(item, items.Membership):
+            self.inboxes.change_members(item, self._wall_ms)
+        else:
+            self.inboxes.tell_rows_changed(item, self._wall_ms)
 
     def _deliver(self, fanout: items.Fanout, *, from_log: bool) -> None:
         here: list[str] = []

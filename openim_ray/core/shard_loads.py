@@ -4,7 +4,10 @@ What a shard asks its process to read or ensure in the stores; each is answered 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from openim_ray.domain.group import Cut
 
 
 class LoadLog(NamedTuple):
@@ -25,11 +28,12 @@ class LoadInbox(NamedTuple):
 
 class LoadFacts(NamedTuple):
     """
-    Read what admission must know of sender and receiver; answered by `Shard.facts_loaded`.
+    Read what admission must know of sender and receiver (a user, or a group); answered by `Shard.facts_loaded`.
     """
 
     sender_id: str
     receiver_id: str
+    is_group: bool = False
 
 
 class EnsureRows(NamedTuple):
@@ -53,4 +57,58 @@ class LoadToken(NamedTuple):
     connection: int
 
 
-Load = LoadLog | LoadInbox | LoadFacts | EnsureRows | LoadToken
+class LoadEffects(NamedTuple):
+    """
+    Read what the outbox holds for a log, the first `limit` rows; answered by `Effects.read`.
+    """
+
+    home_key: str
+    limit: int
+
+
+class DeleteEffects(NamedTuple):
+    """
+    Delete what was applied, up to a number; answered by `Effects.deleted`.
+    """
+
+    home_key: str
+    through: int
+
+
+class WriteCuts(NamedTuple):
+    """
+    Write what members may see of a group into their rows; answered by `Effects.cuts_written`.
+    """
+
+    home_key: str
+    conversation_id: str
+    cuts: tuple[Cut, ...]
+
+
+class FindEffects(NamedTuple):
+    """
+    Look for logs for which the outbox holds something, those that wait longest, at most `limit`; answered by `LogShard.effects_found`.
+    """
+
+    limit: int
+
+
+class MarkMentions(NamedTuple):
+    """
+    Mark the rows of members whom a message names (OpenIM wire, §4.6 step 9); answered by `LogShard.mentions_marked`.
+
+    `everybody`: all members are named besides.
+    """
+
+    home_key: str
+    conversation_id: str
+    sender_id: str
+    user_ids: tuple[str, ...]
+    everybody: bool
+    operation_id: str
+    command_id: str
+
+
+EffectLoad = LoadEffects | DeleteEffects | WriteCuts | FindEffects
+LogLoad = LoadLog | LoadFacts | EnsureRows | MarkMentions | EffectLoad
+Load = LogLoad | LoadInbox | LoadToken

@@ -113,6 +113,13 @@ def is_notification_stream(conversation_id: str) -> bool:
     return conversation_id.startswith("n_")
 
 
+def is_group_chat(conversation_id: str) -> bool:
+    """
+    Tell whether an id names the conversation of a group; its home key is the group's id.
+    """
+    return conversation_id.startswith("sg_")
+
+
 def is_single_chat(conversation_id: str) -> bool:
     """
     Tell whether an id names a chat of two users.

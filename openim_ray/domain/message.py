@@ -107,7 +107,9 @@ class StreamHead(NamedTuple):
     """Each sender's newest seq: what makes own messages count as read after any crash."""
 
     participants: tuple[str, ...] = ()
-    """The two users of a single chat (and of its stream), as its log has them; empty where there is no such rule."""
+    """
+    The two users of a single chat (and of its stream), as its log has them; of a group's log its id alone. Empty where there is no such rule.
+    """
 
     floor: ConversationSeq = ConversationSeq(1)
     """The first seq whose row the message store still has to have; those below may be in the history only."""
@@ -116,8 +118,12 @@ class StreamHead(NamedTuple):
     """Seqs that no message ever had, ascending: a restored backup goes on behind what clients may have seen since it was made."""
 
     def belongs_to(self, user_id: str) -> bool:
-        """Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair."""
-        return not self.participants or user_id in self.participants
+        """
+        Tell whether a user has part in it: two pairs of users can make one conversation id, and it is that of the first pair.
+
+        Of a group the rows decide: who has one, has part in it.
+        """
+        return len(self.participants) < 2 or user_id in self.participants
 
 
 class LogState(NamedTuple):
@@ -125,7 +131,7 @@ class LogState(NamedTuple):
     What a log's owner needs to go on after any crash: heads, marks and the newest rows.
 
     A log is everything with one home key: a chat and its `n_` stream. `participants` are the two users of a
-    single chat (sorted), fixed when the log is made. `read` maps a reader to the mark up to which she has read
+    single chat (sorted), or the id of a group alone; fixed when the log is made. `read` maps a reader to the mark up to which she has read
     the other side's messages (the source of `isRead`).
     """
 

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.domain.conversation import home_key
+from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import partition_of
-from openim_ray.ports import ConversationState, TokenRecord
+from openim_ray.ports import ConversationState, PresentDevice, TokenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,19 @@ if TYPE_CHECKING:
     from openim_ray.domain.errors import OpenIMError
     from openim_ray.gateway.process import GatewayProcess
 
+USERS_PER_QUESTION = 1_000
+"""So many users' presence is asked for in one item."""
+
+ASK_AGAIN_SECONDS = 0.2
+_presence_decoder = msgspec.msgpack.Decoder(items.PresenceAnswer)
 _states_decoder = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int, int]])
+
+
+APPLY_SECONDS = 3.0
+"""How long a call waits for its effects; who is in doubt about the rest looks at the version lists."""
+
+POKED_MAX = 1_000
+"""How many logs are told at once that effects wait for them."""
 
 
 class FutureContext:
@@ -67,17 +80,25 @@ class HubBroker:
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
     ) -> None:
-        """See `ports.Broker`: the log first, the inbox second."""
+        """See `ports.Broker`: the log first, the inbox second. Only a chat of two has marks in its log."""
+        if not is_single_chat(conversation_id):
+            await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=True)
+            return
         command_id = uuid.uuid4().hex
         wanted = list(seqs)
         await self._ask_log(
             conversation_id,
             lambda call: items.MarkRead(call, user_id, conversation_id, has_read_seq, wanted, operation_id, command_id),
         )
+        await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=False)
+
+    async def _mark_in_inbox(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, *, notify: bool
+    ) -> None:
         await self.ask_inbox(
             user_id,
             lambda call: items.SetPosition(
-                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=False
+                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=notify
             ),
         )
 
@@ -92,6 +113,19 @@ class HubBroker:
             ),
         )
 
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """See `ports.Broker`. At most `POKED_MAX` are told of; the sweeps of their owners find the others."""
+        keys = list(dict.fromkeys(home_keys))[:POKED_MAX]
+        pokes = [
+            self._ask(
+                partial(self._process.hub.ask_log, key),
+                partial(items.ApplyEffects, home_key=key),
+                min(APPLY_SECONDS, self._seconds_max),
+            )
+            for key in keys
+        ]
+        await asyncio.gather(*pokes, return_exceptions=True)
+
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
         rows = [(one.digest, one.user_id, one.platform_id, one.state, one.expires_at) for one in records]
@@ -105,11 +139,48 @@ class HubBroker:
         """See `ports.Broker`."""
         await self.ask_inbox(user_id, lambda call: items.ForceLogout(call, user_id, platform_id))
 
+    async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
+        """See `ports.Broker`. Who is left out of an answer is asked for again, perhaps elsewhere."""
+        found: dict[str, list[PresentDevice]] = {}
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                while True:
+                    missing = [one for one in user_ids if one not in found]
+                    for answer in await asyncio.gather(*(self._ask_presence(*one) for one in self._by_home(missing))):
+                        found.update(answer)
+                    if len(found) == len(set(user_ids)):
+                        break
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise Unavailable("presence is not known in time") from None
+        return found
+
     async def ask_inbox(self, user_id: str, make: Callable[[int], Request]) -> items.Reply:
         """Send a request to a user's inbox and wait for its reply."""
         return await self._ask(
             lambda item, context, deadline: self._process.hub.ask_inbox(user_id, item, context, deadline), make
         )
+
+    def _by_home(self, user_ids: Sequence[str]) -> list[tuple[str, list[str]]]:
+        placement = self._process.hub.placement
+        by_home: dict[str, list[str]] = {}
+        for user_id in user_ids:
+            by_home.setdefault(placement.inbox_of(user_id), []).append(user_id)
+        return [
+            (home, here[first : first + USERS_PER_QUESTION])
+            for home, here in by_home.items()
+            for first in range(0, len(here), USERS_PER_QUESTION)
+        ]
+
+    async def _ask_presence(self, home: str, user_ids: list[str]) -> dict[str, list[PresentDevice]]:
+        hub = self._process.hub
+        reply = await self._ask(
+            lambda make, context, deadline: hub.ask_actor(home, make, context, deadline),
+            lambda call: items.AskPresence(call, user_ids),
+        )
+        answer = _presence_decoder.decode(reply.value)
+        hub.placement_wanted = max(hub.placement_wanted, answer.placement_epoch)
+        return {user_id: [_device(one) for one in devices] for user_id, devices in answer.devices.items()}
 
     async def _save_tokens(self, number: int, rows: list[tuple[str, str, int, int, int]]) -> None:
         await self._ask(
@@ -127,8 +198,14 @@ class HubBroker:
         self,
         send: Callable[[Callable[[int], Request], FutureContext, float], None],
         make: Callable[[int], Request],
+        seconds_max: float | None = None,
     ) -> items.Reply:
         future: asyncio.Future[items.Reply] = self._loop.create_future()
-        send(make, FutureContext(future), self._loop.time() + self._seconds_max)
+        send(make, FutureContext(future), self._loop.time() + (seconds_max or self._seconds_max))
         self._process.perform()
         return await future
+
+
+def _device(device: items.PresentDevice) -> PresentDevice:
+    connection_id = f"{device.gateway}-{device.connection:x}"
+    return PresentDevice(device.platform_id, connection_id, device.background, device.token_digest)

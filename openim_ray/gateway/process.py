@@ -12,6 +12,7 @@ import structlog
 from openim_ray.core import items
 from openim_ray.core.failures import INTERNAL_ERROR
 from openim_ray.core.gateway.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
+from openim_ray.core.gateway.watches import Known, ShowPresence
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, frame
@@ -20,7 +21,7 @@ from openim_ray.gateway.rate_limit import RateLimit
 from openim_ray.gateway.runs import RunReader
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import RequestIdentifier
-from openim_ray.protocol.messages import push_messages
+from openim_ray.protocol.messages import presence_tips, push_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -69,6 +70,7 @@ class GatewayProcess:
         self.hub = hub
         self.connections: dict[int, Connection] = {}
         self.pushes = 0
+        self.presence_pushes = 0
         self._slow = 0
         self.runs_read = 0
         self._runs = RunReader(reader)
@@ -115,6 +117,11 @@ class GatewayProcess:
     def add(self, connection: Connection) -> None:
         """Take a connection."""
         self.connections[connection.number] = connection
+
+    def set_background(self, number: int, *, background: bool) -> None:
+        """Note whether the app of a connection is in the background."""
+        self.hub.set_background(number, self._wall_ms(), background=background)
+        self.perform()
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is read no more; what its socket has not taken yet has the write deadline to leave."""
@@ -176,12 +183,20 @@ class GatewayProcess:
             self._kick(effect.connection)
         elif isinstance(effect, Close):
             self.close_for_sync(effect.connection, effect.reason)
+        elif isinstance(effect, ShowPresence):
+            self._show_presence(effect)
+        elif isinstance(effect, Known):
+            effect.context.known()  # type: ignore[attr-defined]
 
     def _failed(self, effect: Effect) -> None:
         if isinstance(effect, Push):
             for number in effect.connections:
                 # At once: its session takes the message for written, and what follows must not be.
                 self.close(number, INTERNAL_ERROR)
+        elif isinstance(effect, ShowPresence):
+            for number in effect.connections:
+                # It subscribes anew when it comes back, and is answered with what it has missed.
+                self.close_for_sync(number, INTERNAL_ERROR)
         elif isinstance(effect, ReadRun):
             self.hub.run_failed(effect.run)
 
@@ -200,6 +215,21 @@ class GatewayProcess:
                 response = Response(RequestIdentifier.PUSH_MSG, operation_id=push.operation_id, data=data)
                 one = framed[connection.encoding] = frame(BINARY, connection.encoding.encode_response(response))
             self.pushes += 1
+            self._queue(connection, one)
+
+    def _show_presence(self, shown: ShowPresence) -> None:
+        framed: dict[Encoding, bytes] = {}
+        data = b""
+        for number in shown.connections:
+            connection = self.connections.get(number)
+            if connection is None:
+                continue
+            one = framed.get(connection.encoding)
+            if one is None:
+                data = data or presence_tips(shown.states)
+                response = Response(RequestIdentifier.SUB_USER_ONLINE_STATUS, data=data)
+                one = framed[connection.encoding] = frame(BINARY, connection.encoding.encode_response(response))
+            self.presence_pushes += 1
             self._queue(connection, one)
 
     def _kick(self, number: int) -> None:

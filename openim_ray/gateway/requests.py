@@ -14,8 +14,9 @@ from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.domain import errors
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.messages import parse_protobuf, presence_tips
 from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqResp, SendMsgResp
-from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp
+from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp, SetAppBackgroundStatusReq, SubUserOnlineStatus
 from openim_ray.services.sending import prepare_message
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ log = structlog.get_logger(__name__)
 
 NOT_BUILT = {
     RequestIdentifier.SEND_SIGNAL_MSG,
-    RequestIdentifier.SET_BACKGROUND_STATUS,
-    RequestIdentifier.SUB_USER_ONLINE_STATUS,
 }
+
+PRESENCE_SECONDS_MAX = 6.0
+"""
+A 2005 is answered after this time with what is known; the rest is pushed when it is.
+
+Longer than an inbox actor that has just started waits for the connections of those who are online (`core/inboxes/presence.py`).
+"""
 
 
 class Client(NamedTuple):
@@ -76,6 +82,19 @@ class SendContext:
             self._process.write(connection, success(self._request, answer.SerializeToString()))
 
 
+class _AskedPresence:
+    """
+    A coroutine that waits until watched users are known.
+    """
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def known(self) -> None:
+        """Wake the coroutine."""
+        self.event.set()
+
+
 class Requests:
     """
     Handler of the requests of all connections of a gateway.
@@ -95,6 +114,8 @@ class Requests:
             RequestIdentifier.PULL_MSG_BY_SEQ_LIST: self._pull_by_seqs,
             RequestIdentifier.GET_CONV_MAX_READ_SEQ: self._read_and_max_seqs,
             RequestIdentifier.PULL_CONV_LAST_MESSAGE: self._last_messages,
+            RequestIdentifier.SET_BACKGROUND_STATUS: self._set_background,
+            RequestIdentifier.SUB_USER_ONLINE_STATUS: self._watch_presence,
         }
 
     def send(self, client: Client, request: Request) -> None:
@@ -198,6 +219,33 @@ class Requests:
 
     async def _last_messages(self, client: Client, request: Request) -> bytes:
         return await self._reading.last_messages(client.connection.user_id, request.data)
+
+    async def _set_background(self, client: Client, request: Request) -> bytes:
+        asked = parse_protobuf(SetAppBackgroundStatusReq, request.data)
+        if asked.userID and asked.userID != client.connection.user_id:
+            raise errors.NoPermission("userID is not the user of this connection")
+        self._process.set_background(client.connection.number, background=asked.isBackground)
+        return b""
+
+    async def _watch_presence(self, client: Client, request: Request) -> bytes:
+        """
+        Answer with what is known at the moment of the answer: what a push said meanwhile is in it.
+        """
+        asked = parse_protobuf(SubUserOnlineStatus, request.data)
+        hub, number = self._process.hub, client.connection.number
+        hub.watch(number, asked.subscribeUserID, asked.unsubscribeUserID)
+        waiting = _AskedPresence()
+        asking = hub.watches.wait(asked.subscribeUserID, waiting)
+        self._process.perform()
+        if asking is not None:
+            try:
+                async with asyncio.timeout(min(PRESENCE_SECONDS_MAX, self._seconds_max * 0.75)):
+                    await waiting.event.wait()
+            except TimeoutError:
+                log.info("presence answered in part", missing=len(asking.missing))
+            finally:
+                hub.watches.give_up(asking, number)
+        return presence_tips(hub.watches.states(asked.subscribeUserID))
 
     def _after_answer(self, client: Client, request: Request, data: bytes) -> None:
         if not self._sets_position(client, request):

@@ -197,7 +197,7 @@ class WebSocketServer:
     async def _register(self, client: Client, handshake: Handshake, owner: Caller) -> items.Registered:
         await self._activate(handshake.user_id)
         future: asyncio.Future[items.Reply] = self._loop.create_future()
-        device = Device(handshake.platform, owner.digest, owner.expires_at, self._wall_ms())
+        device = Device(handshake.platform, owner.digest, owner.expires_at, self._wall_ms(), handshake.is_background)
         deadline = self._loop.time() + self._limits.handshake_seconds
         self._hub.open(client.session, device, FutureContext(future), deadline)
         self._process.perform()

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from openim_ray.protocol.identifiers import MessageStatus
 from openim_ray.protocol.malformed import ProtocolError
-from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData, SubUserOnlineStatusElem, SubUserOnlineStatusTips
 
 _Message = TypeVar("_Message", bound=Message)
 
@@ -126,6 +126,14 @@ def pull_response(chats: Mapping[str, PulledMessages], notifications: Mapping[st
     entries = [_entry(_CHATS, key, _pulled(pulled)) for key, pulled in chats.items()]
     entries += [_entry(_NOTIFICATIONS, key, _pulled(pulled)) for key, pulled in notifications.items()]
     return b"".join(entries)
+
+
+def presence_tips(states: Iterable[tuple[str, Iterable[int]]]) -> bytes:
+    """
+    Return SubUserOnlineStatusTips (2005): users with the platforms on which they are online.
+    """
+    elements = [SubUserOnlineStatusElem(userID=user_id, onlinePlatformIDs=platforms) for user_id, platforms in states]
+    return SubUserOnlineStatusTips(subscribers=elements).SerializeToString()
 
 
 def _pulled(pulled: PulledMessages) -> bytes:

@@ -11,8 +11,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import SessionType, single_chat_id
-from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX, user_id_fault
+from openim_ray.domain.conversation import SessionType, group_chat_id, single_chat_id
+from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX, GroupID, user_id_fault
 from openim_ray.protocol.identifiers import (
     NOTIFICATION_CONTENT_TYPES,
     ContentType,
@@ -44,7 +44,8 @@ FORCED_FALSE: dict[int, tuple[MessageOption, ...]] = {
 
 class Outgoing(NamedTuple):
     """
-    A message that may go to its conversation's owner; `body` is the encoded MsgData without seq and sendTime.
+    A message that may go to its conversation's owner; `body` is the encoded MsgData without seq and sendTime, `receiver_id` a user
+    or a group.
     """
 
     conversation_id: str
@@ -71,9 +72,12 @@ def prepare_message(data: bytes, sender_id: str, platform_id: int) -> Outgoing:
     _check(message, sender_id)
     _take_over(message, sender_id, platform_id)
     options = message.options
+    is_group = message.sessionType == SessionType.GROUP
     return Outgoing(
-        conversation_id=single_chat_id(sender_id, message.recvID),
-        receiver_id=message.recvID,
+        conversation_id=(
+            group_chat_id(GroupID(message.groupID)) if is_group else single_chat_id(sender_id, message.recvID)
+        ),
+        receiver_id=message.groupID if is_group else message.recvID,
         client_id=message.clientMsgID,
         server_id=message.serverMsgID,
         content_type=message.contentType,
@@ -106,17 +110,23 @@ def _forges(message: MsgData) -> bool:
 
 def _check_conversation(message: MsgData) -> None:
     if message.sessionType in (SessionType.GROUP, SessionType.WRITE_GROUP):
-        raise errors.NotImplementedRoute("not implemented: group messages")
-    if message.sessionType != SessionType.SINGLE:
+        field, fault = "groupID", user_id_fault(message.groupID)
+    elif message.sessionType == SessionType.SINGLE:
+        field, fault = "recvID", user_id_fault(message.recvID)
+    else:
         raise errors.ArgsError("unknown sessionType")
-    fault = user_id_fault(message.recvID)
     if fault is not None:
-        raise errors.ArgsError(fault.replace("userID", "recvID"))
+        raise errors.ArgsError(fault.replace("userID", field))
 
 
 def _take_over(message: MsgData, sender_id: str, platform_id: int) -> None:
     message.sendID = sender_id
-    message.groupID = ""
+    if message.sessionType == SessionType.SINGLE:
+        message.groupID = ""
+    else:
+        # A client of its own kind says "write group", which is no more (OpenIM wire, §12 #3).
+        message.sessionType = SessionType.GROUP
+        message.recvID = ""
     message.serverMsgID = os.urandom(16).hex()
     message.senderPlatformID = platform_id
     message.msgFrom = MessageSource.USER

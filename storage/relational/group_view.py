@@ -14,14 +14,15 @@ from openim_ray.storage.relational import users, version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import GROUP_REQUESTS, GROUPS, MEMBERS, USERS
 from openim_ray.storage.relational.people_view import SINCE, SIZE, SKIP, PeopleView, bounds, in_order
-from openim_ray.storage.version_rules import ListKind
+from openim_ray.storage.version_rules import NO_LIST, ListKind, full_delta
+from openim_ray.transactions import ListVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Row
 
-    from openim_ray.transactions import ListVersion, Window
+    from openim_ray.transactions import VersionDelta, Window
 
 _USER, _GROUP = bindparam("of_user", type_=TEXT), bindparam("of_group", type_=TEXT)
 
@@ -194,6 +195,16 @@ class GroupView(PeopleView):
     def member_list_version(self, group_id: str) -> ListVersion:
         """Return where a member list stands."""
         return self._list_version(ListKind.MEMBERS, group_id)
+
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where member lists stand."""
+        found = version_lists.heads(self._connection, ListKind.MEMBERS, group_ids)
+        return {group_id: ListVersion(head.version, head.version_id) for group_id, head in found.items()}
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list."""
+        found = version_lists.delta(self._connection, ListKind.MEMBERS, group_id, version_id, version)
+        return found or full_delta(NO_LIST)
 
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order changed last."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select
 
-from openim_ray.storage.relational import users, version_lists
+from openim_ray.storage.relational import announcements, users, version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, columns_of, is_wanted, replacing, wanted
 from openim_ray.storage.relational.directory_tables import (
     BLACKS,
@@ -24,7 +24,7 @@ from openim_ray.storage.version_rules import Change, ListKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 
 _OWNER, _OTHER = bindparam("owner", type_=TEXT), bindparam("other", type_=TEXT)
 
@@ -110,3 +110,12 @@ class PeopleChanges(PeopleView):
     def delete_client_config(self, user_id: str, keys: Sequence[str]) -> None:
         """Remove settings."""
         self._connection.execute(_DELETE_CONFIG, {"owner": user_id, **wanted(keys)})
+
+    def put_profile_announcement(self, announcement: ProfileAnnouncement) -> None:
+        """Add or replace an announcement."""
+        self._require_users([announcement.user_id])
+        announcements.put(self._connection, announcement)
+
+    def delete_profile_announcement(self, user_id: str) -> None:
+        """Forget an announcement."""
+        announcements.forget(self._connection, user_id)

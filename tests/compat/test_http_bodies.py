@@ -13,6 +13,7 @@ from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Friend
+from openim_ray.ports import PresentDevice
 from openim_ray.protocol.bodies import from_json_dict, to_json_dict
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb import jssdk_pb2
@@ -45,6 +46,13 @@ def nothing(_world: MemoryWorld) -> None:
 def users(world: MemoryWorld) -> None:
     """Two users who don't know each other."""
     world.add_users("ann", "ben")
+
+
+def online(world: MemoryWorld) -> None:
+    """Ann is there with two devices."""
+    users(world)
+    devices = [PresentDevice(platform_id, f"{platform_id}", False, f"{platform_id}") for platform_id in (5, 2)]
+    world.broker.online["ann"] = devices
 
 
 def chat(world: MemoryWorld) -> None:
@@ -89,6 +97,7 @@ def chat_with_friend(world: MemoryWorld) -> None:
 NEEDS: dict[str, Callable[[MemoryWorld], None]] = {
     "nothing": nothing,
     "users": users,
+    "online": online,
     "chat": chat,
     "cleared chat": cleared_chat,
     "pinned chat": pinned_chat,
@@ -205,10 +214,15 @@ async def test_asked_in_json_the_jssdk_answers_in_json() -> None:
 
 
 def test_every_recorded_route_is_known() -> None:
-    """Whatever real clients called stands in the table, and is replayed here if it is built."""
+    """
+    Whatever real clients called stands in the table, and is replayed here if it is built.
+
+    The official server answers null to `/user/subscribe_users_status`; that it says something here is meant.
+    """
     paths = {row["path"] for row in recorded.load("http")}
     assert paths <= set(TABLE)
     assert paths - set(NOT_BUILT) - {row["path"] for row in CALLS} <= {
         "/group/get_groups_info",
         "/group/get_incremental_group_members_batch",
+        "/user/subscribe_users_status",
     }

@@ -201,6 +201,10 @@ class Server:
 
     def call(self, path: str, body: Mapping[str, object], token: str | None = None) -> dict[str, Any]:
         """Call the HTTP API, as the administrator unless a token is given; ApiError if it refuses."""
+        return dict(self.data(path, body, token) or {})
+
+    def data(self, path: str, body: Mapping[str, object], token: str | None = None) -> Any:
+        """Call the HTTP API as `call` does; returns the data as it is, which may be a list or nothing."""
         token = self.admin_token() if token is None else token
         headers = {"Content-Type": "application/json", "operationID": uuid.uuid4().hex, "token": token}
         request = urllib.request.Request(self.api_url + path, json.dumps(body).encode(), headers)
@@ -208,7 +212,7 @@ class Server:
             answer = json.load(response)
         if answer["errCode"]:
             raise ApiError(int(answer["errCode"]), f"{path}: {answer['errMsg']} {answer.get('errDlt', '')}")
-        return dict(answer.get("data") or {})
+        return answer.get("data")
 
     def admin_token(self) -> str:
         """Return a token of the administrator."""

@@ -15,10 +15,12 @@ from openim_ray.core.call_numbers import first_number
 from openim_ray.core.failures import INTERNAL_ERROR, Failures
 from openim_ray.core.gateway.registrations import Registrations
 from openim_ray.core.gateway.session import CHECK_SECONDS, Run, Session, Verdict
+from openim_ray.core.gateway.watches import Known, ShowPresence, Watches
 from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 from openim_ray.core.sizes import Room, first_within, size_of
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import home_key
+from openim_ray.protocol.identifiers import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 1.0
 SYNC_WATCH_SECONDS = 6.0
+NOTHING_MISSED_MS = 1 << 60
 STALL_SECONDS = 8.0
 """After this process stood still for so long its clients may have given syncs up, which they don't begin again on the same connection."""
 
@@ -39,6 +42,8 @@ Request = (
     | items.Register
     | items.AskStates
     | items.ForceLogout
+    | items.ApplyEffects
+    | items.AskPresence
     | items.SaveTokens
 )
 
@@ -89,7 +94,7 @@ class Completed(NamedTuple):
     error: errors.OpenIMError | None
 
 
-Effect = Push | KickOut | Close | ReadRun | Completed
+Effect = Push | KickOut | Close | ReadRun | Completed | ShowPresence | Known
 
 
 class Device(NamedTuple):
@@ -101,6 +106,12 @@ class Device(NamedTuple):
     token_digest: str
     token_expires_at: int
     accepted_ms: int
+    background: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing may be pushed to it: an iOS app in the background (OpenIM wire, §1.7)."""
+        return self.background and self.platform_id == Platform.IOS
 
 
 class _Pending:
@@ -153,6 +164,8 @@ class Hub:
         self._effects: list[Effect] = []
         self._runs: dict[Run, list[int]] = {}
         self._registrations = Registrations()
+        self.watches = Watches(self._inbox_of, self._send, self._emit)
+        self._quiet_since_ms: dict[int, int] = {}
         self._watched: dict[int, Session] = {}
         self._to_repeat: dict[int, None] = {}
         self._moved: dict[int, None] = {}
@@ -183,6 +196,10 @@ class Hub:
     def ask_inbox(self, user_id: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
         """Send a request to a user's inbox; ends in a Completed with this context."""
         self._ask(self.placement.inbox_of(user_id), make, context, deadline)
+
+    def ask_actor(self, peer: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
+        """Send a request to an actor, whatever it hosts; ends in a Completed with this context."""
+        self._ask(peer, make, context, deadline)
 
     def ask_log(self, home_key: str, make: Callable[[int], Request], context: object, deadline: float) -> None:
         """Send a request to a log; ends in a Completed with this context."""
@@ -230,6 +247,8 @@ class Hub:
         self._devices[session.connection] = device
         self._order += 1
         self._orders[session.connection] = self._order
+        if device.quiet:
+            self._fall_quiet(session, device.accepted_ms)
         self.ask_inbox(session.user_id, lambda call: self._register(call, session), context, deadline)
 
     def close(self, connection: int) -> None:
@@ -240,10 +259,39 @@ class Hub:
         del self._devices[connection]
         del self._orders[connection]
         self._watched.pop(connection, None)
+        self._quiet_since_ms.pop(connection, None)
         self._registrations.forget(connection)
+        self.watches.drop(connection)
         home = self.placement.inbox_of(session.user_id)
         unsynced = session.unsynced and not session.asked_newest
         self._items.append((home, items.Unregister(session.user_id, connection, unsynced)))
+
+    def set_background(self, connection: int, wall_ms: int, *, background: bool) -> None:
+        """
+        Note whether the app of a connection is in the background.
+
+        Its inbox learns it as it learns of the connection, so that no break loses it; an iOS app that comes back is repaired from the
+        moment it went.
+        """
+        session = self.sessions.get(connection)
+        if session is None or self._devices[connection].background == background:
+            return
+        device = self._devices[connection] = self._devices[connection]._replace(background=background)
+        since_ms = self._quiet_since_ms.pop(connection, None)
+        self._registrations.need(connection, NOTHING_MISSED_MS if since_ms is None else since_ms - REPAIR_MARGIN_MS)
+        self._catch_up()
+        if device.quiet:
+            self._fall_quiet(session, wall_ms)
+            return
+        self.watches.resume(connection)
+        for run in session.wake():
+            self._read(session, run)
+
+    def watch(self, connection: int, subscribe: Iterable[str], unsubscribe: Iterable[str]) -> None:
+        """Let a connection watch users' presence, or no more; see `Watches.change` for what is refused."""
+        if connection in self.sessions:
+            self.watches.change(connection, subscribe, unsubscribe)
+            self.watches.send_due(self._repeats_at_once)
 
     def next_connection(self) -> int:
         """Return a number for a connection; no other incarnation of this gateway has given it out or will."""
@@ -277,6 +325,11 @@ class Hub:
             self._on_moved(item)
         elif isinstance(item, items.Expired):
             self._on_expired(peer, item)
+        elif isinstance(item, items.Presences):
+            self.watches.heard(peer, item)
+        elif isinstance(item, items.WatchEnded):
+            self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
+            self.watches.ended(item)
 
     def _failed(self, item: items.AnyItem) -> None:
         if isinstance(item, items.Accepted | items.Reply) and item.call in self._pending:
@@ -290,6 +343,7 @@ class Hub:
         """Go on after the link with a peer began anew: register again there, and repeat what is unanswered."""
         attempt = self.failures.attempt
         attempt("sessions after a link reset", self._register_all, peer, wall_ms)
+        attempt("watches after a link reset", self.watches.lost, peer)
         calls = [call for call, pending in self._pending.items() if pending.peer == peer]
         attempt("requests after a link reset", self._repeat_later, calls)
         attempt("repetitions after a link reset", self._catch_up)
@@ -303,6 +357,7 @@ class Hub:
             old_home = old.inbox_of(session.user_id)
             if placement.inbox_of(session.user_id) != old_home:
                 self._register_again(session, old_home, wall_ms)
+        self.watches.placed(old, placement)
         calls = list(self._moved)
         self._moved.clear()
         for call, pending in self._pending.items():
@@ -330,6 +385,7 @@ class Hub:
 
     def _check(self, now: float) -> None:
         self._registrations.retry()
+        self.watches.retry(now)
         # Refused by an actor that does not know the newest placement yet: said again until it does.
         self._repeat_later(self._moved)
         self._moved.clear()
@@ -374,6 +430,8 @@ class Hub:
             session = self.sessions.get(connection)
             if session is None:
                 continue
+            if item.begins:
+                session.begin(item.conversation_id, item.seq)
             verdict = session.deliver(item.conversation_id, item.seq, item.sender_id, item.client_id)
             if verdict is Verdict.WRITE:
                 ready.append(connection)
@@ -426,7 +484,7 @@ class Hub:
     def _repair(self, item: items.Repair) -> None:
         session = self.sessions.get(item.connection)
         if session is not None:
-            for run in session.repair(item.maxima):
+            for run in session.repair(item.maxima, item.minima):
                 self._read(session, run)
 
     def _read(self, session: Session, run: Run) -> None:
@@ -453,6 +511,7 @@ class Hub:
         self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
         if item.connections is None:
             self._register_all(peer, item.since_ms)
+            self.watches.lost(peer)
             return
         for connection in item.connections:
             if (session := self.sessions.get(connection)) is not None:
@@ -485,6 +544,7 @@ class Hub:
             self._registrations.sent(connection, self._call)
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
+        self.watches.send_due(self._repeats_at_once)
         sized = ((call, self._pending[call].size) for call in self._to_repeat)
         for call in first_within(sized, self._repeats_at_once, REPEAT_BYTES_AT_ONCE):
             del self._to_repeat[call]
@@ -514,11 +574,28 @@ class Hub:
             self._orders[session.connection],
             again,
             since_ms,
+            device.background,
         )
+
+    def _inbox_of(self, user_id: str) -> str:
+        return self.placement.inbox_of(user_id)
+
+    def _send(self, peer: str, item: items.AnyItem) -> None:
+        self._items.append((peer, item))
+
+    def _emit(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def _fall_quiet(self, session: Session, wall_ms: int) -> None:
+        session.fall_quiet()
+        self._quiet_since_ms[session.connection] = wall_ms
+        self.watches.pause(session.connection)
 
     def _home_of(self, item: Request) -> str | None:
         if isinstance(item, items.Submit | items.MarkRead):
             return self.placement.log_of(home_key(item.conversation_id))
-        if isinstance(item, items.SaveTokens):
+        if isinstance(item, items.ApplyEffects):
+            return self.placement.log_of(item.home_key)
+        if isinstance(item, items.SaveTokens | items.AskPresence):
             return None
         return self.placement.inbox_of(item.user_id)

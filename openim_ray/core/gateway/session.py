@@ -92,9 +92,12 @@ class Session:
         self.asked_newest = False
         self.must_sync = False
         self.unsynced = False
+        self._quiet = False
         self._written: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}
+        self._begun: dict[str, int] = {}
+        """Conversation -> seq before the first one that the user may see, for those that she came to."""
         self._reading: set[str] = set()
         self._unanswered: set[str] = set()
         self._echoes: dict[str, str] = {}
@@ -112,7 +115,7 @@ class Session:
     def deliver(self, conversation_id: str, seq: int, sender_id: str, client_id: str) -> Verdict:
         """Decide about a push; WRITE means it counts as written now."""
         if seq == 0:
-            return Verdict.WRITE
+            return Verdict.SKIP if self._quiet else Verdict.WRITE
         if self._holding:
             self._first_seen.setdefault(conversation_id, seq)
             self._hold(conversation_id, seq)
@@ -120,7 +123,7 @@ class Session:
         last = self._last_written_or_start(conversation_id, seq)
         if seq <= last:
             return Verdict.SKIP
-        if conversation_id in self._held or self._waits_for_chat(conversation_id):
+        if self._quiet or conversation_id in self._held or self._waits_for_chat(conversation_id):
             self._hold(conversation_id, seq)
             return Verdict.HOLD
         if sender_id == self.user_id and client_id in self._unanswered:
@@ -134,12 +137,29 @@ class Session:
         self._hold(conversation_id, seq)
         return Verdict.READ
 
-    def repair(self, maxima: Mapping[str, int]) -> list[Run]:
-        """Learn max seqs of conversations in which pushes may be lost; return what is to be read."""
+    def begin(self, conversation_id: str, first_seq: int) -> None:
+        """Learn that the user came to a group: what is before `first_seq` is not written, whatever was before she last went."""
+        if self._holding:
+            self._begun[conversation_id] = max(first_seq - 1, self._begun.get(conversation_id, 0))
+        else:
+            self._written[conversation_id] = max(first_seq - 1, self._written.get(conversation_id, 0))
+
+    def repair(self, maxima: Mapping[str, int], minima: Mapping[str, int] | None = None) -> list[Run]:
+        """
+        Learn max seqs of conversations in which pushes may be lost; return what is to be read.
+
+        `minima` are the first seqs that the user may see, where they are above 1.
+        """
+        for conversation_id, first_seq in (minima or {}).items():
+            if self._holding or conversation_id in self._written:
+                self.begin(conversation_id, first_seq)
         for conversation_id, max_seq in maxima.items():
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
-            elif max_seq <= self._last_written_or_start(conversation_id, self._first_of_repair(max_seq)):
+                self._hold(conversation_id, max_seq)
+                continue
+            first = max(self._first_of_repair(max_seq), (minima or {}).get(conversation_id, 0))
+            if max_seq <= self._last_written_or_start(conversation_id, first):
                 continue
             self._hold(conversation_id, max_seq)
         return self._next_runs(maxima)
@@ -151,7 +171,7 @@ class Session:
         Once nothing of a chat is missing any more, that of its notification stream.
         """
         held = self._held.get(conversation_id)
-        if held is None or self._holding or self._must_wait(conversation_id):
+        if held is None or self._holding or self._quiet or self._must_wait(conversation_id):
             return None
         last = self._written.get(conversation_id, 0)
         if held <= last:
@@ -168,6 +188,8 @@ class Session:
         """
         conversation_id = run.conversation_id
         self._reading.discard(conversation_id)
+        if self._quiet:
+            return []
         last = self._written.get(conversation_id, 0)
         wanted: list[StoredMessage] = []
         end = run.end
@@ -180,6 +202,22 @@ class Session:
                 wanted.append(row)
         self._written[conversation_id] = max(last, end)
         return wanted
+
+    # --- background
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing is written but what the client asks for: its app is in the background."""
+        return self._quiet
+
+    def fall_quiet(self) -> None:
+        """Write no pushes until `wake`: stored ones are held as maxima, the others are lost to it, as to who is offline."""
+        self._quiet = True
+
+    def wake(self) -> list[Run]:
+        """Write pushes again; return what is to be read of those held meanwhile. The rest a repair brings."""
+        self._quiet = False
+        return self._next_runs(list(self._held))
 
     # --- own sends
 
@@ -242,6 +280,8 @@ class Session:
         self._holding = False
         if self._starts is not None:
             self._written.update({one: seq or self._origin for one, seq in self._starts.items()})
+        for conversation_id, seq in self._begun.items():
+            self._written[conversation_id] = max(seq, self._written.get(conversation_id, 0))
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
             if seq <= self._last_written_or_start(conversation_id, first):

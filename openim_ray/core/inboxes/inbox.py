@@ -13,11 +13,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core.multi_login_policy import rival_platforms
-from openim_ray.domain.conversation import is_notification_stream
-from openim_ray.domain.ids import ConversationID
+from openim_ray.domain.conversation import (
+    group_chat_id,
+    home_key,
+    is_group_chat,
+    is_notification_stream,
+    notification_stream_id,
+)
+from openim_ray.domain.ids import ConversationID, GroupID
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import InboxPosition, InboxSeq, SeqRange, skipped_above
 from openim_ray.ports import ConversationState
@@ -26,7 +32,7 @@ from openim_ray.protocol.identifiers import Platform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from openim_ray.core.items import Address, Fanout
+    from openim_ray.core.items import Address, Fanout, GroupFanout
     from openim_ray.domain.message import StreamHead
 
 SYNC_PAUSE_MS = 10_000
@@ -58,6 +64,12 @@ class DeviceSession:
     client: str
     accepted_ms: int
     order: int
+    background: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing is pushed to it: an iOS app in the background counts as offline for pushes (OpenIM wire, §1.7)."""
+        return self.background and self.platform_id == Platform.IOS
 
     @property
     def address(self) -> Address:
@@ -65,6 +77,16 @@ class DeviceSession:
         return (self.gateway, self.connection)
 
 
+class RowCut(NamedTuple):
+    """
+    What a row says of the messages that its owner may see: `first`..`last`, 0 = no bound. Who left a group has a `last`.
+    """
+
+    first: int = 0
+    last: int = 0
+
+
+NO_CUT = RowCut()
 _NOTHING_READ = ReadPosition()
 
 
@@ -77,17 +99,32 @@ class _Entry:
     position: ReadPosition = _NOTHING_READ
     staged: ReadPosition | None = None
     skipped: tuple[SeqRange, ...] = ()
+    cut: RowCut = NO_CUT
+    begins: bool = False
+    """The user just came: what was before is not pushed to sessions that are there."""
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
             self.max_seq, self.max_time, self.learnt_ms = max_seq, max_time, learnt_ms
         self.sent_seq = max(self.sent_seq, sent_seq)
 
+    @property
+    def last(self) -> int:
+        """The newest seq that the user may see."""
+        return min(self.max_seq, self.cut.last) if self.cut.last else self.max_seq
+
+    @property
+    def first(self) -> int:
+        """The first seq that the user may see; above the newest one if she may see nothing."""
+        return max(self.position.min_seq, self.cut.first, 1)
+
     def state(self) -> ConversationState:
-        read_seq = min(self.position.effective(self.sent_seq), self.max_seq)
+        read_seq = min(self.position.effective(self.sent_seq), self.last)
         if self.skipped:  # clients count what lies between; seqs that no message ever had are not unread
             read_seq += skipped_above(read_seq, self.skipped)
-        return ConversationState(max(self.position.min_seq, 1), self.max_seq, read_seq, self.max_time)
+        if self.cut.first:  # nor are those that she does not see
+            read_seq = max(read_seq, min(self.cut.first - 1, self.last))
+        return ConversationState(self.first, self.last, read_seq, self.max_time)
 
 
 class Inbox:
@@ -109,6 +146,8 @@ class Inbox:
         self._epoch = epoch
         self._seq = first_seq
         self._entries: dict[str, _Entry] = {}
+        self.groups: set[str] = set()
+        """Groups of which she is a member now, or whose last message for her is still to come."""
         self._buffer: deque[tuple[InboxSeq, str, int]] = deque(maxlen=buffer_max)
 
     # --- loading
@@ -119,18 +158,25 @@ class Inbox:
         positions: Mapping[ConversationID, ReadPosition],
         heads: Mapping[ConversationID, StreamHead],
         wall_ms: int,
+        cuts: Mapping[ConversationID, RowCut] | None = None,
     ) -> None:
         """
         Merge what the stores know into what was delivered meanwhile.
 
         Positions are taken over once: from then on nobody else writes them, and a load may be older than what was saved since.
-        A conversation of another pair of users is left out, whoever has a row of it.
+        A conversation of another pair of users is left out, whoever has a row of it. `cuts` are those of the rows that have one.
         """
-        foreign = {str(one) for one, head in heads.items() if not head.belongs_to(self.user_id)}
+        conversation_ids = list(conversation_ids)
+        cuts = cuts or {}
+        gone = {str(notification_stream_id(one)) for one, cut in cuts.items() if cut.last}
+        for stream_id in gone:
+            self._entries.pop(stream_id, None)
+        foreign = gone | {str(one) for one, head in heads.items() if not head.belongs_to(self.user_id)}
         for conversation_id in conversation_ids:
             if conversation_id in foreign:
                 continue
             entry = self._entries.setdefault(conversation_id, _Entry())
+            entry.cut = cuts.get(ConversationID(conversation_id), NO_CUT)
             if not self.positions_known:
                 entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
@@ -140,8 +186,56 @@ class Inbox:
             learnt_ms = wall_ms if self.positions_known else head.max_time
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)
             entry.skipped = head.skipped
+        self.groups = {home_key(one) for one in conversation_ids if is_group_chat(one) and one not in foreign}
+        self.groups -= {home_key(one) for one in gone}
         self.positions_known = True
         self.loaded = True
+
+    def merge_head(self, conversation_id: str, max_seq: int, max_time: int, sent_seq: int, wall_ms: int) -> None:
+        """Take over where a conversation stands; what is known better stays."""
+        entry = self._entries.setdefault(conversation_id, _Entry())
+        entry.merge(max_seq, max_time, sent_seq, wall_ms)
+
+    # --- groups
+
+    def join(self, group_id: str, newest: int, first: int, sent_seq: int) -> None:
+        """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = all)."""
+        entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
+        entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
+        entry.cut = RowCut(first, 0)
+        entry.begins = True
+        self.groups.add(group_id)
+
+    def leave(self, group_id: str, last: int) -> None:
+        """Stop being a member: `last` is the last seq she may see, and is still to come perhaps."""
+        chat = group_chat_id(GroupID(group_id))
+        entry = self._entries.setdefault(chat, _Entry())
+        entry.cut = RowCut(entry.cut.first, last)
+        self._entries.pop(notification_stream_id(chat), None)
+        self.groups.add(group_id)
+
+    def has_left(self, group_id: str) -> bool:
+        """Tell whether what is not stored, and the notification stream, are no longer for her."""
+        entry = self._entries.get(group_chat_id(GroupID(group_id)))
+        return entry is None or bool(entry.cut.last)
+
+    def may_see(self, conversation_id: str, seq: int) -> bool:
+        """Tell whether a message of a group's chat is for her."""
+        entry = self._entries.get(conversation_id)
+        return entry is not None and entry.cut.first <= seq and not 0 < entry.cut.last < seq
+
+    def takes_beginning(self, conversation_id: str) -> bool:
+        """Tell, once, whether a message is the first one after she came."""
+        entry = self._entries.get(conversation_id)
+        if entry is None or not entry.begins:
+            return False
+        entry.begins = False
+        return True
+
+    def minima(self, conversation_ids: Iterable[str]) -> dict[str, int]:
+        """Return the first seqs that she may see, where they are above 1."""
+        firsts = ((one, self._entries[one].cut.first) for one in conversation_ids)
+        return {conversation_id: first for conversation_id, first in firsts if first > 1}
 
     # --- deliveries
 
@@ -155,7 +249,7 @@ class Inbox:
         entry = self._entries.get(conversation_id)
         return seq <= (entry.max_seq if entry else 0) + 1
 
-    def deliver(self, fanout: Fanout, wall_ms: int) -> InboxSeq:
+    def deliver(self, fanout: Fanout | GroupFanout, wall_ms: int) -> InboxSeq:
         """Count a stored message in; returns its inbox seq."""
         conversation_id, seq = fanout.conversation_id, fanout.seq
         entry = self._entries.setdefault(conversation_id, _Entry())
@@ -185,9 +279,9 @@ class Inbox:
     def maxima_since(self, since_ms: int) -> dict[str, int]:
         """Return the max seqs of conversations whose newest message became known at or after `since_ms`."""
         return {
-            conversation_id: entry.max_seq
+            conversation_id: entry.last
             for conversation_id, entry in self._entries.items()
-            if entry.max_seq and entry.learnt_ms >= since_ms
+            if entry.last >= max(entry.cut.first, 1) and entry.learnt_ms >= since_ms
         }
 
     def describe(self) -> dict[str, object]:
@@ -209,6 +303,7 @@ class Inbox:
                     "connection": session.connection,
                     "platform": session.platform_id,
                     "client": session.client,
+                    "background": session.background,
                     "connected_at_ms": session.accepted_ms,
                 }
                 for session in sorted(self.sessions.values(), key=lambda one: (one.accepted_ms, one.order))
@@ -227,8 +322,8 @@ class Inbox:
         return conversation_id in self._entries
 
     def max_seq(self, conversation_id: str) -> int:
-        """Return the newest seq of a conversation she has."""
-        return self._entries[conversation_id].max_seq
+        """Return the newest seq that she may see of a conversation she has."""
+        return self._entries[conversation_id].last
 
     def stage_position(self, conversation_id: str, has_read_seq: int, *, exact: bool) -> ReadPosition | None:
         """

@@ -15,14 +15,18 @@ import msgspec
 
 from openim_ray.core import items
 from openim_ray.core.inboxes.ended_tokens import EndedTokens
-from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox
+from openim_ray.core.inboxes.inbox import HANDSHAKE_SECONDS_MAX, SYNC_PAUSE_MS, DeviceSession, Inbox, RowCut
+from openim_ray.core.inboxes.members import Members, SaidMeanwhile
+from openim_ray.core.inboxes.presence import SETTLE_SECONDS, Presence
 from openim_ray.core.placement import user_partition
 from openim_ray.core.receipts import receipt_draft
+from openim_ray.core.row_changes import rows_changed
 from openim_ray.core.shard_loads import LoadInbox, LoadToken
 from openim_ray.core.shard_saves import StateSaves
 from openim_ray.core.sizes import Room, size_of
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import self_stream_id
+from openim_ray.domain.conversation import group_chat_id, is_single_chat, notification_stream_id, self_stream_id
+from openim_ray.domain.ids import GroupID
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED
 from openim_ray.protocol.messages import with_position
@@ -67,6 +71,9 @@ class InboxShard:
         self._settings = settings
         self._started = now
         self._inboxes: OrderedDict[str, Inbox] = OrderedDict()
+        self._members = Members()
+        self._said = SaidMeanwhile()
+        self.presence = Presence(outbox, self._sessions_of, now)
         self._gateways: dict[str, None] = {}
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
@@ -90,6 +97,7 @@ class InboxShard:
         if epochs:
             # Who connected and synced a moment ago, only the former owner knows.
             self._started = now
+            self.presence.unsettle(now)
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
@@ -131,6 +139,7 @@ class InboxShard:
         if isinstance(item, items.Register):
             # Known before the load, so that what is delivered meanwhile reaches the device.
             inbox.sessions.setdefault((peer, item.connection), _session(peer, item))
+            self.presence.changed(item.user_id)
         if not self._waiting_room.enter(size_of(item)):
             refusal = errors.Overloaded("too many requests wait for the stores")
             self._outbox.send(peer, items.Reply(item.call, refusal.code, refusal.detail))
@@ -147,6 +156,7 @@ class InboxShard:
         if item.unsynced and (session := inbox.sessions.get(address)) is not None:
             inbox.note_closed_unsynced(session.platform_id)
         inbox.unregister(address)
+        self.presence.changed(item.user_id)
         self._stop_waiting(item.user_id, lambda peer, connection: (peer, connection) == address)
 
     def inbox_loaded(
@@ -157,16 +167,34 @@ class InboxShard:
         heads: Mapping[ConversationID, StreamHead],
         now: float,
         wall_ms: int,
+        cuts: Mapping[ConversationID, RowCut] | None = None,
     ) -> None:
-        """Take what the stores know and go on with the requests that waited."""
+        """Take what the stores know and go on with the requests that waited. `cuts` are those of the rows that have one."""
         out_of_date = self._loading.pop(user_id, False)
         inbox = self._inboxes.get(user_id)
-        if inbox is None:
-            return
-        if out_of_date:
+        if inbox is not None and out_of_date:
             self._load(user_id)
-            return
-        inbox.load(conversation_ids, positions, heads, wall_ms)
+        elif inbox is not None:
+            groups = set(inbox.groups)
+            inbox.load(conversation_ids, positions, heads, wall_ms, cuts)
+            self._members.change(user_id, groups - inbox.groups, inbox.groups - groups)
+            self._hear(inbox, wall_ms)
+            self._go_on(inbox, now, wall_ms)
+        if not self._loading:
+            self._said.clear()
+
+    def _hear(self, inbox: Inbox, wall_ms: int) -> None:
+        """Tell an inbox what its groups said while it was being read."""
+        for group_id in inbox.groups:
+            chat = group_chat_id(GroupID(group_id))
+            for conversation_id in (chat, notification_stream_id(chat)):
+                said = self._said.of(conversation_id)
+                if said is not None:
+                    sent_seq = said.sent.get(inbox.user_id, 0)
+                    inbox.merge_head(conversation_id, said.seq, said.time, sent_seq, wall_ms)
+
+    def _go_on(self, inbox: Inbox, now: float, wall_ms: int) -> None:
+        user_id = inbox.user_id
         waiting = self._waiting.pop(user_id, deque())
         for peer, item in waiting:
             self._waiting_room.leave(size_of(item))
@@ -187,6 +215,7 @@ class InboxShard:
         if inbox is None or session is None or session.token_digest != load.digest or state != KICKED:
             return
         inbox.unregister(session.address)
+        self.presence.changed(load.user_id)
         self._kick([session])
 
     def load_failed(self, load: LoadInbox | LoadToken, now: float) -> None:
@@ -196,12 +225,14 @@ class InboxShard:
     def _handle(self, inbox: Inbox, peer: str, item: Request, now: float, wall_ms: int) -> None:
         if isinstance(item, items.Register):
             self._register(inbox, peer, item, now, wall_ms)
+            self.presence.changed(inbox.user_id)
         elif isinstance(item, items.AskStates):
             self._tell_states(inbox, peer, item, wall_ms)
         elif isinstance(item, items.SetPosition):
             self._set_position(inbox, peer, item, wall_ms)
         else:
             self._kick(inbox.log_out(item.platform_id, now))
+            self.presence.changed(inbox.user_id)
             self._outbox.send(peer, items.Reply(item.call))
 
     # --- sessions
@@ -262,17 +293,24 @@ class InboxShard:
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
         if maxima:
-            self._outbox.send(session.gateway, items.Repair(session.connection, maxima))
+            self._outbox.send(session.gateway, items.Repair(session.connection, maxima, inbox.minima(maxima)))
+
+    def watch(self, gateway: str, users: Sequence[tuple[str, list[int] | None]], now: float) -> None:
+        """Let a gateway watch the presence of users of this shard."""
+        self._gateways[gateway] = None
+        self.presence.watch(gateway, users, now)
 
     def drop_sessions_of(self, gateway: str) -> bool:
-        """Forget the sessions of a gateway process, and those that were about to be registered; True if there were any."""
+        """Forget sessions and watched users of a gateway process, and what was about to be registered; True if there were any."""
         if gateway not in self._gateways:
             return False
         del self._gateways[gateway]
-        found = False
+        found = self.presence.drop_gateway(gateway)
         for inbox in self._inboxes.values():
             for address in [one for one in inbox.sessions if one[0] == gateway]:
                 inbox.unregister(address)
+                # If it lives it registers them again in a moment.
+                self.presence.changed(inbox.user_id, SETTLE_SECONDS)
                 found = True
         for user_id in list(self._waiting):
             self._stop_waiting(user_id, lambda peer, _connection: peer == gateway)
@@ -321,12 +359,101 @@ class InboxShard:
                 self._count(inbox, fanout, wall_ms)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
-            for gateway, connection in inbox.sessions:
-                by_gateway.setdefault(gateway, []).append(connection)
+            for session in inbox.sessions.values():
+                if not session.quiet:
+                    by_gateway.setdefault(session.gateway, []).append(session.connection)
         for gateway, connections in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, connections))
 
-    def _count(self, inbox: Inbox, fanout: items.Fanout, wall_ms: int) -> None:
+    def deliver_to_group(self, fanout: items.GroupFanout, now: float, wall_ms: int) -> None:
+        """
+        Count a group's message into the inboxes of its members that are active, and send it to their devices: one frame per gateway.
+
+        Who may have missed that she came or went is looked after first: her devices get it with the repair that follows.
+        """
+        if fanout.seq and self._loading and not self._said.note(fanout):
+            self._loading = dict.fromkeys(self._loading, True)
+        by_gateway: dict[str, list[int]] = {}
+        first_ones: dict[str, list[int]] = {}
+        for user_id in self._members.of(fanout.group_id):
+            inbox = self._inboxes[user_id]
+            if not self._is_for(inbox, fanout):
+                continue
+            inbox.last_used = now
+            begins = False
+            if fanout.seq:
+                self._count(inbox, fanout, wall_ms)
+                if not inbox.loaded or user_id in self._repairs:
+                    self._repairs[user_id] = min(wall_ms, self._repairs.get(user_id, wall_ms))
+                    continue
+                begins = inbox.takes_beginning(fanout.conversation_id)
+            if user_id == fanout.sender_id and not fanout.sender_sync:
+                continue
+            connections = first_ones if begins else by_gateway
+            for gateway, connection in inbox.sessions:
+                connections.setdefault(gateway, []).append(connection)
+        self._add_also(fanout, by_gateway)
+        for gateway, numbers in by_gateway.items():
+            self._outbox.send(gateway, _delivery(fanout, numbers))
+        for gateway, numbers in first_ones.items():
+            self._outbox.send(gateway, _delivery(fanout, numbers, begins=True))
+
+    def _is_for(self, inbox: Inbox, fanout: items.GroupFanout) -> bool:
+        """Tell whether a group's message is for somebody who is a member, or was one until its last message for her."""
+        if fanout.seq and fanout.conversation_id == group_chat_id(GroupID(fanout.group_id)):
+            if inbox.may_see(fanout.conversation_id, fanout.seq):
+                return True
+            if inbox.has_left(fanout.group_id):
+                inbox.groups.discard(fanout.group_id)
+                self._members.remove(fanout.group_id, inbox.user_id)
+            return False
+        return not inbox.has_left(fanout.group_id)
+
+    def _add_also(self, fanout: items.GroupFanout, by_gateway: dict[str, list[int]]) -> None:
+        for user_id in fanout.also:
+            inbox = self._inboxes.get(user_id)
+            if inbox is not None and inbox.has_left(fanout.group_id):
+                for gateway, connection in inbox.sessions:
+                    by_gateway.setdefault(gateway, []).append(connection)
+
+    def change_members(self, change: items.Membership, wall_ms: int) -> None:
+        """Let users who are active come to and go from a group."""
+        if change.is_over:
+            for user_id in self._members.of(change.group_id):
+                self._inboxes[user_id].leave(change.group_id, change.seq)
+            return
+        for user_id in change.left:
+            if (inbox := self._changing(user_id)) is not None:
+                inbox.leave(change.group_id, change.seq)
+                self._members.put(change.group_id, user_id)
+        for user_id in change.joined:
+            if (inbox := self._changing(user_id)) is not None:
+                self._join(inbox, change, wall_ms)
+
+    def _changing(self, user_id: str) -> Inbox | None:
+        """Return an inbox if it is active; what is being read for it may be older than the change."""
+        if user_id in self._loading:
+            self._loading[user_id] = True
+        return self._inboxes.get(user_id)
+
+    def _join(self, inbox: Inbox, change: items.Membership, wall_ms: int) -> None:
+        group_id, user_id = change.group_id, inbox.user_id
+        inbox.join(group_id, change.seq - 1, change.first, change.sent.get(user_id, 0))
+        if change.stream_seq:
+            stream_id = notification_stream_id(group_chat_id(GroupID(group_id)))
+            inbox.merge_head(stream_id, change.stream_seq, change.stream_time, 0, 0)
+        self._members.put(group_id, user_id)
+        if change.is_late or self._settings.origin:
+            self._look_again(user_id, wall_ms)
+
+    def tell_rows_changed(self, change: items.RowsChanged, wall_ms: int) -> None:
+        """Send a 1300 to the devices of each user who is active."""
+        for user_id in change.user_ids:
+            inbox = self._inboxes.get(user_id)
+            if inbox is not None and inbox.sessions:
+                self.deliver(rows_changed(user_id, change, wall_ms), [user_id], inbox.last_used, wall_ms)
+
+    def _count(self, inbox: Inbox, fanout: items.Fanout | items.GroupFanout, wall_ms: int) -> None:
         if inbox.loaded and not inbox.continues(fanout.conversation_id, fanout.seq):
             # Something was lost: it says nothing before it has looked.
             inbox.loaded = False
@@ -400,6 +527,7 @@ class InboxShard:
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give."""
         self._saves.tick(now)
+        self.presence.tick(now)
         self._refresh_some()
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
@@ -428,6 +556,7 @@ class InboxShard:
         sessions = [session for inbox in foreign for session in inbox.sessions.values()]
         for gateway, connections in _by_gateway(sessions).items():
             self._outbox.send(gateway, items.Expired(wall_ms, connections, placement_epoch))
+        self.presence.drop_foreign(owned, placement_epoch)
         for inbox in foreign:
             self._give_back(inbox)
             for peer, item in self._waiting.pop(inbox.user_id, ()):
@@ -438,9 +567,14 @@ class InboxShard:
         partition = self._partition_of.pop(inbox.user_id)
         self._given_out[partition] = max(self._given_out.get(partition, 0), inbox.position.seq)
         del self._inboxes[inbox.user_id]
+        self._members.change(inbox.user_id, inbox.groups, ())
         self._repairs.pop(inbox.user_id, None)
         self._to_refresh.pop(inbox.user_id, None)
         self._after_saves.discard(inbox.user_id)
+
+    def _sessions_of(self, user_id: str) -> Iterable[DeviceSession]:
+        inbox = self._inboxes.get(user_id)
+        return inbox.sessions.values() if inbox is not None else ()
 
     def _load(self, user_id: str) -> None:
         if user_id in self._loading:
@@ -476,6 +610,7 @@ def _session(peer: str, item: items.Register) -> DeviceSession:
         client=item.client,
         accepted_ms=item.accepted_ms,
         order=item.order,
+        background=item.background,
     )
 
 
@@ -490,7 +625,9 @@ def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -
     return isinstance(item, items.Register) and concerns(peer, item.connection)
 
 
-def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
+def _delivery(
+    fanout: items.Fanout | items.GroupFanout, connections: list[int], *, begins: bool = False
+) -> items.Delivery:
     return items.Delivery(
         fanout.conversation_id,
         fanout.seq,
@@ -499,12 +636,14 @@ def _delivery(fanout: items.Fanout, connections: list[int]) -> items.Delivery:
         fanout.operation_id,
         fanout.body,
         connections,
+        begins,
     )
 
 
 def _position_refusal(inbox: Inbox, item: items.SetPosition) -> errors.OpenIMError | None:
     if not inbox.has(item.conversation_id):
         return errors.RecordNotFound("conversationID: no such conversation")
-    if item.exact and item.has_read_seq > inbox.max_seq(item.conversation_id):
+    is_checked = item.exact or not is_single_chat(item.conversation_id)  # else the log has done so
+    if is_checked and item.has_read_seq > inbox.max_seq(item.conversation_id):
         return errors.ArgsError("hasReadSeq is above the newest message")
     return None

@@ -17,6 +17,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core.sizes import ENTRY_BYTES, Room, size_of_parts
+from openim_ray.domain.conversation import is_single_chat
 from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
@@ -31,6 +32,8 @@ DuplicateKey = tuple[str, str, str]
 class Waiter(NamedTuple):
     """
     Who waits for a message, and which answer she knows: Accepted to a Submit, Reply to anything else.
+
+    `peer` "" is the machine of effects beside the log (`core/logs/effects.py`).
     """
 
     peer: str
@@ -134,7 +137,7 @@ class ConversationLog:
                 self._pending.clear()
             self.participants = state.participants
             self.read = dict(state.read)
-            self.rows_ensured = True
+            self.rows_ensured = any(map(is_single_chat, state.heads))
             for head in state.heads.values():
                 self._streams[head.conversation_id] = _Stream(head.max_seq, head.max_time, head.sent)
             for message in state.tail:
@@ -160,8 +163,10 @@ class ConversationLog:
 
     @property
     def needs_rows(self) -> bool:
-        """Tell whether the participants' conversation rows must be ensured before the first append."""
-        return bool(self.participants) and not self.rows_ensured
+        """Tell whether the rows of a chat of two must be ensured before the first append; those of others are made with the change they come from."""
+        if self.rows_ensured or len(self.participants) < 2:
+            return False
+        return any(is_single_chat(one.draft.conversation_id) for one in self._queue)
 
     def claim_participants(self, participants: tuple[str, ...]) -> bool:
         """Record who this log belongs to, once; False if it belongs to others (ids are never split: `a`+`b_c`, `a_b`+`c`)."""
@@ -192,6 +197,11 @@ class ConversationLog:
         """Return the highest seq that is durable."""
         stream = self._streams.get(conversation_id)
         return stream.max_seq if stream else 0
+
+    def newest(self, conversation_id: str) -> tuple[int, int]:
+        """Return the highest seq that is durable, and its sendTime; zeros if there is none."""
+        stream = self._streams.get(conversation_id)
+        return (stream.max_seq, stream.max_time) if stream else (0, 0)
 
     def sent_seq(self, conversation_id: str, sender_id: str) -> int:
         """Return the seq of a sender's newest message that is durable."""

@@ -12,28 +12,35 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
+from openim_ray.core.logs.admission import Facts, FactsCache, log_of, refusal_of
 from openim_ray.core.logs.conversation_log import Committed, ConversationLog, Waiter
+from openim_ray.core.logs.effects import EFFECTS, Effects
+from openim_ray.core.logs.passing_on import PassingOn, ToInboxes, of_message
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
 from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE
-from openim_ray.core.shard_loads import EnsureRows, LoadFacts, LoadLog
+from openim_ray.core.shard_loads import EnsureRows, FindEffects, LoadFacts, LoadLog, LogLoad, MarkMentions
 from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import home_key, is_single_chat
+from openim_ray.domain.conversation import home_key, is_group_chat, is_single_chat
+from openim_ray.domain.group import AT_ALL, GroupChatFacts
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
-from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, WriteResult
+from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
+from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.messages import with_position
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from openim_ray.core.shard_outbox import Outbox
     from openim_ray.core.shard_settings import ShardSettings
-    from openim_ray.domain.people import SingleChatFacts
     from openim_ray.domain.sequence import ConversationSeq
 
 Request = items.Submit | items.MarkRead
+
+RELOADS_MAX = 10_000
+"""So many mentions wait for the directory, besides what must be read; beyond it members are not marked as named."""
 
 IN_USE_MAX = 1_000
 """The look for logs to give back passes over so many that are in use; with more it goes on at the next tick."""
@@ -54,13 +61,14 @@ class LogShard:
         epochs: Mapping[str, int],
         persistence: Sequence[str],
         settings: ShardSettings,
-        fan_out: Callable[[items.Fanout], None],
+        pass_on: Callable[[ToInboxes], None],
     ) -> None:
         self._outbox = outbox
         self._epochs = dict(epochs)
         self._persistence = tuple(persistence)
         self._settings = settings
-        self._fan_out = fan_out
+        self._passing_on = PassingOn(pass_on)
+        self.effects = Effects(outbox, self, self._passing_on)
         self._logs: OrderedDict[str, ConversationLog] = OrderedDict()
         self._facts = FactsCache(
             entries_max=settings.facts_max,
@@ -68,13 +76,15 @@ class LogShard:
             stale_seconds=settings.facts_stale_seconds,
         )
         self._for_log: dict[str, deque[tuple[str, Request]]] = {}
-        self._for_facts: dict[tuple[str, str], deque[tuple[str, Request]]] = {}
-        self._prolonged: list[tuple[str, str]] = []
+        self._for_facts: dict[LoadFacts, deque[tuple[str, Request]]] = {}
+        self._changed_facts: set[LoadFacts] = set()
+        """Pairs whose facts changed while they were being read."""
+        self._prolonged: list[LoadFacts] = []
         self._waiting = Room(settings.waiting_max, settings.waiting_bytes_max)
         self._ensuring: set[str] = set()
         self._writes: dict[int, ConversationLog] = {}
         self._retries: dict[int, float] = {}
-        self._reloads: list[tuple[float, LoadLog | LoadFacts | EnsureRows]] = []
+        self._reloads: list[tuple[float, LogLoad]] = []
         self._dirty: dict[str, ConversationLog] = {}
         self.superseded: tuple[str, int] | None = None
         """Partition and epoch of a write that the store refused because somebody else has claimed it: the process must end."""
@@ -90,7 +100,7 @@ class LogShard:
         log = self._loaded_log(peer, item)
         if log is None:
             return
-        if log.participants not in ((), _pair(item.sender_id, item.receiver_id)):
+        if log.participants not in ((), _participants(item)):
             self._refuse(peer, item.call, _foreign_id())
             return
         draft = _draft(item)
@@ -104,14 +114,14 @@ class LogShard:
         self._admit(log, peer, item, draft, facts, wall_ms)
 
     def _admit(
-        self, log: ConversationLog, peer: str, item: items.Submit, draft: Draft, facts: SingleChatFacts, wall_ms: int
+        self, log: ConversationLog, peer: str, item: items.Submit, draft: Draft, facts: Facts, wall_ms: int
     ) -> None:
-        refusal = single_chat_refusal(facts)
+        refusal = refusal_of(facts, wall_ms)
         if refusal is not None:
             self._refuse(peer, item.call, refusal)
         elif not item.stored:
             self._pass_on(peer, item, wall_ms)
-        elif not log.claim_participants(_pair(item.sender_id, item.receiver_id)):
+        elif not log.claim_participants(_participants(item)):
             self._refuse(peer, item.call, _foreign_id())
         elif log.stage(draft, Waiter(peer, item.call, is_submit=True)):
             self._dirty[log.home_key] = log
@@ -147,20 +157,31 @@ class LogShard:
             return
         log.load(state)
         self._dirty[key] = log
+        self.effects.log_read(key, is_group=len(log.participants) == 1)
         self._resume(self._for_log.pop(key, deque()), now, wall_ms)
 
-    def facts_loaded(self, sender_id: str, receiver_id: str, facts: SingleChatFacts, now: float, wall_ms: int) -> None:
+    def facts_loaded(self, sender_id: str, receiver_id: str, facts: Facts, now: float, wall_ms: int) -> None:
         """Take admission facts and decide on the messages that waited for them."""
-        self._facts.put(sender_id, receiver_id, facts, now)
-        self._decide_all((sender_id, receiver_id), facts, wall_ms)
+        pair = LoadFacts(sender_id, receiver_id, isinstance(facts, GroupChatFacts))
+        if pair in self._changed_facts:
+            self._changed_facts.discard(pair)
+            self._outbox.load(pair)
+            return
+        self._facts.put(pair, facts, now)
+        self._decide_all(pair, facts, wall_ms)
 
-    def _decide_all(self, pair: tuple[str, str], facts: SingleChatFacts, wall_ms: int) -> None:
+    def forget_facts(self, key: str) -> None:
+        """Let admission look at the directory before the next message of a log, also if it is being read now."""
+        self._facts.forget_log(key)
+        self._changed_facts.update(pair for pair in self._for_facts if log_of(pair) == key)
+
+    def _decide_all(self, pair: LoadFacts, facts: Facts, wall_ms: int) -> None:
         for peer, item in self._for_facts.pop(pair, deque()):
             self._waiting.leave(size_of(item))
             if not self._outbox.failures.attempt(type(item).__name__, self._decide, peer, item, facts, wall_ms):
                 self._outbox.refuse_failed(peer, item.call)
 
-    def _decide(self, peer: str, item: Request, facts: SingleChatFacts, wall_ms: int) -> None:
+    def _decide(self, peer: str, item: Request, facts: Facts, wall_ms: int) -> None:
         log = self._loaded_log(peer, item)
         if log is not None and isinstance(item, items.Submit):
             self._admit(log, peer, item, _draft(item), facts, wall_ms)
@@ -173,15 +194,18 @@ class LogShard:
             log.rows_ensured = True
             self._dirty[key] = log
 
-    def load_failed(self, load: LoadLog | LoadFacts | EnsureRows, now: float) -> None:
+    def load_failed(self, load: LogLoad, now: float) -> None:
         """
         Ask again a little later; who waits is told by her own deadline.
 
         Who may write to whom is decided by what was last known, with the next `flush`.
         """
-        if isinstance(load, LoadFacts) and self._facts.prolong(load.sender_id, load.receiver_id, now):
-            self._prolonged.append((load.sender_id, load.receiver_id))
-        else:
+        if isinstance(load, FindEffects):
+            self.effects.found(())
+        elif isinstance(load, LoadFacts) and self._facts.prolong(load, now):
+            self._changed_facts.discard(load)
+            self._prolonged.append(load)
+        elif not isinstance(load, MarkMentions) or len(self._reloads) < RELOADS_MAX:
             self._reloads.append((now + self._settings.retry_seconds, load))
 
     def stored(self, item: items.StoredLog, now: float) -> None:
@@ -210,11 +234,21 @@ class LogShard:
                 self._announce(log, done)
             else:
                 self._answer(done.waiters, done.reference)
+                self._tell_effects(log, done.waiters, done.reference)
+
+    def mentions_marked(self, load: MarkMentions, user_ids: Sequence[str]) -> None:
+        """Tell members whose rows say now that they are named."""
+        if user_ids:
+            self._passing_on.say(
+                load.home_key,
+                items.RowsChanged(list(user_ids), load.conversation_id, load.operation_id, load.command_id),
+            )
 
     # --- writing
 
     def flush(self, wall_ms: int) -> None:
         """Form the writes that are due and let them go."""
+        self.effects.wall_ms = wall_ms
         self._decide_on_old_facts(wall_ms)
         if not self._dirty:
             return
@@ -230,9 +264,9 @@ class LogShard:
     def _decide_on_old_facts(self, wall_ms: int) -> None:
         prolonged, self._prolonged = self._prolonged, []
         for pair in prolonged:
-            facts = self._facts.get(*pair, now=float("-inf"))
+            facts = self._facts.get(pair, now=float("-inf"))
             if facts is None:  # forgotten meanwhile, beyond the limit of the cache
-                self._outbox.load(LoadFacts(*pair))
+                self._outbox.load(pair)
             else:
                 self._decide_all(pair, facts, wall_ms)
 
@@ -249,6 +283,7 @@ class LogShard:
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
             self._outbox.load(load)
+        self.effects.tick()
         self._give_back()
 
     def _repeat_due(self, now: float) -> None:
@@ -276,44 +311,56 @@ class LogShard:
 
     def _announce(self, log: ConversationLog, done: Committed) -> None:
         message = done.message
-        self._answer(done.waiters, MessageRef(message.seq, message.server_id, message.send_time))
-        self._fan_out(
-            items.Fanout(
-                list(dict.fromkeys(log.participants)),
-                message.conversation_id,
-                message.seq,
-                message.sender_id,
-                message.client_id,
-                message.operation_id,
-                message.send_time,
-                message.body,
-                message.sender_sync,
+        reference = MessageRef(message.seq, message.server_id, message.send_time)
+        self._answer(done.waiters, reference)
+        if self.effects.holds_at(log.home_key, message):
+            self._passing_on.hold(log.home_key)
+        self._passing_on.say(log.home_key, of_message(log.participants, message))
+        self._tell_effects(log, done.waiters, reference)
+        if message.content_type == ContentType.AT_TEXT and is_group_chat(message.conversation_id):
+            self._mark_mentions(log, message)
+
+    def _mark_mentions(self, log: ConversationLog, message: StoredMessage) -> None:
+        """Have the rows of those marked whom a message names (OpenIM wire, §4.6 step 9)."""
+        named = set(MsgData.FromString(message.body).atUserIDList)
+        users = tuple(sorted(named - {AT_ALL, message.sender_id}))
+        if named - {message.sender_id}:
+            chat, sender_id = message.conversation_id, message.sender_id
+            self._outbox.load(
+                MarkMentions(
+                    log.home_key, chat, sender_id, users, AT_ALL in named, message.operation_id, message.client_id
+                )
             )
-        )
 
     def _pass_on(self, peer: str, item: items.Submit, wall_ms: int) -> None:
         self._accept(peer, item.call, MessageRef(_NOT_STORED, ServerMessageID(item.server_id), wall_ms))
-        users = [item.receiver_id, item.sender_id] if item.sender_sync else [item.receiver_id]
-        self._fan_out(
-            items.Fanout(
-                list(dict.fromkeys(users)),
-                item.conversation_id,
-                0,
-                item.sender_id,
-                item.client_id,
-                item.operation_id,
-                wall_ms,
-                with_position(item.body, 0, wall_ms),
-                item.sender_sync,
-            )
+        key = home_key(item.conversation_id)
+        message = (
+            item.conversation_id,
+            0,
+            item.sender_id,
+            item.client_id,
+            item.operation_id,
+            wall_ms,
+            with_position(item.body, 0, wall_ms),
+            item.sender_sync,
         )
+        if is_group_chat(item.conversation_id):
+            self._passing_on.say(key, items.GroupFanout(key, *message))
+            return
+        users = [item.receiver_id, item.sender_id] if item.sender_sync else [item.receiver_id]
+        self._passing_on.say(key, items.Fanout(list(dict.fromkeys(users)), *message))
 
     def _answer(self, waiters: Sequence[Waiter], reference: MessageRef) -> None:
         for peer, call, is_submit in waiters:
             if is_submit:
                 self._accept(peer, call, reference)
-            else:
+            elif peer != EFFECTS:
                 self._outbox.send(peer, items.Reply(call))
+
+    def _tell_effects(self, log: ConversationLog, waiters: Sequence[Waiter], reference: MessageRef) -> None:
+        if any(one.peer == EFFECTS for one in waiters):
+            self.effects.appended(log.home_key, reference)
 
     def _accept(self, peer: str, call: int, reference: MessageRef) -> None:
         accepted = items.Accepted(call, reference.seq, reference.server_id, reference.send_time)
@@ -326,44 +373,54 @@ class LogShard:
 
     def _loaded_log(self, peer: str, item: Request) -> ConversationLog | None:
         key = home_key(item.conversation_id)
-        log = self._logs.get(key)
-        if log is None:
-            partition = log_partition(key)
-            settings = self._settings
-            log = ConversationLog(
-                key,
-                partition,
-                queue_max=settings.log_queue_max,
-                queue_bytes_max=settings.log_queue_bytes_max,
-                origin=settings.origin,
-            )
-            self._logs[key] = log
-            self._outbox.load(LoadLog(key))
+        log = self.log(key)
         if log.loaded:
             self._logs.move_to_end(key)
             return log
         self._await(self._for_log.setdefault(key, deque()), peer, item)
         return None
 
-    def _facts_for(self, item: items.Submit, now: float) -> SingleChatFacts | None:
+    def log(self, key: str) -> ConversationLog:
+        """Return a log; on first use it is made and its load asked for."""
+        log = self._logs.get(key)
+        if log is None:
+            settings = self._settings
+            log = self._logs[key] = ConversationLog(
+                key,
+                log_partition(key),
+                queue_max=settings.log_queue_max,
+                queue_bytes_max=settings.log_queue_bytes_max,
+                origin=settings.origin,
+            )
+            self._outbox.load(LoadLog(key))
+        return log
+
+    def stage(self, log: ConversationLog, draft: Draft, waiter: Waiter) -> bool:
+        """Have a message appended with the next `flush`; False if too many wait."""
+        if not log.stage(draft, waiter):
+            return False
+        self._dirty[log.home_key] = log
+        return True
+
+    def _facts_for(self, item: items.Submit, now: float) -> Facts | None:
         """Return facts to decide on at once, None if they have to be waited for."""
-        pair = (item.sender_id, item.receiver_id)
+        pair = _facts_of(item)
         if self._for_facts.get(pair):
             return None  # behind those that wait already
-        facts = self._facts.get(*pair, now)
-        if facts is None and (facts := self._facts.prolonged(*pair, now)) is not None:
+        facts = self._facts.get(pair, now)
+        if facts is None and (facts := self._facts.prolonged(pair, now)) is not None:
             self._loading_facts(pair)
         return facts
 
     def _await_facts(self, peer: str, item: items.Submit) -> None:
-        self._await(self._loading_facts((item.sender_id, item.receiver_id)), peer, item)
+        self._await(self._loading_facts(_facts_of(item)), peer, item)
 
-    def _loading_facts(self, pair: tuple[str, str]) -> deque[tuple[str, Request]]:
+    def _loading_facts(self, pair: LoadFacts) -> deque[tuple[str, Request]]:
         """Have facts read, once at a time, and return the queue of who waits for them."""
         waiting = self._for_facts.get(pair)
         if waiting is None:
             waiting = self._for_facts[pair] = deque()
-            self._outbox.load(LoadFacts(*pair))
+            self._outbox.load(pair)
         return waiting
 
     def _await(self, waiting: deque[tuple[str, Request]], peer: str, item: Request) -> None:
@@ -389,6 +446,7 @@ class LogShard:
     def _drop(self, log: ConversationLog) -> None:
         self._logs.pop(log.home_key, None)
         self._dirty.pop(log.home_key, None)
+        self._passing_on.drop(log.home_key)
         for _, item in self._for_log.pop(log.home_key, ()):
             self._waiting.leave(size_of(item))
 
@@ -399,7 +457,7 @@ class LogShard:
             return
         # Loaded anew, a log would let later messages of a sender overtake those that wait for facts.
         awaited = {home_key(item.conversation_id) for waiting in self._for_facts.values() for _, item in waiting}
-        busy = awaited | self._ensuring
+        busy = awaited | self._ensuring | self.effects.concerned()
         oldest = list(islice(self._logs.values(), excess + IN_USE_MAX))
         idle = (log for log in oldest if log.idle and log.loaded and log.home_key not in busy)
         for log in islice(idle, excess):
@@ -411,6 +469,16 @@ _NOT_STORED: ConversationSeq = 0  # type: ignore[assignment]
 
 def _pair(one: str, other: str) -> tuple[str, ...]:
     return (one, other) if one <= other else (other, one)
+
+
+def _participants(item: items.Submit) -> tuple[str, ...]:
+    if is_group_chat(item.conversation_id):
+        return (item.receiver_id,)
+    return _pair(item.sender_id, item.receiver_id)
+
+
+def _facts_of(item: items.Submit) -> LoadFacts:
+    return LoadFacts(item.sender_id, item.receiver_id, is_group_chat(item.conversation_id))
 
 
 def _peer_of(participants: tuple[str, ...], user_id: str) -> str:

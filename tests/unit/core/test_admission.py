@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
+from openim_ray.core.shard_loads import LoadFacts
 from openim_ray.domain.conversation import ReceiveOption
 from openim_ray.domain.people import SingleChatFacts
 
@@ -33,6 +36,10 @@ def make_facts(
         (make_facts(option=ReceiveOption.SILENT), 0),
         (make_facts(blocked=True, option=ReceiveOption.REFUSE, system=True), 0),
         (make_facts(exists=False, system=True), 1004),
+        (replace(make_facts(), friends_only=True), 1303),
+        (replace(make_facts(), friends_only=True, are_friends=True), 0),
+        (replace(make_facts(blocked=True), friends_only=True), 1302),
+        (replace(make_facts(system=True), friends_only=True), 0),
     ],
 )
 def test_admission(facts: SingleChatFacts, code: int) -> None:
@@ -45,55 +52,55 @@ def test_admission(facts: SingleChatFacts, code: int) -> None:
 def test_facts_are_forgotten_in_time() -> None:
     """A changed black list counts after that time at the latest."""
     cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
-    cache.put("alice", "bob", make_facts(), 1.0)
+    cache.put(LoadFacts("alice", "bob"), make_facts(), 1.0)
 
-    assert cache.get("alice", "bob", 5.9) == make_facts()
-    assert cache.get("alice", "bob", 6.0) is None
-    assert cache.get("bob", "alice", 1.0) is None
+    assert cache.get(LoadFacts("alice", "bob"), 5.9) == make_facts()
+    assert cache.get(LoadFacts("alice", "bob"), 6.0) is None
+    assert cache.get(LoadFacts("bob", "alice"), 1.0) is None
 
 
 def test_facts_are_bounded() -> None:
     """The least recently learnt pair goes first."""
     cache = FactsCache(entries_max=2, seconds=5.0, stale_seconds=60.0)
     for receiver in ("bob", "carol", "dave"):
-        cache.put("alice", receiver, make_facts(), 0.0)
+        cache.put(LoadFacts("alice", receiver), make_facts(), 0.0)
 
-    assert cache.get("alice", "bob", 0.0) is None
-    assert cache.get("alice", "dave", 0.0) is not None
+    assert cache.get(LoadFacts("alice", "bob"), 0.0) is None
+    assert cache.get(LoadFacts("alice", "dave"), 0.0) is not None
 
 
 def test_a_missing_receiver_is_not_remembered() -> None:
     """She may be registered the next moment."""
     cache = FactsCache(entries_max=2, seconds=5.0, stale_seconds=60.0)
-    cache.put("alice", "bob", make_facts(exists=False), 0.0)
+    cache.put(LoadFacts("alice", "bob"), make_facts(exists=False), 0.0)
 
-    assert cache.get("alice", "bob", 0.0) is None
+    assert cache.get(LoadFacts("alice", "bob"), 0.0) is None
 
 
 def test_facts_that_can_not_be_read_anew_are_prolonged() -> None:
     """Again and again, while the directory is away; but not for ever, and only if they were read."""
     cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
-    cache.put("alice", "bob", make_facts(), 1.0)
-    assert cache.prolonged("alice", "bob", 6.0) is None, "first they are read anew"
+    cache.put(LoadFacts("alice", "bob"), make_facts(), 1.0)
+    assert cache.prolonged(LoadFacts("alice", "bob"), 6.0) is None, "first they are read anew"
 
-    assert cache.prolong("alice", "bob", 7.0)
-    assert cache.get("alice", "bob", 11.9) == make_facts()
-    assert cache.get("alice", "bob", 12.0) is None
-    assert cache.prolonged("alice", "bob", 12.0) == make_facts()
-    assert cache.prolong("alice", "bob", 61.0)
-    assert not cache.prolong("alice", "bob", 61.1)
-    assert cache.prolonged("alice", "bob", 61.1) is None
-    assert not cache.prolong("bob", "alice", 7.0)
+    assert cache.prolong(LoadFacts("alice", "bob"), 7.0)
+    assert cache.get(LoadFacts("alice", "bob"), 11.9) == make_facts()
+    assert cache.get(LoadFacts("alice", "bob"), 12.0) is None
+    assert cache.prolonged(LoadFacts("alice", "bob"), 12.0) == make_facts()
+    assert cache.prolong(LoadFacts("alice", "bob"), 61.0)
+    assert not cache.prolong(LoadFacts("alice", "bob"), 61.1)
+    assert cache.prolonged(LoadFacts("alice", "bob"), 61.1) is None
+    assert not cache.prolong(LoadFacts("bob", "alice"), 7.0)
 
 
 def test_facts_that_were_read_anew_are_not_prolonged_ones() -> None:
     """A block counts as soon as the directory can be read, and an account that is gone is forgotten."""
     cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
-    cache.put("alice", "bob", make_facts(), 0.0)
-    cache.prolong("alice", "bob", 5.0)
+    cache.put(LoadFacts("alice", "bob"), make_facts(), 0.0)
+    cache.prolong(LoadFacts("alice", "bob"), 5.0)
 
-    cache.put("alice", "bob", make_facts(blocked=True), 6.0)
-    assert cache.get("alice", "bob", 6.0) == make_facts(blocked=True)
-    assert cache.prolonged("alice", "bob", 11.0) is None
-    cache.put("alice", "bob", make_facts(exists=False), 12.0)
-    assert not cache.prolong("alice", "bob", 12.0)
+    cache.put(LoadFacts("alice", "bob"), make_facts(blocked=True), 6.0)
+    assert cache.get(LoadFacts("alice", "bob"), 6.0) == make_facts(blocked=True)
+    assert cache.prolonged(LoadFacts("alice", "bob"), 11.0) is None
+    cache.put(LoadFacts("alice", "bob"), make_facts(exists=False), 12.0)
+    assert not cache.prolong(LoadFacts("alice", "bob"), 12.0)

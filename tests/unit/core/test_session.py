@@ -44,6 +44,16 @@ def rows(begin: int, end: int, sender_id: str = "bob", *, sender_sync: bool = Tr
     ]
 
 
+def synced(kind: ClientKind, maxima: dict[str, int]) -> Session:
+    """Return a session whose client has these messages."""
+    session = make_session(kind)
+    session.synced(maxima)
+    wait(session, 20)
+    for conversation_id, seq in maxima.items():
+        session.deliver(conversation_id, seq, "bob", f"c{seq}")
+    return session
+
+
 def wait(session: Session, checks: int) -> list[Run]:
     """Let so many checks pass."""
     return [run for _ in range(checks) for run in session.release()]
@@ -302,3 +312,85 @@ def test_the_age_of_a_session_counts_from_its_registration() -> None:
 
     assert session.age(10.0) == 0.0
     assert session.age(14.0) == 4.0
+
+
+@pytest.mark.parametrize("kind", list(ClientKind))
+def test_who_came_to_a_group_gets_nothing_from_before(kind: ClientKind) -> None:
+    """Her session begins with the message that says so, also if it was written others before she went."""
+    session = synced(kind, {"sg_g": 3})
+
+    session.begin("sg_g", 9)
+
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
+    assert session.deliver("sg_g", 10, "bob", "c10") is Verdict.WRITE
+
+
+def test_who_comes_to_a_group_while_she_syncs_gets_nothing_from_before() -> None:
+    """The answer that sets her position may not know of it yet."""
+    session = Session(1, "alice", ClientKind.JS)
+    session.registered()
+    session.states_asked()
+    session.begin("sg_g", 9)
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.HOLD
+
+    session.synced({})
+    runs = [run for _ in range(20) for run in session.release()]
+
+    assert runs == [Run("sg_g", 9, 9)]
+
+
+def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
+    """She left and came again without history: what was said meanwhile is not hers."""
+    session = synced(ClientKind.JS, {"sg_g": 3})
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
+def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() -> None:
+    """Go is given what it would pull on a gap, and no more than is hers."""
+    session = Session(1, "alice", ClientKind.GO)
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
+# --- the background
+
+
+def test_nothing_is_written_to_an_app_in_the_background_and_all_of_it_afterwards() -> None:
+    """Stored pushes come as one run; what is not stored is lost to it, as to who is offline."""
+    session = make_session()
+    assert push(session, 1) is Verdict.WRITE
+    session.fall_quiet()
+    assert [push(session, seq) for seq in (0, 2, 3)] == [Verdict.SKIP, Verdict.HOLD, Verdict.HOLD]
+    assert session.repair({CHAT: 4}) == []
+
+    (run,) = session.wake()
+    assert run == Run(CHAT, 2, 4)
+    assert push(session, 5) is Verdict.HOLD
+    assert [row.seq for row in session.fill(run, rows(2, 4))] == [2, 3, 4]
+    assert session.next_run(CHAT) == Run(CHAT, 5, 5)
+
+
+def test_a_run_that_arrives_in_the_background_is_read_again_afterwards() -> None:
+    """It was asked for before."""
+    session = make_session()
+    push(session, 1)
+    assert push(session, 3) is Verdict.READ
+    run = session.next_run(CHAT)
+    assert run == Run(CHAT, 2, 3)
+    session.fall_quiet()
+    assert session.fill(run, rows(2, 3)) == []
+    assert session.next_run(CHAT) is None
+    assert session.wake() == [Run(CHAT, 2, 3)]
+
+
+def test_a_client_that_begins_in_the_background_syncs_as_any_other() -> None:
+    """Its position is that of its answer, and what came after it is written when it is back."""
+    session = make_session(ClientKind.JS)
+    session.fall_quiet()
+    session.states_asked()
+    session.synced({CHAT: 5})
+    assert wait(session, 20) == []
+    assert not session.holding
+    assert [push(session, seq) for seq in (5, 6)] == [Verdict.SKIP, Verdict.HOLD]
+    assert session.wake() == [Run(CHAT, 6, 6)]
