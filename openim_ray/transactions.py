@@ -229,7 +229,7 @@ class GroupView(Protocol):
         ...
 
     def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
-        """Return where member lists stand; left out are those that nobody changed or looked at yet."""
+        """Return where the member lists of those groups stand that exist."""
         ...
 
     def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:

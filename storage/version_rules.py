@@ -62,7 +62,7 @@ class ListHead(NamedTuple):
 
 
 NO_LIST = ListHead("", 0, 0, 0)
-"""Stands for a list that nobody changed or looked at yet."""
+"""A list that nobody changed or looked at yet, where it can't be made: whoever reads it must fetch the whole."""
 
 
 def new_version_id() -> str:

@@ -45,8 +45,9 @@ class MemoryView(MemoryGroupView):
 
     def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the rows that these users have of one conversation."""
-        found = {owner: self.conversation_rows(owner, [conversation_id]) for owner in owner_ids}
-        return {owner: rows[conversation_id] for owner, rows in found.items() if rows}
+        key = ConversationID(conversation_id)
+        owned = {one: self._rows.conversations.get(one, {}) for one in owner_ids}
+        return {one: rows[key] for one, rows in owned.items() if key in rows}
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""

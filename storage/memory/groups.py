@@ -124,8 +124,8 @@ class MemoryGroupView(MemoryPeopleView):
 
     def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
         """Return where member lists stand."""
-        found = {group_id: self.member_list_version(group_id) for group_id in group_ids}
-        return {group_id: version for group_id, version in found.items() if version.version}
+        there = (one for one in group_ids if one in self._rows.groups)
+        return {one: list_version(self._rows, ListKind.MEMBERS, one) for one in there}
 
     def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
         """Return what changed in a member list."""

@@ -100,12 +100,10 @@ def rows_of_conversation(
     connection: Connection, conversation_id: str, owner_ids: Iterable[str]
 ) -> dict[str, Conversation]:
     """
-    Return the rows that these owners have of a conversation, in the order of the question.
+    Return the rows that these owners have of a conversation.
     """
-    asked = list(owner_ids)
-    rows = _rows(connection.execute(_OF_CONVERSATION, {"of_conversation": conversation_id, **wanted(asked)}))
-    found = {row.owner_user_id: row for row in rows}
-    return {owner: found[UserID(owner)] for owner in asked if owner in found}
+    asked = {"of_conversation": conversation_id, **wanted(owner_ids)}
+    return {row.owner_user_id: row for row in _rows(connection.execute(_OF_CONVERSATION, asked))}
 
 
 def put(connection: Connection, rows: Sequence[Conversation]) -> None:

@@ -37,6 +37,7 @@ _OWNER_OF_GROUP = (
 )
 _GROUPS = select(*(GROUPS.c[name] for name in _GROUP_NAMES), func.coalesce(_OWNER_OF_GROUP, ""))
 _SOME_GROUPS = _GROUPS.where(is_wanted(GROUPS.c.group_id))
+_EXISTING = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 _NAME_HOLDS = Contains(GROUPS.c.group_name, bindparam("name_part", type_=TEXT))
 _JOINED = (
     _GROUPS.join_from(MEMBERS, GROUPS, MEMBERS.c.group_id == GROUPS.c.group_id)
@@ -198,13 +199,15 @@ class GroupView(PeopleView):
 
     def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
         """Return where member lists stand."""
-        found = version_lists.heads(self._connection, ListKind.MEMBERS, group_ids)
-        return {group_id: ListVersion(head.version, head.version_id) for group_id, head in found.items()}
+        there = list(self._connection.scalars(_EXISTING, wanted(group_ids)))
+        heads = version_lists.heads(self._connection, ListKind.MEMBERS, there)
+        found = {one: ListVersion(*heads.get(one, (0, ""))) for one in there}
+        return in_order(found, group_ids)
 
     def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
         """Return what changed in a member list."""
-        found = version_lists.delta(self._connection, ListKind.MEMBERS, group_id, version_id, version)
-        return found or full_delta(NO_LIST)
+        delta = version_lists.delta(self._connection, ListKind.MEMBERS, group_id, version_id, version)
+        return delta or full_delta(NO_LIST)
 
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order changed last."""

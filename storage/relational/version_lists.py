@@ -54,7 +54,7 @@ _LIST_ID = bindparam("of_list", type_=INTEGER)
 _HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
     _LISTS.kind == bindparam("kind", type_=INTEGER), _LISTS.owner == bindparam("owner", type_=TEXT)
 )
-_HEADS = select(_LISTS.owner, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
+_HEADS = select(_LISTS.owner, _LISTS.version, _LISTS.version_id).where(
     _LISTS.kind == bindparam("kind", type_=INTEGER), is_wanted(_LISTS.owner)
 )
 _LATER = (
@@ -98,13 +98,12 @@ def head(connection: Connection, kind: ListKind, owner: str) -> ListHead | None:
     return ListHead(*found[1:]) if found else None
 
 
-def heads(connection: Connection, kind: ListKind, owners: Sequence[str]) -> dict[str, ListHead]:
+def heads(connection: Connection, kind: ListKind, owners: Sequence[str]) -> dict[str, tuple[int, str]]:
     """
-    Return the states of those of these owners' lists that were made, in the order of the question.
+    Return version and version id of the lists of several owners that are there.
     """
     rows = connection.execute(_HEADS, {"kind": int(kind), **wanted(owners)})
-    found = {row[0]: ListHead(*row[1:]) for row in rows}
-    return {owner: found[owner] for owner in owners if owner in found}
+    return {owner: (version, version_id) for owner, version, version_id in rows}
 
 
 def delta(connection: Connection, kind: ListKind, owner: str, version_id: str, version: int) -> VersionDelta | None:
