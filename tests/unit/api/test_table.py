@@ -81,7 +81,13 @@ def test_which_routes_need_no_token_and_no_owner() -> None:
     }
     assert open_to == {
         Authority.NOBODY: ["/auth/get_admin_token", "/auth/parse_token"],
-        Authority.ANYBODY: ["/group/get_groups_info", "/msg/get_server_time", "/user/get_users_info"],
+        Authority.ANYBODY: [
+            "/group/get_groups_info",
+            "/msg/get_server_time",
+            "/user/get_users_info",
+            "/user/get_users_online_status",
+            "/user/get_users_status",
+        ],
     }
 
 
