@@ -12,13 +12,14 @@ import io
 import os
 import secrets
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private import auto_init_hook, ray_constants, worker
+from ray._private import auto_init_hook, ray_constants, services, worker
 from ray._private import node as ray_node
 from ray._private import utils as private_utils
 from ray._private.node import Node
@@ -39,6 +40,12 @@ HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 FAILURE_HANDLER_OFF = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
 OBJECT_STORE_BYTES = 80_000_000
 """The smallest that Ray takes without a word; nothing here is big enough for it."""
+
+NOBODYS_PORT = 1
+"""Where Ray is told that its agents listen."""
+
+STAND_IN = subprocess.list2cmdline(["/bin/sh", "-c", "exec cat"])
+"""A program that does nothing until its raylet, which holds the other end of its standard input, is gone."""
 
 PORT_STEP_MS = 20
 LOG_BYTES_MAX = 10_000_000
@@ -76,7 +83,7 @@ def start(data_dir: Path, namespace: str) -> str:
     """
     _prepare_start(data_dir)
     try:
-        with _unused_parts_left_out(), _signals_left_alone(), _waits_in_steps():
+        with _unused_parts_left_out(), _agents_left_out(), _signals_left_alone(), _waits_in_steps():
             context = ray.init(
                 address="local",
                 namespace=namespace,
@@ -120,6 +127,7 @@ def start_head(data_dir: Path, port: int) -> str:
     try:
         with (
             _unused_parts_left_out(),
+            _agents_left_out(),
             _signals_left_alone(),
             _waits_in_steps(),
             contextlib.redirect_stdout(said),
@@ -177,6 +185,38 @@ def _unused_parts_left_out() -> Iterator[None]:
                 restored.callback(setattr, Node, name, getattr(Node, name))
                 setattr(Node, name, lambda *_, **__: None)
         yield
+
+
+@contextlib.contextmanager
+def _agents_left_out() -> Iterator[None]:
+    """
+    Let Ray start without its two agents: one is for the dashboard and metrics of Ray, the other makes runtime environments of actors.
+
+    Nobody here has a use for either; each is a Python process of 50 MB (PSS) that takes a second of CPU to start, and outlives a killed
+    raylet by a minute. Ray insists on having them: something far smaller stands in.
+    """
+    owner: Any = services  # which does not offer it to others
+    start_process = owner.start_ray_process
+
+    def start_without_agents(command: list[str], process_type: str, *rest: Any, **options: Any) -> Any:
+        if process_type == ray_constants.PROCESS_TYPE_RAYLET:
+            command = _without_agents(command)
+        return start_process(command, process_type, *rest, **options)
+
+    owner.start_ray_process = start_without_agents
+    try:
+        yield
+    finally:
+        owner.start_ray_process = start_process
+
+
+def _without_agents(command: list[str]) -> list[str]:
+    """Return a raylet's command line with other agents. It waits for the ports of those whose ports it isn't told."""
+    ours = {f"--{agent}_command": STAND_IN for agent in ("dashboard_agent", "runtime_env_agent")}
+    ports = ("metrics-agent-port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+    ours |= {f"--{port}": str(NOBODYS_PORT) for port in ports}
+    kept = [argument for argument in command if argument.partition("=")[0] not in ours]
+    return [*kept, *(f"{name}={value}" for name, value in ours.items())]
 
 
 @contextlib.contextmanager
@@ -466,8 +506,10 @@ def _environment_of_parts(data_dir: Path) -> dict[str, str]:
         "RAY_ROTATION_BACKUP_COUNT": "2",
         # Ray gives its workers way to everything else on the machine (nice 15): right for batch work, not for a server.
         "RAY_worker_niceness": "0",
-        # Until Ray's own agents run; with its 30 s a machine that is busy at the start gets no server at all.
+        # With its 30 s a machine that is busy at the start gets no server at all.
         "RAY_raylet_start_wait_time_s": "60",
+        # For an agent that isn't there (`_agents_left_out`) whoever wants a runtime environment waits; after this time the raylet would end.
+        "RAY_agent_register_timeout_ms": "2000000000",
         # A record of every call, for Ray's dashboard, which doesn't run here; and timing of every handler in Ray's event loops.
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",

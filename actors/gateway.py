@@ -137,6 +137,7 @@ class GatewayActor:
         )
         self._listeners = Listeners(config.server, limits)
         await self._listeners.start(self._server.application(), api)
+        process.spawn(services.announcements.run())
         return process
 
     async def _placement(self) -> Placement:

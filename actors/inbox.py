@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,6 +23,7 @@ from openim_ray.actors.settings import (
     shard_settings,
 )
 from openim_ray.actors.store_waits import StoreWaits
+from openim_ray.config import LiveConfig
 from openim_ray.core.inboxes.inbox import RowCut
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
@@ -82,6 +84,7 @@ class InboxActor:
         self._name = name
         self._dedicated_user = dedicated_user
         self._config = load_actor_config(config_payload, name)
+        self._live = LiveConfig(self._config)
         self._incarnation = uuid.uuid4().hex
         self._loop = asyncio.get_running_loop()
         namespace = self._config.cluster.namespace
@@ -351,7 +354,8 @@ class InboxActor:
         if load.is_group:
             facts: Facts = await self._directory.group_chat_facts(load.receiver_id, load.sender_id)
         else:
-            facts = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+            single = await self._directory.single_chat_facts(load.sender_id, load.receiver_id)
+            facts = replace(single, friends_only=self._live.now().relations.friends_only)
         shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self._loop.time(), wall_ms())
 
     async def _ensure_rows(self, ensures: list[EnsureRows]) -> None:

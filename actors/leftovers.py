@@ -75,7 +75,7 @@ def sweep(data_dir: Path) -> bool:
     """
     End every process that a server of this data directory left behind and remove its traces; returns whether it had ended by a crash.
 
-    The caller knows that none of them belongs to a living server. Two of Ray's own linger for about a minute after a `kill -9`.
+    The caller knows that none of them belongs to a living server. Actors are there for some two seconds after a `kill -9` of `up`.
     """
     deadline = time.monotonic() + SWEEP_SECONDS
     crashed = (data_dir / RUN_FILE).exists()

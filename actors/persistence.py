@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from openim_ray.actors.erasing import Eraser
 from openim_ray.actors.history import HistoryKeeper
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
@@ -64,6 +65,8 @@ class PersistenceActor:
         self._refused_at = 0.0
         self._history: HistoryKeeper | None = None
         self._history_kept: asyncio.Task[None] | None = None
+        self._eraser: Eraser | None = None
+        self._erased: asyncio.Task[None] | None = None
         self._committing: set[asyncio.Task[None]] = set()
         self._started = begin(self._start())
 
@@ -74,14 +77,19 @@ class PersistenceActor:
         if places.has_history:
             self._history = HistoryKeeper(self._config, self._messages, self._is_mine)
             self._history_kept = begin(self._history.run())
+        self._eraser = Eraser(self._config, self._messages, self._works_for)
+        self._erased = begin(self._eraser.run())
         self._state = await stores.open(
             "state store", places.directory, lambda: open_state_store(places, writer=self._name)
         )
         await tick_forever(TICK_SECONDS, self._links.tick)
 
     def _is_mine(self, conversation_id: ConversationID) -> bool:
+        return self._works_for(home_key(conversation_id))
+
+    def _works_for(self, key: str) -> bool:
         names = persistence_names(self._config)
-        return names[partition_of(home_key(conversation_id)) % len(names)] == self._name
+        return names[partition_of(key) % len(names)] == self._name
 
     # --- what peers call
 
@@ -112,6 +120,7 @@ class PersistenceActor:
             "errors_logged": errors_logged(),
             **(self._state.counters() if self._state else {}),
             **(self._history.health() if self._history else {}),
+            **(self._eraser.health() if self._eraser else {}),
         }
 
     async def drain(self) -> None:
@@ -119,9 +128,11 @@ class PersistenceActor:
         while self._committing:
             await asyncio.wait(self._committing)
         self._started.cancel()
-        if self._history_kept is not None:
-            self._history_kept.cancel()  # what it has not copied is found at the next start
-            await asyncio.wait([self._history_kept])
+        jobs = [job for job in (self._history_kept, self._erased) if job is not None]
+        for job in jobs:
+            job.cancel()  # what they have not done is found at the next start
+        if jobs:
+            await asyncio.wait(jobs)
         if self._messages is not None:
             await self._messages.aclose()
         if self._state is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openim_ray.actors.run_file import RunFileDamaged, no_server, read_run_file
-from openim_ray.domain.errors import RecordNotFound, RegisteredAlready
+from openim_ray.domain.errors import RecordNotFound, RegisteredAlready, UserIDNotFound
 from openim_ray.prepare import SECRET_FILE, data_path
 
 if TYPE_CHECKING:
@@ -81,6 +81,22 @@ class ApiClient:
         except Refused as error:
             if error.code == RecordNotFound.code:
                 raise CallFailed(f"no user {user_id}; `openim-ray user add {user_id}` makes one") from error
+            raise
+
+    def disable_user(self, user_id: str) -> None:
+        """Log a user out everywhere and let her not log in again; CallFailed if there is no such user."""
+        self._call_for(user_id, "/user/disable_user")
+
+    def enable_user(self, user_id: str) -> None:
+        """Let a user log in again; CallFailed if there is no such user."""
+        self._call_for(user_id, "/user/enable_user")
+
+    def _call_for(self, user_id: str, path: str) -> None:
+        try:
+            self._call(path, {"userID": user_id})
+        except Refused as error:
+            if error.code == UserIDNotFound.code:
+                raise CallFailed(f"no user {user_id}") from error
             raise
 
     def _call(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:

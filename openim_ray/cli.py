@@ -279,6 +279,16 @@ def _user_token(options: argparse.Namespace) -> None:
     sys.stdout.write(token + "\n")
 
 
+def _user_disable(options: argparse.Namespace) -> None:
+    _api(options).disable_user(options.user_id)
+    sys.stdout.write(f"user {options.user_id} disabled: logged out, and can't log in\n")
+
+
+def _user_enable(options: argparse.Namespace) -> None:
+    _api(options).enable_user(options.user_id)
+    sys.stdout.write(f"user {options.user_id} enabled\n")
+
+
 def _api(options: argparse.Namespace) -> ApiClient:
     config = _config(options)
     from openim_ray.api_client import ApiClient
@@ -399,7 +409,9 @@ def _backup_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    user = commands.add_parser("user", help="add users, make tokens").add_subparsers(required=True, metavar="COMMAND")
+    user = commands.add_parser("user", help="add, disable and enable users, make tokens").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
     add = _command(user, common, "add", _user_add, "register a user")
     add.add_argument("user_id", metavar="ID")
     add.add_argument("--nickname", default="", metavar="NAME", help="what others see (default: the ID)")
@@ -413,6 +425,10 @@ def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         help=f"where it is for: {_platforms()} (default: web)",
     )
     token.add_argument("--link", action="store_true", help="print a link that signs in at the chat page instead")
+    disable = _command(user, common, "disable", _user_disable, "log a user out, and let her not log in again")
+    disable.add_argument("user_id", metavar="ID")
+    enable = _command(user, common, "enable", _user_enable, "let a disabled user log in again")
+    enable.add_argument("user_id", metavar="ID")
 
 
 def _config_commands(commands: Any, common: argparse.ArgumentParser) -> None:

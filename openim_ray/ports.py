@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from openim_ray.domain.read_position import unread_count
+from openim_ray.transactions import VersionDelta as VersionDelta  # noqa: PLC0414 - part of these ports, too
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,6 +141,39 @@ class RetentionStore(MessageStore, Protocol):
         ...
 
 
+class Erased(NamedTuple):
+    """
+    What one sender wrote in a part of a conversation as it stands now, ascending, and how many rows of it were replaced by this call.
+    """
+
+    rows: tuple[StoredMessage, ...]
+    replaced: int
+
+
+class ErasingStore(MessageStore, Protocol):
+    """
+    A message store in which what a user wrote can be erased; held by persistence actors.
+    """
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """
+        Replace the rows of a sender among first..last (inclusive) by tombstones, durably.
+
+        A tombstone (`storage.tombstones`) has the row's seq, ids and times, a higher `rev`, and nothing that was said; damaged rows are
+        replaced, too. Heads, marks and what de-duplicates stay. Repeating it writes nothing, and returns the same rows. After Unavailable a
+        part may be replaced.
+        """
+        ...
+
+    async def scrub(self) -> bool:
+        """
+        Make what was replaced or deleted unreadable in the store's own files; False: somebody reads them just now, call again later.
+
+        Servers (MongoDB, PostgreSQL) see to that themselves, in their own time.
+        """
+        ...
+
+
 class HistoryReader(Protocol):
     """
     Reads what the history holds, with a message store behind nobody waits for it; any process may hold one.
@@ -180,6 +214,18 @@ class HistoryStore(HistoryReader, Protocol):
         A row that is there is replaced only by one with a higher `rev`, so copying again is harmless. A span that does not continue
         what is complete is kept, but does not count until the hole below it is filled.
         """
+        ...
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """
+        Replace the rows of a sender by tombstones, as an `ErasingStore` does.
+
+        A row that is not there yet can't be replaced: copy its tombstone, so that a copy of the row that is under way comes too late.
+        """
+        ...
+
+    async def scrub(self) -> bool:
+        """See `ErasingStore`."""
         ...
 
 
@@ -255,22 +301,6 @@ class StateStore(StateReader, Protocol):
             positions: replace the users' positions of these conversations.
         """
         ...
-
-
-class VersionDelta(NamedTuple):
-    """
-    What changed in a versioned list after a client's version (OpenIM wire, §6.6); ids only.
-
-    `full` means: the client must fetch the whole list; then the three lists are empty.
-    """
-
-    version: int
-    version_id: str
-    full: bool
-    deleted: list[str]
-    inserted: list[str]
-    updated: list[str]
-    sort_version: int
 
 
 class Page(NamedTuple):

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openim_ray.domain.conversation import Conversation
+    from openim_ray.domain.erasure import Erasure
     from openim_ray.domain.group import Cut, Group, GroupRequest, Member
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 
 T = TypeVar("T")
 
@@ -46,6 +47,22 @@ class ListVersion(NamedTuple):
 
     version: int
     version_id: str
+
+
+class VersionDelta(NamedTuple):
+    """
+    What changed in a versioned list after a client's version (OpenIM wire, §6.6); ids only.
+
+    `full` means: the client must fetch the whole list; then the three lists are empty.
+    """
+
+    version: int
+    version_id: str
+    full: bool
+    deleted: list[str]
+    inserted: list[str]
+    updated: list[str]
+    sort_version: int
 
 
 class WaitingEffect(NamedTuple):
@@ -113,6 +130,22 @@ class PeopleView(Protocol):
 
     def page_client_config(self, user_id: str, key: str, window: Window) -> tuple[int, list[tuple[str, str, str]]]:
         """Return total and one page of (user id, key, value); texts that are not empty must match."""
+        ...
+
+    def profile_announcement(self, user_id: str) -> ProfileAnnouncement | None:
+        """Return what is still to be told of a user's account."""
+        ...
+
+    def next_profile_announcement(self) -> ProfileAnnouncement | None:
+        """Return the announcement that was moved on longest ago."""
+        ...
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Return how far the erasure of an account has come; None if it is not erased."""
+        ...
+
+    def unfinished_erasures(self, after: str, limit: int) -> list[Erasure]:
+        """Return erasures that are not done: the first `limit` of accounts behind the id `after`, ascending."""
         ...
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
@@ -195,6 +228,14 @@ class GroupView(Protocol):
         """Return where a member list stands, with the changes of this transaction; version 0 and no id if nobody changed or looked at it yet."""
         ...
 
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where the member lists of those groups stand that exist."""
+        ...
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list after a client's version; the marker is the element with an empty id."""
+        ...
+
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order of a member list changed last, 0 if it never did."""
         ...
@@ -207,6 +248,10 @@ class ConversationView(Protocol):
 
     def conversation_rows(self, owner_id: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the owner's rows of these conversations."""
+        ...
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation, by user."""
         ...
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
@@ -273,6 +318,26 @@ class DirectoryTransaction(DirectoryView, Protocol):
 
     def delete_client_config(self, user_id: str, keys: Sequence[str]) -> None:
         """Remove settings of a user's clients."""
+        ...
+
+    def put_profile_announcement(self, announcement: ProfileAnnouncement) -> None:
+        """Add an announcement, or replace the user's."""
+        ...
+
+    def delete_profile_announcement(self, user_id: str) -> None:
+        """Forget a user's announcement."""
+        ...
+
+    def put_erasure(self, erasure: Erasure) -> None:
+        """Add an erasure, or replace the user's."""
+        ...
+
+    def forget_texts(self, user_id: str) -> None:
+        """
+        Delete what a user kept and applied for, and applications for her friendship; empty what else she said beside messages.
+
+        That is: things she keeps, settings of her clients, notes on her conversations, her words in invitations and in answers to applications to groups.
+        """
         ...
 
     # --- groups

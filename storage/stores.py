@@ -8,6 +8,7 @@ from typing import Protocol
 
 from openim_ray.ports import (
     DirectoryStore,
+    ErasingStore,
     HistoryReader,
     HistoryStore,
     MessageReader,
@@ -39,7 +40,7 @@ class OpenMessageReader(MessageReader, Closing, Protocol):
         ...
 
 
-class OpenMessageStore(RetentionStore, Closing, Protocol):
+class OpenMessageStore(RetentionStore, ErasingStore, Closing, Protocol):
     """
     A writer of conversation logs.
     """
@@ -88,3 +89,7 @@ class OpenDirectoryStore(DirectoryStore, Closing, Protocol):
     """
     Everything about people.
     """
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`."""
+        ...

@@ -103,7 +103,7 @@ class Calls:
         body = await self._body(request, stranger=caller is None)
         protobuf = is_protobuf(request, route)
         message = parse_protobuf(route, body) if protobuf else parse_json(route, body)
-        require(route.authority, caller, route.owner_of(message))
+        require(route.authority, caller, *route.owners_of(message))
         call = Call(self._services, caller, operation_id, self._source_of(request))
         with self._place():
             answer = await route.handle(call, message)

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from openim_ray.services import Services
 from openim_ray.services.authority import Authority, Caller
+from openim_ray.services.notifications import Cause
 
 Request = TypeVar("Request", bound=Message)
 
@@ -29,6 +30,12 @@ class Call:
     operation_id: str
     source: str
 
+    @property
+    def cause(self) -> Cause:
+        """What notifications of this call go back to."""
+        user_id = self.caller.user_id if self.caller else ""
+        return Cause(user_id, self.operation_id, self.services.now_ms())
+
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Request]):
@@ -36,8 +43,9 @@ class Route(Generic[Request]):
     A path, what its body is, what it does, and who may call it.
 
     `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
-    authority is OWNER. `takes_protobuf` allows bodies as protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for
-    an answer of zero bytes. A handler answers None for messages without fields, and a list where the data is a bare array.
+    authority is OWNER. `or_owner` is a second such field, where the data belongs to two users. `takes_protobuf` allows bodies as
+    protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for an answer of zero bytes. A handler answers None for
+    messages without fields, and a list where the data is a bare array.
     """
 
     path: str
@@ -47,10 +55,15 @@ class Route(Generic[Request]):
     owner: str = ""
     takes_protobuf: bool = False
     if_empty: bytes = b""
+    or_owner: str = ""
 
-    def owner_of(self, request: Request) -> str:
-        """Return the user that a body names as the owner."""
-        value: Any = request
-        for name in self.owner.split(".") if self.owner else ():
-            value = getattr(value, name)
-        return str(value) if self.owner else ""
+    def owners_of(self, request: Request) -> list[str]:
+        """Return the users that a body names as owners."""
+        return [_field(request, path) for path in (self.owner, self.or_owner) if path]
+
+
+def _field(request: Message, path: str) -> str:
+    value: Any = request
+    for name in path.split("."):
+        value = getattr(value, name)
+    return str(value)

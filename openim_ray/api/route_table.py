@@ -7,15 +7,33 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from openim_ray.api import auth, conversations, friends, groups, jssdk, messages, not_built, presence, users
+from openim_ray.api import (
+    auth,
+    conversations,
+    erasing,
+    friend_changes,
+    friends,
+    group_queries,
+    groups,
+    jssdk,
+    messages,
+    not_built,
+    presence,
+    user_data,
+    users,
+)
 from openim_ray.api.route import Route
 
 _ALL: tuple[Route[Any], ...] = (
     *auth.ROUTES,
     *users.ROUTES,
+    *user_data.ROUTES,
     *presence.ROUTES,
+    *erasing.ROUTES,
     *friends.ROUTES,
+    *friend_changes.ROUTES,
     *groups.ROUTES,
+    *group_queries.ROUTES,
     *conversations.ROUTES,
     *messages.ROUTES,
     *jssdk.ROUTES,

@@ -1,27 +1,35 @@
 """
-Routes of accounts (OpenIM wire, §6.3).
+Routes of accounts (OpenIM wire, §6.3). What users keep, and settings of their clients: `api.user_data`.
 """
 
 from __future__ import annotations
 
 from openim_ray.api.route import Call, Route
+from openim_ray.domain.ids import UserID
+from openim_ray.domain.people import User
+from openim_ray.protocol.pb.account_pb2 import DisableUserReq, EnableUserReq
 from openim_ray.protocol.pb.user_pb2 import (
     accountCheckReq,
     accountCheckResp,
+    addNotificationAccountReq,
+    addNotificationAccountResp,
     getAllUserIDReq,
     getAllUserIDResp,
     getDesignateUsersReq,
     getDesignateUsersResp,
     getPaginationUsersReq,
     getPaginationUsersResp,
+    searchNotificationAccountReq,
+    searchNotificationAccountResp,
     setGlobalRecvMessageOptReq,
     singleUserStatus,
+    updateNotificationAccountInfoReq,
     updateUserInfoExReq,
     updateUserInfoReq,
     userRegisterReq,
 )
 from openim_ray.services.authority import Authority
-from openim_ray.services.wire_views import user_info, user_of
+from openim_ray.services.wire_views import account_info, user_info, user_of
 
 
 async def user_register(call: Call, request: userRegisterReq) -> None:
@@ -44,7 +52,9 @@ async def update_user_info(call: Call, request: updateUserInfoReq) -> None:
         "ex": info.ex,
         "global_recv_msg_opt": info.globalRecvMsgOpt,
     }
-    await call.services.users.update(info.userID, {name: value for name, value in fields.items() if value})
+    await call.services.profiles.update(
+        call.cause, info.userID, {name: value for name, value in fields.items() if value}
+    )
 
 
 async def update_user_info_ex(call: Call, request: updateUserInfoExReq) -> None:
@@ -54,12 +64,13 @@ async def update_user_info_ex(call: Call, request: updateUserInfoExReq) -> None:
     changes: dict[str, str | int] = {
         name: getattr(info, wire).value for name, wire in fields.items() if info.HasField(wire)
     }
-    await call.services.users.update(info.userID, changes)
+    await call.services.profiles.update(call.cause, info.userID, changes)
 
 
 async def set_global_msg_recv_opt(call: Call, request: setGlobalRecvMessageOptReq) -> None:
     """Set what a user wants of all conversations."""
-    await call.services.users.update(request.userID, {"global_recv_msg_opt": request.globalRecvMsgOpt})
+    changes = {"global_recv_msg_opt": request.globalRecvMsgOpt}
+    await call.services.profiles.update(call.cause, request.userID, changes)
 
 
 async def account_check(call: Call, request: accountCheckReq) -> accountCheckResp:
@@ -83,6 +94,48 @@ async def get_all_users_uid(call: Call, request: getAllUserIDReq) -> getAllUserI
     return getAllUserIDResp(total=total, userIDs=[user.user_id for user in users])
 
 
+async def add_notification_account(call: Call, request: addNotificationAccountReq) -> addNotificationAccountResp:
+    """Create a notification account or a robot."""
+    account = User(
+        user_id=UserID(request.userID),
+        nickname=request.nickName,
+        face_url=request.faceURL,
+        app_manager_level=request.appMangerLevel,
+    )
+    info = account_info(await call.services.notification_accounts.add(account))
+    return addNotificationAccountResp(
+        userID=info.userID, faceURL=info.faceURL, nickName=info.nickName, appMangerLevel=info.appMangerLevel
+    )
+
+
+async def update_notification_account(call: Call, request: updateNotificationAccountInfoReq) -> None:
+    """Set those fields that are not empty."""
+    accounts = call.services.notification_accounts
+    await accounts.update(call.cause, request.userID, request.nickName, request.faceURL)
+
+
+async def search_notification_account(
+    call: Call, request: searchNotificationAccountReq
+) -> searchNotificationAccountResp:
+    """Return a page of notification accounts and robots."""
+    level = request.appManagerLevel if request.HasField("appManagerLevel") else None
+    page = request.pagination
+    total, accounts = await call.services.notification_accounts.search(
+        request.keyword, level, page.pageNumber, page.showNumber
+    )
+    return searchNotificationAccountResp(total=total, notificationAccounts=[account_info(one) for one in accounts])
+
+
+async def disable_user(call: Call, request: DisableUserReq) -> None:
+    """Log a user out everywhere, and let her not log in again. Not of the official server."""
+    await call.services.accounts.disable(request.userID)
+
+
+async def enable_user(call: Call, request: EnableUserReq) -> None:
+    """Let a user log in again. Not of the official server."""
+    await call.services.accounts.enable(request.userID)
+
+
 ROUTES = (
     Route("/user/user_register", userRegisterReq, user_register, Authority.ADMIN),
     Route("/user/get_users_info", getDesignateUsersReq, get_users_info, Authority.ANYBODY),
@@ -98,4 +151,24 @@ ROUTES = (
     Route("/user/account_check", accountCheckReq, account_check, Authority.ADMIN),
     Route("/user/get_users", getPaginationUsersReq, get_users, Authority.ADMIN),
     Route("/user/get_all_users_uid", getAllUserIDReq, get_all_users_uid, Authority.ADMIN),
+    Route(
+        "/user/add_notification_account",
+        addNotificationAccountReq,
+        add_notification_account,
+        Authority.ADMIN,
+    ),
+    Route(
+        "/user/update_notification_account",
+        updateNotificationAccountInfoReq,
+        update_notification_account,
+        Authority.ADMIN,
+    ),
+    Route(
+        "/user/search_notification_account",
+        searchNotificationAccountReq,
+        search_notification_account,
+        Authority.ADMIN,
+    ),
+    Route("/user/disable_user", DisableUserReq, disable_user, Authority.ADMIN),
+    Route("/user/enable_user", EnableUserReq, enable_user, Authority.ADMIN),
 )

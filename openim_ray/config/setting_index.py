@@ -69,6 +69,8 @@ class Setting:
             return self.rule.allowed
         if get_origin(self._kind) is Literal:
             return "one of " + ", ".join(map(str, get_args(self._kind)))
+        if self._kind is bool:
+            return "true or false"
         number = "a whole number" if self._kind is int else "a number"
         return f"{number} from {self._meta.ge} to {self._meta.le}"
 

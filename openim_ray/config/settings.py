@@ -202,6 +202,28 @@ class InboxesSection(Section, frozen=True):
     ] = 256
 
 
+class GroupsSection(Section, frozen=True):
+    """Groups of users."""
+
+    members_max: Annotated[
+        int, static("Members of a group; whoever would be one more is refused with errCode 1001.", ge=1, le=1_000_000)
+    ] = 100_000
+    history_for_new_members: Annotated[bool, static("Whether new members see what was written before they came.")] = (
+        True
+    )
+
+
+class RelationsSection(Section, frozen=True):
+    """What friends and black lists mean for messages."""
+
+    friends_only: Annotated[
+        bool,
+        reloadable(
+            "Refuse a message to somebody in whose friend list its sender doesn't stand (1303). A change counts within ten seconds."
+        ),
+    ] = False
+
+
 class PersistenceSection(Section, frozen=True):
     """Writing messages down."""
 
@@ -309,6 +331,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: GatewaySection = GatewaySection()
     api: ApiSection = ApiSection()
     inboxes: InboxesSection = InboxesSection()
+    groups: GroupsSection = GroupsSection()
+    relations: RelationsSection = RelationsSection()
     persistence: PersistenceSection = PersistenceSection()
     links: LinksSection = LinksSection()
     storage: StorageSection = StorageSection()

@@ -39,6 +39,12 @@ class NoPermission(OpenIMError):
     code, name = 1002, "NoPermissionError"
 
 
+class DuplicateKey(OpenIMError):
+    """Something with this key is there already."""
+
+    code, name = 1003, "DuplicateKeyError"
+
+
 class RecordNotFound(OpenIMError):
     """The named thing does not exist."""
 
@@ -93,6 +99,12 @@ class GroupRequestHandled(OpenIMError):
     code, name = 1206, "GroupRequestHandled"
 
 
+class CanNotAddYourself(OpenIMError):
+    """Nobody is her own friend, or on her own black list."""
+
+    code, name = 1301, "CanNotAddYourselfError"
+
+
 class BlockedByPeer(OpenIMError):
     """The receiver has the sender on the black list."""
 
@@ -109,6 +121,24 @@ class MutedGroup(OpenIMError):
     """Only owner and admins may write to the group now."""
 
     code, name = 1403, "MutedGroup"
+
+
+class NotPeersFriend(OpenIMError):
+    """The receiver takes messages of friends only, and the sender is none."""
+
+    code, name = 1303, "NotPeersFriend"
+
+
+class RelationshipAlready(OpenIMError):
+    """Both are friends already."""
+
+    code, name = 1304, "RelationshipAlreadyError"
+
+
+class FriendRequestHandled(OpenIMError):
+    """The application was accepted or refused before."""
+
+    code, name = 1305, "FriendRequestHandled"
 
 
 class TokenExpired(OpenIMError):

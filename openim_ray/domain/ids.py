@@ -15,6 +15,7 @@ ServerMessageID = NewType("ServerMessageID", str)
 
 USER_ID_BYTES_MAX = 255
 CLIENT_MESSAGE_ID_BYTES_MAX = 255
+GROUP_ID_BYTES_MAX = 64
 
 PARTITIONS = 1024
 """Logs and inboxes are placed by partition; the number is part of the stored data and never changes."""
@@ -42,4 +43,21 @@ def user_id_fault(user_id: str) -> str | None:
         return f"userID is longer than {USER_ID_BYTES_MAX} bytes"
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in user_id):
         return "userID contains a control character"
+    return None
+
+
+def group_id_fault(group_id: str) -> str | None:
+    """
+    Say what is wrong with a group id, or None.
+
+    An underscore is refused elsewhere, and not to administrators: `a_b` names the log of the single chat of `a` and `b`, too.
+    """
+    if not group_id:
+        return "groupID is empty"
+    if ":" in group_id:
+        return "groupID contains ':'"
+    if len(group_id.encode()) > GROUP_ID_BYTES_MAX:
+        return f"groupID is longer than {GROUP_ID_BYTES_MAX} bytes"
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in group_id):
+        return "groupID contains a control character"
     return None

@@ -89,7 +89,9 @@ class SingleChatFacts:
     sender_is_system: bool
     """The sender is an app admin or a notification account: block list and options don't apply."""
     are_friends: bool = False
-    """The sender stands in the receiver's friend list; read only where messages of others are refused (`[relations] friends_only`)."""
+    """The sender stands in the receiver's friend list."""
+    friends_only: bool = False
+    """Messages of others are refused (`[relations] friends_only`); no store knows, whoever reads the facts adds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +125,22 @@ class UserCommand:
     value: str = ""
     ex: str = ""
     create_time: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileAnnouncement:
+    """
+    How far others have been told that an account changed: friends first, then groups, each by ascending ids.
+
+    `is_nickname_new`, `is_face_new`: which of what groups show has changed. `created_ms` is when it changed, `moved_ms` when the last page was
+    told; both wall clock.
+    """
+
+    user_id: UserID
+    operation_id: str
+    created_ms: int
+    moved_ms: int
+    is_nickname_new: bool = False
+    is_face_new: bool = False
+    are_friends_told: bool = False
+    told_through: str = ""

@@ -13,7 +13,7 @@ from zlib import crc32
 from openim_ray.config.settings import AuthSection
 from openim_ray.core.multi_login_policy import kicked, rival_platforms, surplus
 from openim_ray.domain import errors
-from openim_ray.domain.people import User
+from openim_ray.domain.people import User, UserStatus
 from openim_ray.domain.token_state import KICKED, NORMAL
 from openim_ray.ports import Broker, TokenReader, TokenRecord, UserStore
 from openim_ray.protocol.identifiers import Platform
@@ -102,7 +102,7 @@ class TokenService:
 
         Raises:
             ArgsError: no such platform, or a system account, which has no devices.
-            NoPermission: the platform of administrators.
+            NoPermission: the platform of administrators, or the account is disabled.
             RecordNotFound: no such user.
         """
         platform = _platform(platform_id)
@@ -113,6 +113,7 @@ class TokenService:
             token, record = self._make(user_id, platform)
             ended = await self._ended_by_login(user_id, platform)
             await self._broker.save_tokens([*kicked(ended), record])
+            await self._check_still_active(user_id, record)
         return token
 
     # --- checking
@@ -161,7 +162,26 @@ class TokenService:
                 await self._broker.save_tokens(kicked(valid))
         await self._broker.force_logout(user_id, platform)
 
+    async def end_all(self, user_id: str) -> None:
+        """
+        End all tokens of a user and kick all her connections.
+        """
+        for platform in Platform:
+            await self.force_logout(user_id, platform)
+
     # --- parts
+
+    async def _check_still_active(self, user_id: str, record: TokenRecord) -> None:
+        """
+        Take a token back that was saved while its user was disabled.
+
+        Who disables marks the account first and then ends the tokens that are there: either that finds this one, or this finds the mark.
+        """
+        try:
+            await self._check_is_person(user_id)
+        except errors.OpenIMError:
+            await self._broker.save_tokens(kicked([record]))
+            raise
 
     def _make(self, user_id: str, platform: Platform) -> tuple[IssuedToken, TokenRecord]:
         lifetime, now = self._settings.token_days * _DAY_SECONDS, self._now_seconds()
@@ -184,6 +204,8 @@ class TokenService:
         user: User | None = (await self._users.users([user_id])).get(user_id)
         if user is None:
             raise errors.RecordNotFound("userID: no such user")
+        if user.status != UserStatus.ACTIVE:
+            raise errors.NoPermission("userID: the account is disabled")
         if user.app_manager_level not in ORDINARY_LEVELS or user_id in self._settings.admin_user_ids:
             raise errors.ArgsError("userID is a system account, which gets no user token")
 

@@ -37,19 +37,19 @@ class Authority(Enum):
     """A valid token: what is asked for is no secret among users, or concerns the caller by construction."""
 
     OWNER = "the named user or an administrator"
-    """The user whose data it is, or an administrator in her place."""
+    """The user whose data it is, or an administrator in her place. What belongs to two, either may ask for."""
 
     ADMIN = "an administrator"
 
 
-def require(authority: Authority, caller: Caller | None, owner_id: str) -> None:
+def require(authority: Authority, caller: Caller | None, *owner_ids: str) -> None:
     """
     Let a request pass.
 
     Args:
         authority: what the request needs.
         caller: who asks; None without token.
-        owner_id: the user whose data the request names; read only for `OWNER`.
+        owner_ids: the users whose data the request names, of whom each may call; read only for `OWNER`.
 
     Raises:
         NoPermission: the caller may not do this.
@@ -62,5 +62,5 @@ def require(authority: Authority, caller: Caller | None, owner_id: str) -> None:
         return
     if authority is Authority.ADMIN:
         raise errors.NoPermission("only an administrator may do this")
-    if caller.user_id != owner_id:
+    if caller.user_id not in owner_ids:
         raise errors.NoPermission("only the user herself or an administrator may do this")

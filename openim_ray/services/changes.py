@@ -4,13 +4,32 @@ Changes of the directory with their effects: committed first, then applied by th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
-from openim_ray.ports import Broker, DirectoryStore
+from openim_ray.ports import DirectoryStore
 from openim_ray.transactions import DirectoryTransaction
 
 T = TypeVar("T")
+
+
+class LogOwners(Protocol):
+    """
+    Who applies effects; `ports.Broker` does.
+    """
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """See `ports.Broker`."""
+        ...
+
+
+class LeftToSweep:
+    """
+    For changes that nobody waits for: owners find the effects by their own sweep, within seconds.
+    """
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """Do nothing."""
 
 
 class DirectoryChanges:
@@ -21,7 +40,7 @@ class DirectoryChanges:
     then its sweep applies them later.
     """
 
-    def __init__(self, directory: DirectoryStore, broker: Broker) -> None:
+    def __init__(self, directory: DirectoryStore, broker: LogOwners) -> None:
         self._directory = directory
         self._broker = broker
 

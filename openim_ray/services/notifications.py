@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from openim_ray.core.effects import Effect
+from openim_ray.core.effects import Effect, encode_effect
 from openim_ray.domain.conversation import (
     SessionType,
     group_chat_id,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from openim_ray.domain.ids import GroupID
+    from openim_ray.transactions import DirectoryTransaction
 
 _FROM_SYSTEM: Final = 200
 _SUCCEEDED: Final = 2
@@ -90,6 +91,31 @@ def notify_group(cause: Cause, content_type: int, sender_id: str, group_id: Grou
     message.groupID = group_id
     message.sessionType = SessionType.GROUP
     return _effect(cause, message, notification_stream_id(chat), chat if content_type in _WITH_CLONE else "")
+
+
+def tell_user(
+    tx: DirectoryTransaction,
+    cause: Cause,
+    content_type: int,
+    sender_id: str,
+    receiver_id: str,
+    tips: Message,
+    *,
+    forget_facts: bool = False,
+    echo: bool = True,
+) -> None:
+    """
+    Put a notification from one user to another, or to herself, into the outbox.
+
+    With `forget_facts` admission reads anew what it remembers of the two before their next message; with `echo` the sender's own devices
+    get the notification, too.
+    """
+    place, effect = notify_user(cause, content_type, sender_id, receiver_id, tips)
+    if forget_facts:
+        effect = _replace(effect, forget_facts=True)
+    if not echo:
+        effect = _replace(effect, receivers=[receiver_id], sender_sync=False)
+    tx.put_effect(place, encode_effect(effect), cause.now_ms)
 
 
 def without_clone(effect: Effect) -> Effect:

@@ -1,17 +1,17 @@
 """
-Accounts: made, looked up, changed (OpenIM wire, §6.3).
+Accounts: made and looked up (OpenIM wire, §6.3). `services.profiles` changes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID, user_id_fault
 from openim_ray.domain.people import User
 from openim_ray.ports import UserStore
-from openim_ray.services.paging import check_ids, page_of
+from openim_ray.services.paging import check_ids, check_text, page_of
 
 ADMIN_LEVEL: Final = 2
 """`app_manager_level` of an administrator (OpenIM wire, §4.2)."""
@@ -29,7 +29,7 @@ _RECEIVE_OPTIONS: Final = range(3)
 
 class UserService:
     """
-    Accounts, as callers may see and change them.
+    Accounts, as callers may see them.
 
     Args:
         users: where they are kept.
@@ -83,21 +83,6 @@ class UserService:
         """
         return await self._users.page_users(page_of(number, size), user_id, nickname)
 
-    async def update(self, user_id: str, changes: Mapping[str, str | int]) -> None:
-        """
-        Change an account; keys: nickname, face_url, ex, global_recv_msg_opt.
-
-        Raises:
-            ArgsError: a text is too long, or an option unknown.
-            UserIDNotFound: no such user.
-        """
-        for name, value in changes.items():
-            _check_field(name, value)
-        if changes:
-            await self._users.update_user(user_id, changes)
-        elif not await self._users.users([user_id]):
-            raise errors.UserIDNotFound("userID: no such user")
-
     def _check_registration(self, users: Sequence[User]) -> None:
         if not users:
             raise errors.ArgsError("users is empty")
@@ -114,6 +99,18 @@ class UserService:
             await self._users.register([admin])
         except errors.RegisteredAlready:
             return  # another process starts, too
+
+
+def check_field(name: str, value: str | int) -> None:
+    """
+    Raise ArgsError if a field of an account can't have a value.
+    """
+    limit = TEXT_BYTES_MAX.get(name)
+    if limit is None:
+        if value not in _RECEIVE_OPTIONS:
+            raise errors.ArgsError("globalRecvMsgOpt is not in 0..2")
+    else:
+        check_text(_WIRE_NAMES[name], str(value), limit)
 
 
 def _created(user: User, now: int) -> User:
@@ -135,13 +132,4 @@ def _check_user(user: User) -> None:
     if user.app_manager_level not in _LEVELS:
         raise errors.ArgsError("appMangerLevel is not in 0..4")
     for name in (*TEXT_BYTES_MAX, "global_recv_msg_opt"):
-        _check_field(name, getattr(user, name))
-
-
-def _check_field(name: str, value: str | int) -> None:
-    limit = TEXT_BYTES_MAX.get(name)
-    if limit is None:
-        if value not in _RECEIVE_OPTIONS:
-            raise errors.ArgsError("globalRecvMsgOpt is not in 0..2")
-    elif len(str(value).encode()) > limit:
-        raise errors.ArgsError(f"{_WIRE_NAMES[name]} is longer than {limit} bytes")
+        check_field(name, getattr(user, name))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.domain.conversation import Conversation, SessionType
 from openim_ray.domain.ids import ConversationID
+from openim_ray.storage.memory import erasures
 from openim_ray.storage.memory.directory_rows import check_row
 from openim_ray.storage.memory.groups import MemoryGroupChanges, MemoryGroupView
 from openim_ray.storage.memory.people import MemoryPeopleChanges
@@ -19,6 +20,7 @@ from openim_ray.transactions import WaitingEffect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openim_ray.domain.erasure import Erasure
     from openim_ray.domain.group import Cut
     from openim_ray.storage.memory.directory_rows import DirectoryRows
 
@@ -32,6 +34,20 @@ class MemoryView(MemoryGroupView):
         """Return the owner's rows of these conversations."""
         owned = self._rows.conversations.get(owner_id, {})
         return {one: owned[one] for one in conversation_ids if one in owned}
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Return how far an erasure has come."""
+        return self._rows.erasures.get(user_id)
+
+    def unfinished_erasures(self, after: str, limit: int) -> list[Erasure]:
+        """Return erasures that are not done."""
+        return erasures.unfinished(self._rows, after, limit)
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation."""
+        key = ConversationID(conversation_id)
+        owned = {one: self._rows.conversations.get(one, {}) for one in owner_ids}
+        return {one: rows[key] for one, rows in owned.items() if key in rows}
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""
@@ -52,6 +68,14 @@ class MemoryTransaction(MemoryView, MemoryGroupChanges, MemoryPeopleChanges):
         super().__init__(rows)
         self.home_keys: dict[str, None] = {}
         """Logs for which something was put into the outbox."""
+
+    def put_erasure(self, erasure: Erasure) -> None:
+        """Add or replace an erasure."""
+        erasures.put(self._rows, erasure)
+
+    def forget_texts(self, user_id: str) -> None:
+        """Delete or empty what a user said beside messages."""
+        erasures.forget_texts(self._rows, user_id)
 
     def put_conversation(self, row: Conversation) -> None:
         """Add or replace a row."""

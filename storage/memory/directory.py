@@ -208,6 +208,10 @@ class MemoryDirectoryStore:
     async def aclose(self) -> None:
         """Do nothing: the tables live as long as somebody holds them."""
 
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`; there are no files."""
+        return True
+
     async def view(self, query: Callable[[DirectoryView], T]) -> T:
         """See `ports.DirectoryStore`."""
         return self.tables.view(query)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from openim_ray.domain.conversation import Conversation
+    from openim_ray.domain.erasure import Erasure
     from openim_ray.domain.group import Group, GroupRequest, Member
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
     from openim_ray.transactions import WaitingEffect
 
 
@@ -37,11 +38,13 @@ class DirectoryRows:
         self.friend_requests: dict[tuple[str, str], FriendRequest] = {}
         self.commands: dict[str, dict[tuple[int, str], UserCommand]] = {}
         self.client_config: dict[str, dict[str, str]] = {}
+        self.announcements: dict[str, ProfileAnnouncement] = {}
         self.groups: dict[str, Group] = {}
         self.members: dict[str, dict[str, Member]] = {}
         self.joined: dict[str, dict[str, None]] = {}
         self.group_requests: dict[tuple[str, str], GroupRequest] = {}
         self.conversations: dict[str, dict[str, Conversation]] = {}
+        self.erasures: dict[str, Erasure] = {}
         self.effects: dict[str, dict[int, WaitingEffect]] = {}
         self.effect_numbers: dict[str, int] = {}
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import Erased
+from openim_ray.storage.tombstones import erased
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +55,13 @@ class HistoryTables:
                 self._confirmed[span.conversation_id] = ConversationSeq(max(confirmed, span.last))
         return self.confirmed(span.conversation_id for span in spans)
 
+    def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """Replace what a sender wrote."""
+        there = [row for row in self.read_range(conversation_id, first, last, last) if row.sender_id == sender_id]
+        rows = tuple(erased(row) for row in there)
+        self._rows.setdefault(conversation_id, {}).update({row.seq: row for row in rows})
+        return Erased(rows, sum(new is not old for new, old in zip(rows, there, strict=True)))
+
 
 class MemoryHistoryStore:
     """
@@ -86,3 +95,11 @@ class MemoryHistoryStore:
     async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
         """See `ports.HistoryStore`."""
         return self.tables.copy(spans)
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """See `ports.HistoryStore`."""
+        return self.tables.erase(conversation_id, sender_id, first, last)
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`; there are no files."""
+        return True

@@ -18,7 +18,9 @@ from openim_ray.domain.message import (
     WriteResult,
 )
 from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import Erased
 from openim_ray.storage.log_rules import check_write
+from openim_ray.storage.tombstones import erased
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +59,10 @@ class _Stream:
         self.by_key[row.sender_id, row.client_id] = row
         self.sent[row.sender_id] = row.seq
         self.max_time = row.send_time
+
+    def replace(self, row: StoredMessage) -> None:
+        self.rows[row.seq - self.first] = row
+        self.by_key[row.sender_id, row.client_id] = row
 
     def raise_floor(self, through: int) -> None:
         self.floor = max(self.floor, min(through, self.max_seq) + 1)
@@ -189,6 +195,15 @@ class MessageTables:
 
         return [raise_floor, delete]
 
+    def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """Replace what a sender wrote."""
+        stream = self._stream(conversation_id)
+        there = [row for row in stream.rows if first <= row.seq <= last and row.sender_id == sender_id]
+        rows = tuple(erased(row) for row in there)
+        for row in rows:
+            stream.replace(row)
+        return Erased(rows, sum(new is not old for new, old in zip(rows, there, strict=True)))
+
     def _stream(self, conversation_id: ConversationID) -> _Stream:
         log = self._logs.get(home_key(conversation_id))
         return log.streams.get(conversation_id, _EMPTY) if log else _EMPTY
@@ -302,6 +317,14 @@ class MemoryMessageStore:
     async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
         """See `ports.RetentionStore`."""
         return self.tables.forget(conversation_id, through)
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """See `ports.ErasingStore`."""
+        return self.tables.erase(conversation_id, sender_id, first, last)
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`; there are no files."""
+        return True
 
 
 def _head(conversation_id: ConversationID, stream: _Stream, log: _Log) -> StreamHead:

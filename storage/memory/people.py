@@ -17,7 +17,7 @@ from openim_ray.transactions import ListVersion
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+    from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
     from openim_ray.storage.memory.directory_rows import DirectoryRows
     from openim_ray.transactions import Window
 
@@ -114,6 +114,15 @@ class MemoryPeopleView:
             if user_id in ("", owner) and key in ("", name)
         )
         return paged(found, window)
+
+    def profile_announcement(self, user_id: str) -> ProfileAnnouncement | None:
+        """Return what is still to be told of a user."""
+        return self._rows.announcements.get(user_id)
+
+    def next_profile_announcement(self) -> ProfileAnnouncement | None:
+        """Return the announcement that was moved on longest ago."""
+        found = self._rows.announcements.values()
+        return min(found, key=lambda one: (one.moved_ms, one.user_id), default=None)
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
         """Return where a friend list stands."""
@@ -220,6 +229,18 @@ class MemoryPeopleChanges(MemoryPeopleView):
         self._rows.journal.keep(self._rows.client_config, user_id)
         for key in keys:
             self._rows.client_config.get(user_id, {}).pop(key, None)
+
+    def put_profile_announcement(self, announcement: ProfileAnnouncement) -> None:
+        """Add or replace an announcement."""
+        check_row(announcement)
+        self._rows.require_users([announcement.user_id])
+        self._rows.journal.keep(self._rows.announcements, announcement.user_id)
+        self._rows.announcements[announcement.user_id] = announcement
+
+    def delete_profile_announcement(self, user_id: str) -> None:
+        """Forget an announcement."""
+        self._rows.journal.keep(self._rows.announcements, user_id)
+        self._rows.announcements.pop(user_id, None)
 
 
 def paged(rows: Iterable[T], window: Window) -> tuple[int, list[T]]:

@@ -4,11 +4,14 @@ Conversation logs in a MongoDB database.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.message import intact
+from openim_ray.ports import Erased
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
+from openim_ray.storage.mongo import message_erasure as erasure
 from openim_ray.storage.mongo import message_queries as queries
 from openim_ray.storage.mongo import message_retention as retention
 from openim_ray.storage.mongo.claims import claim
@@ -143,3 +146,21 @@ class MongoMessageStore(MongoMessageReader):
     async def forget(self, conversation_id: ConversationID, through: ConversationSeq) -> int:
         """See `ports.RetentionStore`."""
         return await self._connection.run(lambda: retention.forget(self._database, conversation_id, through))
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """See `ports.ErasingStore`; a call for some rows at a time."""
+        rows: list[StoredMessage] = []
+        replaced = 0
+        while True:
+            begin = rows[-1].seq + 1 if rows else first
+            page = await self._connection.run(
+                partial(erasure.erase, self._database, conversation_id, sender_id, begin, last)
+            )
+            rows += page.rows
+            replaced += page.replaced
+            if len(page.rows) < erasure.ERASED_AT_ONCE:
+                return Erased(tuple(rows), replaced)
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`; its files are the server's business."""
+        return True

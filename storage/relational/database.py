@@ -38,6 +38,10 @@ class Database(Protocol):
         """
         ...
 
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`."""
+        ...
+
     async def aclose(self) -> None:
         """Finish what runs and close the connections."""
         ...

@@ -32,10 +32,15 @@ class DirectoryPart:
         self._read = database.read
         self._write = database.write
         self._close = database.aclose
+        self._scrub = database.scrub
 
     async def aclose(self) -> None:
         """Finish what runs and close the connections."""
         await self._close()
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`."""
+        return await self._scrub()
 
     async def _delta(self, kind: ListKind, owner: str, version_id: str, version: int) -> VersionDelta:
         query = partial(version_lists.delta, kind=kind, owner=owner, version_id=version_id, version=version)

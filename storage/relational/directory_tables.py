@@ -105,6 +105,21 @@ CLIENT_CONFIG = Table(
     sqlite_with_rowid=False,
 )
 
+PROFILE_ANNOUNCEMENTS = Table(
+    "profile_announcements",
+    METADATA,
+    Column("user_id", TEXT, ForeignKey("users.user_id"), primary_key=True),
+    Column("operation_id", TEXT, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("moved_ms", BigInteger, nullable=False),
+    Column("is_nickname_new", Boolean, nullable=False),
+    Column("is_face_new", Boolean, nullable=False),
+    Column("are_friends_told", Boolean, nullable=False),
+    Column("told_through", TEXT, nullable=False),
+    Index("profile_announcements_next", "moved_ms", "user_id"),
+    sqlite_with_rowid=False,
+)
+
 GROUPS = Table(
     "groups",
     METADATA,
@@ -246,4 +261,22 @@ OUTBOX = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("home_key", "number"),
+)
+
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("user_id", TEXT, ForeignKey("users.user_id"), primary_key=True),
+    Column("phase", INTEGER, nullable=False),
+    Column("conversation_id", TEXT, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger, nullable=False),
+)
+Index(
+    "erasures_unfinished",
+    ERASURES.c.user_id,
+    sqlite_where=ERASURES.c.finished_ms == text("0"),
+    postgresql_where=ERASURES.c.finished_ms == text("0"),
 )

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, bindparam, select
 
 from openim_ray.domain.sequence import ConversationSeq
+from openim_ray.ports import Erased
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.envelope import seal
 from openim_ray.storage.relational.dialects import TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.history_tables import MESSAGES, POSITIONS
+from openim_ray.storage.tombstones import erased_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.sql.dml import Insert
@@ -48,6 +50,19 @@ _CONFIRMED = select(POSITIONS.c.conversation_id, POSITIONS.c.confirmed).where(is
 
 SEQS_AT_ONCE = 500
 """Of one query; more become several queries."""
+
+ERASED_AT_ONCE = 200
+"""Rows that one transaction replaces."""
+
+_OF_SENDER = (
+    _ROWS.where(
+        MESSAGES.c.seq >= bindparam("first", type_=BigInteger),
+        MESSAGES.c.seq <= bindparam("last", type_=BigInteger),
+        MESSAGES.c.sender_id == bindparam("sender_id", type_=TEXT),
+    )
+    .order_by(MESSAGES.c.seq)
+    .limit(ERASED_AT_ONCE)
+)
 
 
 def newer_row(new: Any) -> Insert:
@@ -137,6 +152,34 @@ class RelationalHistoryStore(RelationalHistoryReader):
                 newest[row.conversation_id, row.seq] = row
         rows = [_row(row) for row in newest.values()]
         return await self._database.write(partial(self._copy, spans, rows))
+
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """See `ports.HistoryStore`; a transaction for some rows at a time."""
+        rows: list[StoredMessage] = []
+        replaced = 0
+        window = {"first": max(first, 0), "last": min(last, INTEGER_MAX)}
+        while True:
+            wanted_rows: dict[str, str | int] = {"conversation_id": conversation_id, "sender_id": sender_id, **window}
+            page = await self._database.write(partial(self._erase, conversation_id, wanted_rows))
+            rows += page.rows
+            replaced += page.replaced
+            if len(page.rows) < ERASED_AT_ONCE:
+                return Erased(tuple(rows), replaced)
+            window["first"] = rows[-1].seq + 1
+
+    async def scrub(self) -> bool:
+        """See `ports.HistoryStore`."""
+        return await self._database.scrub()
+
+    def _erase(
+        self, conversation_id: ConversationID, wanted_rows: Mapping[str, str | int], connection: Connection
+    ) -> Erased:
+        there = [_columns(row) for row in connection.execute(_OF_SENDER, wanted_rows)]
+        found = [erased_columns(conversation_id, columns) for columns in there]
+        changed = [_row(row) for row, is_new in found if is_new]
+        if changed:
+            self._insert_rows(connection, changed)
+        return Erased(tuple(row for row, _ in found), len(changed))
 
     def _copy(
         self, spans: Sequence[Span], rows: Sequence[Row], connection: Connection

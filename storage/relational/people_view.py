@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, true
 
 from openim_ray.domain.errors import UserIDNotFound
 from openim_ray.domain.people import FriendRequest, HandleResult, UserCommand
-from openim_ray.storage.relational import relations, users, version_lists
+from openim_ray.storage.relational import announcements, relations, users, version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import INTEGER_MAX
 from openim_ray.storage.relational.directory_tables import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
-    from openim_ray.domain.people import Blocked, Friend, User
+    from openim_ray.domain.people import Blocked, Friend, ProfileAnnouncement, User
     from openim_ray.transactions import Window
 
 T = TypeVar("T")
@@ -194,6 +194,14 @@ class PeopleView:
             window,
         )
         return total, [(row[0], row[1], row[2]) for row in rows]
+
+    def profile_announcement(self, user_id: str) -> ProfileAnnouncement | None:
+        """Return what is still to be told of a user."""
+        return announcements.of_user(self._connection, user_id)
+
+    def next_profile_announcement(self) -> ProfileAnnouncement | None:
+        """Return the announcement that was moved on longest ago."""
+        return announcements.next_one(self._connection)
 
     def friend_list_version(self, owner_id: str) -> ListVersion:
         """Return where a friend list stands."""

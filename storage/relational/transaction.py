@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from openim_ray.domain.conversation import Conversation, SessionType
 from openim_ray.domain.ids import ConversationID
-from openim_ray.storage.relational import conversations, outbox
+from openim_ray.storage.relational import conversations, erasures, outbox
 from openim_ray.storage.relational.group_changes import GroupChanges
 from openim_ray.storage.relational.group_view import GroupView
 from openim_ray.storage.relational.people_changes import PeopleChanges
+from openim_ray.storage.relational.people_view import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
+    from openim_ray.domain.erasure import Erasure
     from openim_ray.domain.group import Cut
     from openim_ray.transactions import WaitingEffect
 
@@ -31,6 +33,18 @@ class RelationalView(GroupView):
     def conversation_rows(self, owner_id: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the owner's rows of these conversations."""
         return conversations.rows_of_owner(self._connection, owner_id, conversation_ids)
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Return how far an erasure has come."""
+        return erasures.find(self._connection, user_id)
+
+    def unfinished_erasures(self, after: str, limit: int) -> list[Erasure]:
+        """Return erasures that are not done."""
+        return erasures.unfinished(self._connection, after, limit)
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation."""
+        return in_order(conversations.rows_of_conversation(self._connection, conversation_id, owner_ids), owner_ids)
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""
@@ -50,6 +64,15 @@ class RelationalTransaction(RelationalView, GroupChanges, PeopleChanges):
         super().__init__(connection)
         self.home_keys: dict[str, None] = {}
         """Logs for which something was put into the outbox."""
+
+    def put_erasure(self, erasure: Erasure) -> None:
+        """Add or replace an erasure."""
+        self._require_users([erasure.user_id])
+        erasures.put(self._connection, erasure)
+
+    def forget_texts(self, user_id: str) -> None:
+        """Delete or empty what a user said beside messages."""
+        erasures.forget_texts(self._connection, user_id)
 
     def put_conversation(self, row: Conversation) -> None:
         """Add or replace a row."""

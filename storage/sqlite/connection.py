@@ -41,11 +41,13 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """
     Open a file for reading and writing; it must exist.
 
-    A commit returns after fsync (`synchronous=FULL`). SQLite never checkpoints by itself: see `writer_lock`.
+    A commit returns after fsync (`synchronous=FULL`). SQLite never checkpoints by itself: see `writer_lock`. What is deleted or replaced is
+    overwritten with zeros (`secure_delete`).
     """
     connection = _connect(path, "rw", CACHE_KIB)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     return connection

@@ -63,6 +63,10 @@ class SqliteDatabase:
 
         return await self._writer.run(run)
 
+    async def scrub(self) -> bool:
+        """See `relational.database.Database`."""
+        return await self._writer.run(lambda writer: writer.scrub())
+
 
 class RelationalReader:
     """
@@ -102,6 +106,10 @@ class RelationalWriter:
         """Commit what the block does, durably, or nothing of it."""
         with _errors(self._path), self._writer.transaction():
             yield self._bound
+
+    def scrub(self) -> bool:
+        """See `Writer.scrub`."""
+        return self._writer.scrub()
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from openim_ray.domain.errors import UnsuitableStore
 from openim_ray.domain.message import intact
+from openim_ray.ports import Erased
 from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.log_rules import check_write
+from openim_ray.storage.sqlite import message_erasure as erasure
 from openim_ray.storage.sqlite import message_queries as queries
 from openim_ray.storage.sqlite import message_retention as retention
 from openim_ray.storage.sqlite.connection import connect_reader, driver_errors
@@ -41,6 +43,9 @@ T = TypeVar("T")
 READER_THREADS = 2
 DELETED_AT_ONCE = 500
 """Rows that one transaction deletes; messages that are to be stored wait for one at most."""
+
+ERASED_AT_ONCE = 200
+"""Rows that one transaction replaces, of any length up to a frame's."""
 
 
 class SqliteMessageReader:
@@ -186,6 +191,22 @@ class SqliteMessageStore(SqliteMessageReader):
             deleted += last
         return deleted
 
+    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+        """See `ports.ErasingStore`; in short transactions, so that messages needn't wait."""
+        rows: list[StoredMessage] = []
+        replaced = 0
+        while True:
+            begin = rows[-1].seq + 1 if rows else first
+            page = await self._writer.run(partial(_erase, conversation_id, sender_id, begin, last))
+            rows += page.rows
+            replaced += page.replaced
+            if len(page.rows) < ERASED_AT_ONCE:
+                return Erased(tuple(rows), replaced)
+
+    async def scrub(self) -> bool:
+        """See `ports.ErasingStore`."""
+        return await self._writer.run(lambda writer: writer.scrub())
+
 
 def check_whole(path: Path) -> None:
     """
@@ -207,6 +228,11 @@ def _write(writes: Sequence[LogWrite], now_ms: int, writer: Writer) -> list[Writ
         return _commit(writer, writes, now_ms, look_up=False)
     except DuplicateFound:
         return _commit(writer, writes, now_ms, look_up=True)
+
+
+def _erase(conversation_id: ConversationID, sender_id: str, first: int, last: int, writer: Writer) -> Erased:
+    with writer.transaction(ERASED_AT_ONCE) as connection:
+        return erasure.erase(connection, conversation_id, sender_id, first, last, ERASED_AT_ONCE)
 
 
 def _commit(writer: Writer, writes: Sequence[LogWrite], now_ms: int, *, look_up: bool) -> list[WriteResult]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CHECKPOINT_PAGES = 4000
 """The write-ahead log goes back into the file after about so many pages (16 MB): see tests/benchmarks/bench_store.py."""
 
+SCRUB_WAIT_MS = 100
+"""How long messages that are to be stored wait for readers which keep the write-ahead log from being emptied."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,6 +58,20 @@ class Writer:
                     if self.connection.in_transaction:
                         self.connection.execute("ROLLBACK")
             self._checkpoint_if_due(pages)
+
+    def scrub(self) -> bool:
+        """
+        Take what the write-ahead log holds into the file, and empty it: what was overwritten there stands in it still.
+
+        False if that can't be now, because somebody reads or writes; nobody waits for it.
+        """
+        with self._lock.held(), driver_errors(self._path):
+            self.connection.execute(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+            try:
+                busy, _, _ = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        return not busy
 
     def close(self) -> None:
         """Close the connection; the last one of all processes checkpoints."""

@@ -32,6 +32,7 @@ RAY_PROGRAMS = (
     "dashboard",
     "ray::DashboardAgent",
     "ray::RuntimeEnvAgent",
+    "cat",
 )
 
 

@@ -35,6 +35,8 @@ def single_chat_refusal(facts: SingleChatFacts) -> errors.OpenIMError | None:
         return None
     if facts.blocked_by_receiver:
         return errors.BlockedByPeer("the receiver has blocked the sender")
+    if facts.friends_only and not facts.are_friends:
+        return errors.NotPeersFriend("the receiver takes messages of friends only")
     if ReceiveOption.REFUSE in (facts.receiver_global_option, facts.receiver_conversation_option):
         return errors.ArgsError("message is not sent: the receiver does not want messages")
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
@@ -34,6 +36,10 @@ def make_facts(
         (make_facts(option=ReceiveOption.SILENT), 0),
         (make_facts(blocked=True, option=ReceiveOption.REFUSE, system=True), 0),
         (make_facts(exists=False, system=True), 1004),
+        (replace(make_facts(), friends_only=True), 1303),
+        (replace(make_facts(), friends_only=True, are_friends=True), 0),
+        (replace(make_facts(blocked=True), friends_only=True), 1302),
+        (replace(make_facts(system=True), friends_only=True), 0),
     ],
 )
 def test_admission(facts: SingleChatFacts, code: int) -> None:

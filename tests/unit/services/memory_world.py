@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openim_ray.config import AuthSection, Config, Secret
+from openim_ray.config import AuthSection, Config, GroupsSection, Secret
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import (
     Conversation,
@@ -57,6 +57,7 @@ class MemoryBroker:
         self.kicked: list[tuple[str, int]] = []
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
+        self.poked: list[str] = []
         self.online: dict[str, list[PresentDevice]] = {}
         self.fails = False
 
@@ -94,6 +95,10 @@ class MemoryBroker:
         """See `ports.Broker`."""
         self._check()
         self.kicked.append((user_id, platform_id))
+
+    async def apply_effects(self, home_keys: Sequence[str]) -> None:
+        """See `ports.Broker`; the effects stay in the outbox, for a test to look at."""
+        self.poked += home_keys
 
     async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
         """See `ports.Broker`."""
@@ -150,6 +155,7 @@ class MemoryWorld:
         auth: settings of `[auth]`; the secret is always `SECRET`.
         reader: stands in front of the message store, to make holes in it.
         directory: stands in place of the directory in memory; the helpers below don't fill it.
+        groups: settings of `[groups]`.
     """
 
     def __init__(
@@ -157,13 +163,16 @@ class MemoryWorld:
         auth: AuthSection | None = None,
         reader: MessageReader | None = None,
         directory: DirectoryStore | None = None,
+        groups: GroupsSection | None = None,
     ) -> None:
         self.tables = MemoryTables()
         self.clock = Clock()
         self.broker = MemoryBroker(self.tables)
         settings = auth or AuthSection()
         fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
-        self.config = Config(auth=AuthSection(**{**fields, "admin_secret": Secret(SECRET)}))
+        self.config = Config(
+            auth=AuthSection(**{**fields, "admin_secret": Secret(SECRET)}), groups=groups or GroupsSection()
+        )
         self.directory = MemoryDirectoryStore(self.tables.directory)
         self.messages = MemoryMessageStore(self.tables.messages)
         self.state = MemoryStateStore(self.tables.state)

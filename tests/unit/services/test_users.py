@@ -90,20 +90,6 @@ async def test_accounts_can_be_searched_by_page(world: MemoryWorld) -> None:
     assert (total, [user.user_id for user in page]) == (1, ["alice"])
 
 
-async def test_a_change_changes_only_what_it_names(world: MemoryWorld) -> None:
-    """Other fields stay."""
-    await world.services.users.update("alice", {"ex": "{}"})
-    (alice,) = await world.services.users.find(["alice"])
-    assert (alice.nickname, alice.ex) == ("Alice", "{}")
-
-
-async def test_a_stranger_cannot_be_changed(world: MemoryWorld) -> None:
-    """1101, also for a change that changes nothing."""
-    for changes in ({"ex": "x"}, {}):
-        with pytest.raises(errors.UserIDNotFound):
-            await world.services.users.update("nobody", changes)
-
-
 async def test_administrators_have_accounts(world: MemoryWorld) -> None:
     """They are created at start, once, with the level that says what they are."""
     for _ in range(2):

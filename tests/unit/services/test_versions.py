@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Blocked, Friend
+from openim_ray.services.notifications import Cause
 from openim_ray.services.versions import full_ids, id_hash
 from tests.unit.services.memory_world import START_MS, MemoryWorld
 
@@ -56,7 +57,7 @@ async def test_a_change_of_profile_is_a_change_of_the_friend() -> None:
     world.add_users("alice", "bob")
     befriend(world, "alice", "bob")
     delta = (await world.services.relations.friend_changes("alice", *NEVER)).delta
-    await world.services.users.update("bob", {"nickname": "Benjamin"})
+    await world.services.profiles.update(Cause("bob", "", 0), "bob", {"nickname": "Benjamin"})
     changes = await world.services.relations.friend_changes("alice", delta.version_id, delta.version)
     assert [friend.friend.nickname for friend in changes.updated] == ["Benjamin"]
 

@@ -1,0 +1,44 @@
+"""
+How far the erasure of an account has come, as stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ErasurePhase(IntEnum):
+    """
+    What is to be done next.
+    """
+
+    MESSAGES = 1
+    """What she wrote becomes tombstones."""
+
+    RELATIONS = 2
+    """Friendships, black lists, applications and memberships end."""
+
+    FILES = 3
+    """What was replaced goes from the stores' own files."""
+
+    DONE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """
+    The erasure of one account. Times are Unix milliseconds.
+
+    `conversation_id` is the last one (in order of ids) that was looked at, `seq` where it goes on in there, 0 if that one is done.
+    """
+
+    user_id: str
+    phase: int = ErasurePhase.MESSAGES
+    conversation_id: str = ""
+    seq: int = 0
+    messages: int = 0
+    """How many rows were replaced so far, more or less: those that only the history has count, too."""
+
+    created_ms: int = 0
+    finished_ms: int = 0
