@@ -78,6 +78,8 @@ OPEN = [
     "/group/get_groups_info",
     "/msg/get_server_time",
     "/user/get_users_info",
+    "/user/get_users_online_status",
+    "/user/get_users_status",
 ]
 """What is asked for is no secret among users."""
 
