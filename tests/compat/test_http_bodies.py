@@ -12,7 +12,7 @@ from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
 from openim_ray.domain.ids import UserID
-from openim_ray.domain.people import Friend
+from openim_ray.domain.people import Blocked, Friend, FriendRequest, HandleResult, User, UserCommand
 from openim_ray.ports import PresentDevice
 from openim_ray.protocol.bodies import from_json_dict, to_json_dict
 from openim_ray.protocol.identifiers import ContentType
@@ -94,6 +94,55 @@ def chat_with_friend(world: MemoryWorld) -> None:
     world.send("ann", "ben", "hello")
 
 
+def three_users(world: MemoryWorld) -> None:
+    """Nobody knows the others."""
+    users(world)
+    world.add_users("cid")
+
+
+def imported_friend(world: MemoryWorld) -> None:
+    """Ann and Cid are friends."""
+    three_users(world)
+    tables = world.tables.directory
+    for owner, other in (("ann", "cid"), ("cid", "ann")):
+        row = Friend(owner_user_id=UserID(owner), friend=tables.users([other])[other])
+        tables.change(lambda transaction, row=row: transaction.put_friend(row))  # type: ignore[misc]
+
+
+def application(world: MemoryWorld, result: int = HandleResult.PENDING) -> None:
+    """Ann would like to be Ben's friend."""
+    users(world)
+    found = world.tables.directory.users(["ann", "ben"])
+    row = FriendRequest(from_user=found["ann"], to_user=found["ben"], handle_result=result, create_time=START_MS)
+    world.tables.directory.change(lambda transaction: transaction.put_friend_request(row))
+
+
+def refused_application(world: MemoryWorld) -> None:
+    """Ben doesn't like to."""
+    application(world, HandleResult.REFUSED)
+
+
+def blocked_friend(world: MemoryWorld) -> None:
+    """Ann has blocked her friend Ben."""
+    friend(world)
+    ben = world.tables.directory.users(["ben"])["ben"]
+    row = Blocked(owner_user_id=UserID("ann"), blocked=ben, create_time=START_MS)
+    world.tables.directory.change(lambda transaction: transaction.put_blocked(row))
+
+
+def kept_thing(world: MemoryWorld) -> None:
+    """Ann keeps something."""
+    users(world)
+    row = UserCommand(user_id=UserID("ann"), kind=1, uuid="u", value="v")
+    world.tables.directory.change(lambda transaction: transaction.put_user_command(row))
+
+
+def notification_account(world: MemoryWorld) -> None:
+    """One that is no person."""
+    users(world)
+    world.tables.directory.register([User(user_id=UserID("note"), nickname="Notes", app_manager_level=3)])
+
+
 NEEDS: dict[str, Callable[[MemoryWorld], None]] = {
     "nothing": nothing,
     "users": users,
@@ -103,6 +152,13 @@ NEEDS: dict[str, Callable[[MemoryWorld], None]] = {
     "pinned chat": pinned_chat,
     "friend": friend,
     "chat with friend": chat_with_friend,
+    "three users": three_users,
+    "imported friend": imported_friend,
+    "application": application,
+    "refused application": refused_application,
+    "blocked friend": blocked_friend,
+    "kept thing": kept_thing,
+    "notification account": notification_account,
 }
 
 
@@ -190,6 +246,26 @@ async def test_recorded_calls_are_answered_alike(row: dict[str, Any]) -> None:
     assert ("data" in envelope) == ("data" in expected)
 
 
+async def test_times_come_in_the_unit_of_their_route() -> None:
+    """As recorded: lists tell when somebody became a friend or was blocked in seconds, look-ups by name in milliseconds."""
+    world = MemoryWorld()
+    blocked_friend(world)
+    async with api_client(world) as api:
+        token = await api.user_token("ann")
+        page = {"pageNumber": 1, "showNumber": 10}
+        blacks = await api.call("/friend/get_black_list", {"userID": "ann", "pagination": page}, token)
+        named = {"ownerUserID": "ann", "userIDList": ["ben"]}
+        exact = await api.call("/friend/get_specified_blacks", named, token)
+        infos = await api.call("/friend/get_specified_friends_info", named, token)
+        friends = await api.call("/friend/get_friend_list", {"userID": "ann", "pagination": page}, token)
+    assert blacks.data["blacks"][0]["createTime"] == START_MS // 1000
+    assert exact.data["blacks"][0]["createTime"] == START_MS
+    assert friends.data["friendsInfo"][0]["createTime"] == START_MS // 1000
+    (info,) = infos.data["infos"]
+    assert info["friendInfo"]["createTime"] == info["blackInfo"]["createTime"] == START_MS
+    assert (info["friendInfo"]["friendUser"], info["blackInfo"]["blackUserInfo"]) == (None, None)
+
+
 async def test_nothing_active_is_an_empty_text() -> None:
     """As recorded, a user without conversations gets "" from one route and, so that the client can read it, CAA= from the other."""
     world = MemoryWorld()
@@ -221,8 +297,5 @@ def test_every_recorded_route_is_known() -> None:
     """
     paths = {row["path"] for row in recorded.load("http")}
     assert paths <= set(TABLE)
-    assert paths - set(NOT_BUILT) - {row["path"] for row in CALLS} <= {
-        "/group/get_groups_info",
-        "/group/get_incremental_group_members_batch",
-        "/user/subscribe_users_status",
-    }
+    replayed = {row["path"] for row in (*CALLS, *recorded.load("group_calls"))}
+    assert paths - set(NOT_BUILT) - replayed <= {"/user/subscribe_users_status"}

@@ -13,7 +13,7 @@ import pytest
 
 from openim_ray import __version__
 from tests.e2e.program import ROOT, refusal, run, run_python
-from tests.e2e.server import Server
+from tests.e2e.server import ApiError, Server
 
 INBOX = str(ROOT / "scripts" / "inbox.py")
 WAIT_SECONDS = 30.0
@@ -90,6 +90,21 @@ def test_users_and_tokens_are_made_from_the_command_line(server: Server) -> None
     answer = server.call("/user/get_users_info", {"userIDs": [user]}, token=token.out.strip())
     assert answer["usersInfo"][0]["nickname"] == "Dave"
     assert f"openim-ray user add {user}-gone" in refusal(run(server, "user", "token", f"{user}-gone"))
+
+
+def test_accounts_are_disabled_and_enabled_from_the_command_line(server: Server) -> None:
+    """A disabled user's token ends and she gets no new one; whom there isn't is said."""
+    user = server.add_user("gina")
+    token = run(server, "user", "token", user).out.strip()
+    assert run(server, "user", "disable", user).status == 0
+    assert "disabled" in refusal(run(server, "user", "token", user))
+    with pytest.raises(ApiError) as refused:
+        server.call("/user/get_users_info", {"userIDs": [user]}, token=token)
+    assert refused.value.code == 1506
+    assert run(server, "user", "enable", user) == (0, f"user {user} enabled\n", "")
+    assert run(server, "user", "token", user).status == 0
+    for command in ("disable", "enable"):
+        assert f"no user {user}-gone" in refusal(run(server, "user", command, f"{user}-gone"))
 
 
 def test_a_link_signs_in_at_the_chat_page(server: Server) -> None:

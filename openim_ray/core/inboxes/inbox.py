@@ -199,10 +199,10 @@ class Inbox:
     # --- groups
 
     def join(self, group_id: str, newest: int, first: int, sent_seq: int) -> None:
-        """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = all)."""
+        """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = what she could)."""
         entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
         entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
-        entry.cut = RowCut(first, 0)
+        entry.cut = RowCut(first or entry.cut.first, 0)
         entry.begins = True
         self.groups.add(group_id)
 

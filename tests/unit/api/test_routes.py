@@ -27,6 +27,58 @@ async def api() -> AsyncIterator[ApiClient]:
         yield client
 
 
+# --- friends
+
+
+async def test_black_lists_are_fetched_whole(api: ApiClient) -> None:
+    """They have no versions: a client that asks for what changed is told to fetch everything, whatever it says it has."""
+    body = {"userID": "alice", "versionID": "1" * 24, "version": 7}
+    answer = await api.call("/friend/get_incremental_blacks", body, await api.user_token("alice"))
+    assert (answer.data["full"], answer.data["version"], answer.data["versionID"]) == (True, 0, "")
+    assert answer.data["insert"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [("/friend/is_friend", "userID1", "userID2"), ("/friend/get_designated_friend_apply", "fromUserID", "toUserID")],
+)
+async def test_what_belongs_to_two_either_may_ask_for(api: ApiClient, path: str, one: str, other: str) -> None:
+    """And nobody else."""
+    token = await api.user_token("alice")
+    assert (await api.call(path, {one: "alice", other: "bob"}, token)).code == 0
+    assert (await api.call(path, {one: "bob", other: "alice"}, token)).code == 0
+    assert (await api.call(path, {one: "bob", other: "carol"}, token)).code == 1002
+
+
+async def test_a_null_is_no_change(api: ApiClient) -> None:
+    """Of a friend and of a thing that is kept: what is null or missing stays, what is empty is emptied."""
+    token, admin = await api.user_token("alice"), await api.admin_token()
+    await api.call("/friend/import_friend", {"ownerUserID": "alice", "friendUserIDs": ["bob"]}, admin)
+    named = {"ownerUserID": "alice", "friendUserIDs": ["bob"]}
+    await api.call("/friend/update_friends", {**named, "isPinned": True, "remark": "B", "ex": "x"}, token)
+    await api.call("/friend/update_friends", {**named, "isPinned": None, "remark": ""}, token)
+    (friend,) = (await api.call("/friend/get_designated_friends", named, token)).data["friendsInfo"]
+    assert (friend["isPinned"], friend["remark"], friend["ex"]) == (True, "", "x")
+
+    key = {"userID": "alice", "type": 1, "uuid": "u"}
+    await api.call("/user/process_user_command_add", {**key, "value": "v", "ex": "e"}, token)
+    await api.call("/user/process_user_command_update", {**key, "value": "", "ex": None}, token)
+    (kept,) = (await api.call("/user/process_user_command_get", key, token)).data["CommandResp"]
+    assert (kept["value"], kept["ex"]) == ("", "e")
+
+
+async def test_an_account_is_disabled_by_administrators_only(api: ApiClient) -> None:
+    """The user's calls fail as after a kick, and she gets no token, until she is enabled."""
+    token, admin = await api.user_token("alice"), await api.admin_token()
+    body, login = {"userID": "alice"}, {"userID": "alice", "platformID": 5}
+    assert (await api.call("/user/disable_user", body, token)).code == 1002
+    assert (await api.call("/user/disable_user", body, admin)).code == 0
+    assert (await api.call("/user/get_users_info", {"userIDs": ["alice"]}, token)).code == 1506
+    assert (await api.call("/auth/get_user_token", login, admin)).code == 1002
+    assert (await api.call("/user/enable_user", body, admin)).code == 0
+    assert (await api.call("/auth/get_user_token", login, admin)).code == 0
+
+
 # --- tokens
 
 
@@ -139,14 +191,3 @@ async def test_a_position_can_be_set_silently(api: ApiClient) -> None:
     assert [(one[2], one[4]) for one in api.world.broker.positions_set] == [(3, True), (1, False)]
     above = {"conversationID": CHAT, "userID": "bob", "hasReadSeq": 4}
     assert (await api.call("/msg/set_conversation_has_read_seq", above, token)).code == 1001
-
-
-# --- groups
-
-
-async def test_without_groups_these_routes_are_empty(api: ApiClient) -> None:
-    """Ids that no group has are left out."""
-    token = await api.user_token("alice")
-    assert (await api.call("/group/get_groups_info", {"groupIDs": ["g"]}, token)).data == {"groupInfos": None}
-    body = {"userID": "alice", "reqList": [{"groupID": "g", "versionID": "", "version": 0}]}
-    assert (await api.call("/group/get_incremental_group_members_batch", body, token)).data == {}
