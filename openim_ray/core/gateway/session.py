@@ -159,18 +159,19 @@ class Session:
 
         `minima` are the first seqs that the user may see, where they are above 1.
         """
-        for conversation_id, first_seq in (minima or {}).items():
-            if self._holding or conversation_id in self._written:
-                self.begin(conversation_id, first_seq, hides=True)
         for conversation_id, max_seq in maxima.items():
+            hidden = (minima or {}).get(conversation_id, 1) - 1
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
+                if hidden:
+                    self._begun[conversation_id] = (hidden, True)
                 self._hold(conversation_id, max_seq)
                 continue
-            first = max(self._first_of_repair(max_seq), (minima or {}).get(conversation_id, 0))
-            if max_seq <= self._last_written_or_start(conversation_id, first):
-                continue
-            self._hold(conversation_id, max_seq)
+            first = max(self._first_of_repair(max_seq), hidden + 1)
+            last = max(hidden, self._last_written_or_start(conversation_id, first))
+            if max_seq > last:
+                self._written[conversation_id] = last
+                self._hold(conversation_id, max_seq)
         return self._next_runs(maxima)
 
     def next_run(self, conversation_id: str) -> Run | None:
