@@ -386,7 +386,7 @@ class DirectoryTransaction(DirectoryView, Protocol):
 
     def cut(self, conversation_id: str, group_id: str, cuts: Sequence[Cut]) -> list[str]:
         """
-        Set `min_seq` and `max_seq` of members' rows, which are made where they are missing.
+        Set `min_seq` (unless it is 0: then it stays) and `max_seq` of members' rows, which are made where they are missing.
 
         Returns the users whose row is another than before: each is a step of her list. A cut is written once by a log's owner, but
         perhaps said twice.

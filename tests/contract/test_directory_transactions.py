@@ -458,6 +458,8 @@ async def test_cuts(people: OpenDirectoryStore) -> None:
     assert [(name, row.min_seq, row.max_seq) for name, row in found.items()] == [("bob", 3, 0), ("alice", 0, 7)]
     back = await people.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID("alice"))]))
     assert (back.result, await people.conversations(UserID("alice"))) == (["alice"], [mine])
+    await people.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID("bob"), max_seq=9)]))
+    assert [(row.min_seq, row.max_seq) for row in await people.conversations(UserID("bob"))] == [(3, 9)]
 
 
 # --- outbox
