@@ -41,7 +41,7 @@ def body_for(route: Route[Any], owner: str) -> dict[str, Any]:
 async def api() -> AsyncIterator[ApiClient]:
     """Serve alice and bob."""
     world = MemoryWorld()
-    world.add_users("alice", "bob")
+    world.add_users("alice", "bob", "carol", "dave")
     async with api_client(world) as client:
         yield client
 
@@ -83,30 +83,53 @@ OPEN = [
 ]
 """What is asked for is no secret among users."""
 
-OWN_RULES = [
-    "/group/cancel_mute_group",
-    "/group/cancel_mute_group_member",
-    "/group/dismiss_group",
-    "/group/get_full_group_member_user_ids",
-    "/group/get_group_member_list",
-    "/group/get_group_member_user_id",
-    "/group/get_group_members_info",
-    "/group/get_group_users_req_application_list",
-    "/group/get_incremental_group_members",
-    "/group/get_specified_user_group_request_info",
-    "/group/group_application_response",
-    "/group/invite_user_to_group",
-    "/group/join_group",
-    "/group/kick_group",
-    "/group/mute_group",
-    "/group/mute_group_member",
-    "/group/quit_group",
-    "/group/set_group_info",
-    "/group/set_group_info_ex",
-    "/group/set_group_member_info",
-    "/group/transfer_group",
-]
-"""What the caller is to the group decides (`services.groups.authority`, tests/unit/services/groups/test_authority.py)."""
+BY_CONSTRUCTION = ["/group/join_group", "/group/quit_group"]
+"""They concern the caller; whom else an administrator names is checked by the use case."""
+
+
+async def test_a_token_that_counts_no_more_opens_no_route() -> None:
+    """1001 without one, 1503 for garbage, 1506 for one that a newer login ended, 1501 for an expired one; on every route that needs a token."""
+    world = MemoryWorld()
+    world.add_users("alice", "bob")
+    async with api_client(world) as api:
+        ended = await api.user_token("alice")
+        current = await api.user_token("alice")
+        closed = [route.path for route in BUILT if route.authority is not Authority.NOBODY]
+        for path in closed:
+            codes = [(await api.call(path, {}, token)).code for token in ("", "garbage", ended)]
+            assert codes == [1001, 1503, 1506], path
+        world.clock.now_ms += 366 * 24 * 3600 * 1000
+        for path in closed:
+            assert (await api.call(path, {}, current)).code == 1501, path
+
+
+@pytest.mark.parametrize("route", [one for one in BUILT if one.authority is Authority.ROLE], ids=path_of)
+async def test_strangers_do_nothing_in_a_group(api: ApiClient, route: Route[Any]) -> None:
+    """1002 for who is no member (`test_authority.py` of the group services walks the roles); an administrator passes that check."""
+    made = {"groupInfo": {"groupName": "G", "groupType": 2}, "ownerUserID": "bob", "memberUserIDs": ["carol"]}
+    group = (await api.call("/group/create_group", made, await api.admin_token())).data["groupInfo"]["groupID"]
+    member = {"groupID": group, "userID": "carol", "nickname": "C"}
+    body = {
+        **member,
+        "userIDs": ["carol"],
+        "members": [member],
+        "kickedUserIDs": ["carol"],
+        "invitedUserIDs": ["dave"],
+        "mutedSeconds": 9,
+    }
+    body |= {
+        "groupName": "H",
+        "groupInfoForSet": {"groupID": group, "groupName": "H"},
+        "fromUserID": "dave",
+        "handleResult": 1,
+    }
+    body |= {"oldOwnerUserID": "bob", "newOwnerUserID": "carol", "pagination": {"pageNumber": 1, "showNumber": 9}}
+    fields = set(route.request.DESCRIPTOR.fields_by_name)
+    asked = {name: value for name, value in body.items() if name in fields}
+    if "groupInfoForSet" in fields:
+        asked = {"groupInfoForSet": body["groupInfoForSet"]}
+    assert (await api.call(route.path, asked, await api.user_token("alice"))).code == 1002
+    assert (await api.call(route.path, asked, await api.admin_token())).code not in (1002, 500)
 
 
 def test_which_routes_need_no_token_and_no_owner() -> None:
@@ -117,7 +140,7 @@ def test_which_routes_need_no_token_and_no_owner() -> None:
     }
     assert open_to == {
         Authority.NOBODY: ["/auth/get_admin_token", "/auth/parse_token"],
-        Authority.ANYBODY: sorted([*OWN_RULES, *OPEN]),
+        Authority.ANYBODY: sorted([*BY_CONSTRUCTION, *OPEN]),
     }
 
 
