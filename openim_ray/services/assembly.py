@@ -86,6 +86,7 @@ def build_services(
     announcements = ProfileAnnouncements(changes, now_ms)
     profiles = ProfileService(changes, announcements.wake)
     relations = RelationService(directory)
+    groups = build_group_services(directory, messages, changes, config.groups)
     conversations = ConversationService(directory)
     reading = MessageReading(messages, directory, broker)
     return Services(
@@ -102,11 +103,11 @@ def build_services(
         friendships=FriendshipService(changes),
         friend_requests=FriendRequestService(directory),
         black_lists=BlackListService(changes),
-        groups=build_group_services(directory, messages, changes, config.groups),
+        groups=groups,
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
         presence=PresenceService(broker),
-        overviews=OverviewService(conversations, users, relations, reading, broker),
+        overviews=OverviewService(conversations, users, relations, groups.queries, reading, broker),
         now_ms=now_ms,
     )
