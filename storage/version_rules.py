@@ -61,6 +61,10 @@ class ListHead(NamedTuple):
     sort_version: int
 
 
+NO_LIST = ListHead("", 0, 0, 0)
+"""A list that nobody changed or looked at yet, where it can't be made: whoever reads it must fetch the whole."""
+
+
 def new_version_id() -> str:
     """
     Return a random id of 24 hex digits, never all zeros.

@@ -136,15 +136,6 @@ class Heartbeat(Item, tag=8, frozen=True, array_like=True, gc=False):
     """
 
 
-class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
-    """
-    Something waits in the outbox for a log; to its owner. Answered when what was there is applied (`core/effects.py`).
-    """
-
-    call: int
-    home_key: str
-
-
 class Watch(Item, tag=60, frozen=True, array_like=True, gc=False):
     """
     Clients of this gateway watch these users' presence; to their inboxes. Each is answered in a `Presences`, or in a `WatchEnded`.
@@ -170,6 +161,15 @@ class AskPresence(Item, tag=62, frozen=True, array_like=True, gc=False):
 
     call: int
     user_ids: list[str]
+
+
+class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
+    """
+    Something waits in the outbox for a log; to its owner. Answered when what was there is applied (`core/effects.py`).
+    """
+
+    call: int
+    home_key: str
 
 
 Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence
@@ -457,10 +457,10 @@ AnyItem = (
     | AskStates
     | ForceLogout
     | Heartbeat
-    | ApplyEffects
     | Watch
     | Unwatch
     | AskPresence
+    | ApplyEffects
     | Reply
     | Accepted
     | Delivery

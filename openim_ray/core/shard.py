@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from openim_ray.core.shard_settings import ShardSettings
 
 
-ForGroup = items.GroupFanout | items.Membership | items.RowsChanged
 _encode = msgspec.msgpack.Encoder().encode
+ForGroup = items.GroupFanout | items.Membership | items.RowsChanged
 
 SWEEP_SECONDS = 1.0
 NEW_GATEWAY_SECONDS = 60.0
@@ -220,12 +220,6 @@ class Shard:
     def _on_unregister(self, peer: str, item: items.Unregister) -> None:
         self.inboxes.unregister(peer, item, self._now)
 
-    def _on_apply_effects(self, peer: str, item: items.ApplyEffects) -> None:
-        if self.placement.log_of(item.home_key) != self.name:
-            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
-            return
-        self.logs.effects.poke(item.home_key, peer, item.call)
-
     def _on_watch(self, peer: str, item: items.Watch) -> None:
         here = [one for one in item.users if self.placement.inbox_of(one[0]) == self.name]
         if len(here) < len(item.users):
@@ -240,6 +234,12 @@ class Shard:
         here = [user_id for user_id in item.user_ids if self.placement.inbox_of(user_id) == self.name]
         answer = items.PresenceAnswer(self.placement.epoch, self.inboxes.presence.answer(here, self._now))
         self.outbox.send(peer, items.Reply(item.call, value=_encode(answer)))
+
+    def _on_apply_effects(self, peer: str, item: items.ApplyEffects) -> None:
+        if self.placement.log_of(item.home_key) != self.name:
+            self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
+            return
+        self.logs.effects.poke(item.home_key, peer, item.call)
 
     def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
         pass

@@ -29,6 +29,7 @@ _MSG_DATA_IS_READ: Final = b"\x90\x01\x01"
 _PULL_MSGS_MSGS: Final = b"\x0a"
 _PULL_MSGS_IS_END: Final = b"\x10\x01"
 _PULL_MSGS_END_SEQ: Final = b"\x18"
+_TIPS_NOTHING: Final = b"\x10\x00"
 _ENTRY_KEY: Final = b"\x0a"
 _ENTRY_VALUE: Final = b"\x12"
 _CHATS: Final = b"\x0a"
@@ -131,9 +132,12 @@ def pull_response(chats: Mapping[str, PulledMessages], notifications: Mapping[st
 def presence_tips(states: Iterable[tuple[str, Iterable[int]]]) -> bytes:
     """
     Return SubUserOnlineStatusTips (2005): users with the platforms on which they are online.
+
+    Never zero bytes: the pure-JavaScript client takes those for null, and most of its builds then fail in an unsubscription. A field that the
+    message doesn't have is read over by everybody.
     """
     elements = [SubUserOnlineStatusElem(userID=user_id, onlinePlatformIDs=platforms) for user_id, platforms in states]
-    return SubUserOnlineStatusTips(subscribers=elements).SerializeToString()
+    return SubUserOnlineStatusTips(subscribers=elements).SerializeToString() or _TIPS_NOTHING
 
 
 def _pulled(pulled: PulledMessages) -> bytes:

@@ -43,6 +43,12 @@ class MemoryView(MemoryGroupView):
         """Return erasures that are not done."""
         return erasures.unfinished(self._rows, after, limit)
 
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation."""
+        key = ConversationID(conversation_id)
+        owned = {one: self._rows.conversations.get(one, {}) for one in owner_ids}
+        return {one: rows[key] for one, rows in owned.items() if key in rows}
+
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""
         return list(self._rows.effects.get(home_key, {}).values())[: max(0, limit)]

@@ -12,13 +12,13 @@ from openim_ray.domain.group import Role
 from openim_ray.domain.people import HandleResult
 from openim_ray.storage.memory.directory_rows import check_row
 from openim_ray.storage.memory.people import MemoryPeopleView, first_behind, list_version, newest_first, paged
-from openim_ray.storage.version_rules import MARKER, Change, ListKind
+from openim_ray.storage.version_rules import MARKER, NO_LIST, Change, ListKind, full_delta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from openim_ray.domain.group import Group, GroupRequest, Member
-    from openim_ray.transactions import ListVersion, Window
+    from openim_ray.transactions import ListVersion, VersionDelta, Window
 
 
 class MemoryGroupView(MemoryPeopleView):
@@ -121,6 +121,17 @@ class MemoryGroupView(MemoryPeopleView):
     def member_list_version(self, group_id: str) -> ListVersion:
         """Return where a member list stands."""
         return list_version(self._rows, ListKind.MEMBERS, group_id)
+
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where member lists stand."""
+        there = (one for one in group_ids if one in self._rows.groups)
+        return {one: list_version(self._rows, ListKind.MEMBERS, one) for one in there}
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list."""
+        if self._rows.versions.known(ListKind.MEMBERS, group_id) is None:
+            return full_delta(NO_LIST)
+        return self._rows.versions.delta(ListKind.MEMBERS, group_id, version_id, version)
 
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order changed last."""

@@ -5,7 +5,6 @@ Conversation rows.
 from __future__ import annotations
 
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
@@ -13,7 +12,7 @@ from sqlalchemy import bindparam, func, select
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.storage.relational import version_lists
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, replacing, wanted
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, columns_of, is_wanted, replacing, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
 from openim_ray.storage.relational.directory_tables import CONVERSATIONS
 from openim_ray.storage.version_rules import Change, ListKind
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from openim_ray.ports import Page, VersionDelta
 
 _NAMES = tuple(column.name for column in CONVERSATIONS.c if column.name != "id")
-_VALUES = attrgetter(*_NAMES)
+_columns = columns_of(CONVERSATIONS)
 _MINE = CONVERSATIONS.c.owner_user_id == bindparam("owner", type_=TEXT)
 
 _ALL = select(*(CONVERSATIONS.c[name] for name in _NAMES)).where(_MINE).order_by(CONVERSATIONS.c.id)
@@ -151,7 +150,7 @@ def _existing(connection: Connection, keys: Iterable[_Key]) -> set[_Key]:
 def _write(connection: Connection, rows: Mapping[_Key, Conversation], there: set[_Key]) -> None:
     if not rows:
         return
-    _PUT.insert_all(connection, [dict(zip(_NAMES, _VALUES(row), strict=True)) for row in rows.values()])
+    _PUT.insert_all(connection, [_columns(row) for row in rows.values()])
     steps: dict[str, list[version_lists.Step]] = {}
     for owner, conversation_id in rows:
         change = Change.UPDATED if (owner, conversation_id) in there else Change.INSERTED

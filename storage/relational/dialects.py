@@ -5,6 +5,7 @@ Where the databases speak differently. All of it stands here; everything else is
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Text, bindparam, func, select
@@ -73,6 +74,15 @@ def replacing(table: Table, *key: str) -> Callable[[Any], Insert]:
         return statement
 
     return build
+
+
+def columns_of(table: Table, **places: str) -> Callable[[object], dict[str, Any]]:
+    """
+    Return what makes the columns of a row from an object; `places` says where those are found that aren't its fields.
+    """
+    names = [column.name for column in table.columns if column.name != "id"]
+    values = attrgetter(*(places.get(name, name) for name in names))
+    return lambda row: dict(zip(names, values(row), strict=True))
 
 
 def _insert_from_arrays(table: Table, names: Sequence[str]) -> Insert:

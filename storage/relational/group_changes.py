@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from openim_ray.domain.errors import RecordNotFound
 from openim_ray.storage.relational import version_lists
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, replacing, wanted
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, columns_of, is_wanted, replacing, wanted
 from openim_ray.storage.relational.directory_tables import GROUP_REQUESTS, GROUPS, MEMBERS
 from openim_ray.storage.relational.group_view import GroupView
 from openim_ray.storage.relational.version_lists import Step
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Insert
 
     from openim_ray.domain.group import Group, GroupRequest, Member
+
+_member_columns = columns_of(MEMBERS, user_id="user.user_id")
+_request_columns = columns_of(GROUP_REQUESTS, user_id="user.user_id")
 
 _GROUP = bindparam("of_group", type_=TEXT)
 _COUNT = "member_count"
@@ -82,7 +85,7 @@ class GroupChanges(GroupView):
         roles = self._roles(group_id, members)
         new = [user_id for user_id in members if user_id not in roles]
         self._require_users(new)
-        _PUT_MEMBERS.insert_all(self._connection, [_columns(member) for member in members.values()])
+        _PUT_MEMBERS.insert_all(self._connection, [_member_columns(member) for member in members.values()])
         self._add_to_count(group_id, len(new))
         steps = [
             Step(
@@ -113,7 +116,7 @@ class GroupChanges(GroupView):
         """Add or replace an application."""
         self._require_groups([request.group_id])
         self._require_users([request.user.user_id])
-        self._connection.execute(_PUT_REQUEST.on(self._connection), _columns(request))
+        self._connection.execute(_PUT_REQUEST.on(self._connection), _request_columns(request))
 
     def _step(self, group_id: str, steps: Sequence[Step], user_ids: Sequence[str], change: Change) -> None:
         """Take the steps of the group's list, and one of the list of joined groups of each of these users."""
@@ -137,9 +140,3 @@ class GroupChanges(GroupView):
         for group_id in group_ids:
             if group_id not in there:
                 raise RecordNotFound(f"group {group_id}")
-
-
-def _columns(row: Member | GroupRequest) -> dict[str, Any]:
-    columns = asdict(row)
-    columns["user_id"] = columns.pop("user")["user_id"]
-    return columns

@@ -14,14 +14,15 @@ from openim_ray.storage.relational import users, version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import GROUP_REQUESTS, GROUPS, MEMBERS, USERS
 from openim_ray.storage.relational.people_view import SINCE, SIZE, SKIP, PeopleView, bounds, in_order
-from openim_ray.storage.version_rules import ListKind
+from openim_ray.storage.version_rules import NO_LIST, ListKind, full_delta
+from openim_ray.transactions import ListVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Row
 
-    from openim_ray.transactions import ListVersion, Window
+    from openim_ray.transactions import VersionDelta, Window
 
 _USER, _GROUP = bindparam("of_user", type_=TEXT), bindparam("of_group", type_=TEXT)
 
@@ -36,6 +37,7 @@ _OWNER_OF_GROUP = (
 )
 _GROUPS = select(*(GROUPS.c[name] for name in _GROUP_NAMES), func.coalesce(_OWNER_OF_GROUP, ""))
 _SOME_GROUPS = _GROUPS.where(is_wanted(GROUPS.c.group_id))
+_EXISTING = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 _NAME_HOLDS = Contains(GROUPS.c.group_name, bindparam("name_part", type_=TEXT))
 _JOINED = (
     _GROUPS.join_from(MEMBERS, GROUPS, MEMBERS.c.group_id == GROUPS.c.group_id)
@@ -67,21 +69,16 @@ _STAFF = _MEMBERS.where(MEMBERS.c.role_level >= int(Role.ADMIN)).order_by(*_LIST
 _LIST = _MEMBERS.order_by(*_LIST_ORDER)
 _MEMBER_IDS = select(MEMBERS.c.user_id).where(MEMBERS.c.group_id == _GROUP).order_by(*_LIST_ORDER)
 _MEMBER_COUNT = select(GROUPS.c.member_count).where(GROUPS.c.group_id == _GROUP)
-_FILTERED_COUNT = (
-    select(func.count())
-    .select_from(MEMBERS)
-    .join(USERS, MEMBERS.c.user_id == USERS.c.user_id)
-    .where(MEMBERS.c.group_id == _GROUP)
-)
+_ROLES_COUNT = select(func.count()).select_from(MEMBERS).where(MEMBERS.c.group_id == _GROUP)
+_NAMED_COUNT = _ROLES_COUNT.join(USERS, MEMBERS.c.user_id == USERS.c.user_id)
 _HAS_ROLE = MEMBERS.c.role_level.in_(bindparam("roles", expanding=True, type_=INTEGER))
 _KEYWORD = bindparam("keyword", type_=TEXT)
 _SHOWN_NAME = case((MEMBERS.c.nickname == "", USERS.c.nickname), else_=MEMBERS.c.nickname)
 _IS_NAMED = or_(Contains(MEMBERS.c.user_id, _KEYWORD), Contains(_SHOWN_NAME, _KEYWORD))
 
+# Accounts are asked for besides: joined, a planner that doesn't know how few rows there are would rather read all of them.
 _REQUEST_NAMES = tuple(column.name for column in GROUP_REQUESTS.c if column.name not in ("id", "user_id"))
-_REQUESTS = select(*(GROUP_REQUESTS.c[name] for name in _REQUEST_NAMES), *users.USER_COLUMNS).join_from(
-    GROUP_REQUESTS, USERS, GROUP_REQUESTS.c.user_id == USERS.c.user_id
-)
+_REQUESTS = select(GROUP_REQUESTS.c.user_id, *(GROUP_REQUESTS.c[name] for name in _REQUEST_NAMES))
 _REQUEST = _REQUESTS.where(GROUP_REQUESTS.c.group_id == _GROUP, GROUP_REQUESTS.c.user_id == _USER)
 _RESULTS = GROUP_REQUESTS.c.handle_result.in_(bindparam("results", expanding=True, type_=INTEGER))
 _TO_GROUPS, _OF_USER = is_wanted(GROUP_REQUESTS.c.group_id), GROUP_REQUESTS.c.user_id == _USER
@@ -164,7 +161,8 @@ class GroupView(PeopleView):
             matches, values["roles"] = and_(matches, _HAS_ROLE), list(roles)
         if keyword:
             matches, values["keyword"] = and_(matches, _IS_NAMED), keyword
-        total, page = self._page(_FILTERED_COUNT.where(matches), _LIST.where(matches), values, window)
+        count = _NAMED_COUNT if keyword else _ROLES_COUNT
+        total, page = self._page(count.where(matches), _LIST.where(matches), values, window)
         return total, [_member_of(row) for row in page]
 
     def member_ids(self, group_id: str) -> list[str]:
@@ -173,8 +171,8 @@ class GroupView(PeopleView):
 
     def group_request(self, group_id: str, user_id: str) -> GroupRequest | None:
         """Return a user's newest application to a group."""
-        row = self._connection.execute(_REQUEST, {"of_group": group_id, "of_user": user_id}).first()
-        return _request_of(row) if row else None
+        rows = self._connection.execute(_REQUEST, {"of_group": group_id, "of_user": user_id}).all()
+        return next(iter(self._requests_of(rows)), None)
 
     def requests_to_groups(
         self, group_ids: Sequence[str], results: Sequence[int], window: Window
@@ -199,6 +197,18 @@ class GroupView(PeopleView):
         """Return where a member list stands."""
         return self._list_version(ListKind.MEMBERS, group_id)
 
+    def member_list_versions(self, group_ids: Sequence[str]) -> dict[str, ListVersion]:
+        """Return where member lists stand."""
+        there = list(self._connection.scalars(_EXISTING, wanted(group_ids)))
+        heads = version_lists.heads(self._connection, ListKind.MEMBERS, there)
+        found = {one: ListVersion(*heads.get(one, (0, ""))) for one in there}
+        return in_order(found, group_ids)
+
+    def member_list_changes(self, group_id: str, version_id: str, version: int) -> VersionDelta:
+        """Return what changed in a member list."""
+        delta = version_lists.delta(self._connection, ListKind.MEMBERS, group_id, version_id, version)
+        return delta or full_delta(NO_LIST)
+
     def member_sort_version(self, group_id: str) -> int:
         """Return at which version the order changed last."""
         head = version_lists.head(self._connection, ListKind.MEMBERS, group_id)
@@ -215,7 +225,11 @@ class GroupView(PeopleView):
             values,
             window,
         )
-        return total, [_request_of(row) for row in rows]
+        return total, self._requests_of(rows)
+
+    def _requests_of(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[GroupRequest]:
+        people = self.users([row[0] for row in rows])
+        return [GroupRequest(user=people[row[0]], **dict(zip(_REQUEST_NAMES, row[1:], strict=True))) for row in rows]
 
 
 def _group_of(row: Row[*tuple[Any, ...]]) -> Group:
@@ -225,8 +239,3 @@ def _group_of(row: Row[*tuple[Any, ...]]) -> Group:
 def _member_of(row: Row[*tuple[Any, ...]]) -> Member:
     width = len(_MEMBER_NAMES)
     return Member(user=users.user_of(row[width:]), **dict(zip(_MEMBER_NAMES, row[:width], strict=True)))
-
-
-def _request_of(row: Row[*tuple[Any, ...]]) -> GroupRequest:
-    width = len(_REQUEST_NAMES)
-    return GroupRequest(user=users.user_of(row[width:]), **dict(zip(_REQUEST_NAMES, row[:width], strict=True)))

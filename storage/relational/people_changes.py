@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, select
 
 from openim_ray.storage.relational import announcements, users, version_lists
-from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, replacing, wanted
+from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, columns_of, is_wanted, replacing, wanted
 from openim_ray.storage.relational.directory_tables import (
     BLACKS,
     CLIENT_CONFIG,
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 
 _OWNER, _OTHER = bindparam("owner", type_=TEXT), bindparam("other", type_=TEXT)
+
+_friend_columns = columns_of(FRIENDS, friend_user_id="friend.user_id")
+_blocked_columns = columns_of(BLACKS, blocked_user_id="blocked.user_id")
+_request_columns = columns_of(FRIEND_REQUESTS, from_user_id="from_user.user_id", to_user_id="to_user.user_id")
 
 _IS_FRIEND = (FRIENDS.c.owner_user_id == _OWNER, FRIENDS.c.friend_user_id == _OTHER)
 _WAS_PINNED = select(FRIENDS.c.is_pinned).where(*_IS_FRIEND)
@@ -56,13 +60,11 @@ class PeopleChanges(PeopleView):
 
     def put_friend(self, friend: Friend) -> None:
         """Add or replace a friend."""
-        columns = asdict(friend)
-        friend_id = columns["friend_user_id"] = columns.pop("friend")["user_id"]
-        owner = friend.owner_user_id
+        owner, friend_id = friend.owner_user_id, friend.friend.user_id
         was_pinned = self._connection.execute(_WAS_PINNED, {"owner": owner, "other": friend_id}).scalar()
         if was_pinned is None:
             self._require_users([friend_id])
-        self._connection.execute(_PUT_FRIEND.on(self._connection), columns)
+        self._connection.execute(_PUT_FRIEND.on(self._connection), _friend_columns(friend))
         change = Change.INSERTED if was_pinned is None else Change.UPDATED
         version_lists.change(
             self._connection, ListKind.FRIENDS, owner, friend_id, change, reordered=was_pinned != friend.is_pinned
@@ -77,18 +79,13 @@ class PeopleChanges(PeopleView):
 
     def put_friend_request(self, request: FriendRequest) -> None:
         """Add or replace an application."""
-        columns = asdict(request)
-        columns["from_user_id"] = columns.pop("from_user")["user_id"]
-        columns["to_user_id"] = columns.pop("to_user")["user_id"]
-        self._require_users([columns["from_user_id"], columns["to_user_id"]])
-        self._connection.execute(_PUT_REQUEST.on(self._connection), columns)
+        self._require_users([request.from_user.user_id, request.to_user.user_id])
+        self._connection.execute(_PUT_REQUEST.on(self._connection), _request_columns(request))
 
     def put_blocked(self, blocked: Blocked) -> None:
         """Add or replace an entry of a black list."""
-        columns = asdict(blocked)
-        columns["blocked_user_id"] = columns.pop("blocked")["user_id"]
-        self._require_users([columns["blocked_user_id"]])
-        self._connection.execute(_PUT_BLOCKED.on(self._connection), columns)
+        self._require_users([blocked.blocked.user_id])
+        self._connection.execute(_PUT_BLOCKED.on(self._connection), _blocked_columns(blocked))
 
     def delete_blocked(self, owner_id: str, user_id: str) -> bool:
         """Remove an entry."""

@@ -13,6 +13,7 @@ from openim_ray.storage.relational import conversations, erasures, outbox
 from openim_ray.storage.relational.group_changes import GroupChanges
 from openim_ray.storage.relational.group_view import GroupView
 from openim_ray.storage.relational.people_changes import PeopleChanges
+from openim_ray.storage.relational.people_view import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,10 @@ class RelationalView(GroupView):
     def unfinished_erasures(self, after: str, limit: int) -> list[Erasure]:
         """Return erasures that are not done."""
         return erasures.unfinished(self._connection, after, limit)
+
+    def rows_of(self, conversation_id: str, owner_ids: Sequence[str]) -> dict[str, Conversation]:
+        """Return the rows that these users have of one conversation."""
+        return in_order(conversations.rows_of_conversation(self._connection, conversation_id, owner_ids), owner_ids)
 
     def waiting_effects(self, home_key: str, limit: int) -> list[WaitingEffect]:
         """Return what the outbox holds for a log."""

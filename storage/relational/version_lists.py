@@ -54,6 +54,9 @@ _LIST_ID = bindparam("of_list", type_=INTEGER)
 _HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
     _LISTS.kind == bindparam("kind", type_=INTEGER), _LISTS.owner == bindparam("owner", type_=TEXT)
 )
+_HEADS = select(_LISTS.owner, _LISTS.version, _LISTS.version_id).where(
+    _LISTS.kind == bindparam("kind", type_=INTEGER), is_wanted(_LISTS.owner)
+)
 _LATER = (
     select(_CHANGES.element_id, _CHANGES.change)
     .where(_CHANGES.list_id == _LIST_ID, _CHANGES.version > bindparam("after", type_=INTEGER))
@@ -93,6 +96,14 @@ def head(connection: Connection, kind: ListKind, owner: str) -> ListHead | None:
     """
     found = connection.execute(_HEAD, {"kind": int(kind), "owner": owner}).first()
     return ListHead(*found[1:]) if found else None
+
+
+def heads(connection: Connection, kind: ListKind, owners: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """
+    Return version and version id of the lists of several owners that are there.
+    """
+    rows = connection.execute(_HEADS, {"kind": int(kind), **wanted(owners)})
+    return {owner: (version, version_id) for owner, version, version_id in rows}
 
 
 def delta(connection: Connection, kind: ListKind, owner: str, version_id: str, version: int) -> VersionDelta | None:

@@ -253,6 +253,22 @@ async def test_a_changed_group_is_a_step_of_its_member_list(groups: OpenDirector
     assert (await groups.member_ids("new"))[::2] == (1, [])
 
 
+async def test_member_lists_are_read_on_one_state(groups: OpenDirectoryStore) -> None:
+    """Where those stand that exist, and what changed since: as the store says it. A list that isn't there can't be made: fetch all."""
+    version, version_id, _ = await groups.member_ids("g")
+    other, other_id, _ = await groups.member_ids("h")
+    await groups.change(lambda transaction: transaction.put_group(group("new")))
+    await groups.change(lambda transaction: transaction.put_group(group("g", group_name="new")))
+
+    stand = await groups.view(lambda view: view.member_list_versions(["none", "new", "h", "g"]))
+    assert list(stand.items()) == [("new", (0, "")), ("h", (other, other_id)), ("g", (version + 1, version_id))]
+    delta = await groups.view(lambda view: view.member_list_changes("g", version_id, version))
+    assert delta == await groups.members_delta("g", version_id, version)
+    assert delta.updated == [MARKER]
+    missing = await groups.view(lambda view: view.member_list_changes("new", version_id, version))
+    assert missing == VersionDelta(0, "", True, [], [], [], 0)
+
+
 async def test_many_at_once(groups: OpenDirectoryStore) -> None:
     """A step each, in their order; of one who comes twice the later one counts; who leaves is named in the order given."""
     names = [f"u{number}" for number in range(40)]

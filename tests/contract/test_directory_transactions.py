@@ -454,6 +454,8 @@ async def test_cuts(people: OpenDirectoryStore) -> None:
     ]
     versions = [(await people.conversation_ids(UserID(name)))[0] for name in ("alice", "bob", "carol")]
     assert versions == [2, 1, 1]
+    found = await people.view(lambda view: view.rows_of(chat, ["dave", "bob", "alice"]))
+    assert [(name, row.min_seq, row.max_seq) for name, row in found.items()] == [("bob", 3, 0), ("alice", 0, 7)]
     back = await people.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID("alice"))]))
     assert (back.result, await people.conversations(UserID("alice"))) == (["alice"], [mine])
 

@@ -21,6 +21,7 @@ from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
 from openim_ray.storage.open import open_directory_store, open_state_store
 from openim_ray.storage.places import Places
+from tests.contract.directory_queries import ask_groups, ask_people, change_everything, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,31 @@ INSERT INTO friends (owner_user_id, friend_user_id, remark, create_time, add_sou
     SELECT 'u' || n, 'u' || m, '', n, 0, '', '', false FROM generate_series(1, {PEOPLE}) n, generate_series(1, 5) m;
 INSERT INTO blacks (owner_user_id, blocked_user_id, create_time, add_source, operator_user_id, ex)
     SELECT 'u' || n, 'u' || m, n, 0, '', '' FROM generate_series(1, {PEOPLE}) n, generate_series(1, 2) m;
-INSERT INTO groups SELECT 'g' || n, '', '', '', '', 0, '', 0, '', 0, 0, 0, 0, 0, '' FROM generate_series(1, 2000) n;
+INSERT INTO groups SELECT 'g' || n, '', '', '', '', 0, '', 0, '', 0, 0, 0, 0, 0, '', 5 FROM generate_series(1, 2000) n;
 INSERT INTO group_members (group_id, user_id, role_level, join_time, nickname, face_url, join_source, operator_user_id, ex,
                            mute_end_time, inviter_user_id)
     SELECT 'g' || n, 'u' || m, 0, n, '', '', 0, '', '', 0, '' FROM generate_series(1, 2000) n, generate_series(n, n + 4) m;
+INSERT INTO group_members (group_id, user_id, role_level, join_time, nickname, face_url, join_source, operator_user_id, ex,
+                           mute_end_time, inviter_user_id)
+    SELECT 'g7', 'u' || n, 20, n, '', '', 0, '', '', 0, '' FROM generate_series(20, {PEOPLE}) n;
+INSERT INTO friend_requests (from_user_id, to_user_id, handle_result, req_msg, create_time, handler_user_id, handle_msg, handle_time, ex)
+    SELECT 'u' || n, 'u' || m, 0, '', n, '', '', 0, '' FROM generate_series(1, {PEOPLE}) n, generate_series(n + 1, n + 3) m
+    WHERE m <= {PEOPLE};
+INSERT INTO group_requests (group_id, user_id, handle_result, req_msg, handle_msg, req_time, handle_user_id, handle_time, ex,
+                            join_source, inviter_user_id)
+    SELECT 'g' || n, 'u' || m, 0, '', '', n, '', 0, '', 0, '' FROM generate_series(1, 2000) n, generate_series(n, n + 2) m;
+INSERT INTO user_commands (user_id, kind, uuid, value, ex, create_time)
+    SELECT 'u' || n, m, 'u', '', '', n FROM generate_series(1, {PEOPLE}) n, generate_series(1, 3) m;
+INSERT INTO client_config (user_id, key, value)
+    SELECT 'u' || n, 'key' || m, '' FROM generate_series(1, {PEOPLE}) n, generate_series(1, 3) m;
+INSERT INTO profile_announcements (user_id, operation_id, created_ms, moved_ms, is_nickname_new, is_face_new, are_friends_told, told_through)
+    SELECT 'u' || n, '', n, n, true, false, false, '' FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO erasures (user_id, phase, conversation_id, seq, messages, created_ms, finished_ms)
+    SELECT 'u' || n, 1, '', 0, 0, n, n % 20 FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO outbox_logs (home_key, number, waiting_since)
+    SELECT 'g' || n, 50, CASE WHEN n % 100 = 7 THEN n END FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO outbox (home_key, number, payload, created_ms)
+    SELECT home_key, n, '', waiting_since FROM outbox_logs, generate_series(1, 50) n WHERE waiting_since IS NOT NULL;
 INSERT INTO conversations (owner_user_id, conversation_id, conversation_type, user_id, group_id, recv_msg_opt, is_pinned,
                            attached_info, is_private_chat, group_at_type, ex, burn_duration, min_seq, max_seq,
                            msg_destruct_time, latest_msg_destruct_time, is_msg_destruct)
@@ -126,7 +148,7 @@ async def test_state_queries(full_places: Places, statements: dict[str, dict[str
 
 
 async def test_directory_queries(full_places: Places, statements: dict[str, dict[str, Any]]) -> None:
-    """Every query of the directory finds its rows by an index; only the search by a part of a name looks at all."""
+    """Every query of the directory finds its rows by an index; only searches by a part of a name look at all."""
     directory = await open_directory_store(full_places)
     await directory.register([User(user_id=UserID("new"))])
     await directory.friends_delta(ALICE, "", 0)
@@ -150,12 +172,20 @@ async def test_directory_queries(full_places: Places, statements: dict[str, dict
     await directory.page_conversations(ALICE, PAGE)
     version, version_id, _ = await directory.conversation_ids(ALICE)
     await directory.conversations_delta(ALICE, version_id, version)
+    await directory.members_delta("g7", "", 0)
+    await directory.member_ids("g7")
+    await directory.joined_groups_delta(ALICE, "", 0)
+    await directory.group_chat_facts("g7", ALICE)
+    await directory.change(lambda transaction: change_everything(transaction, "g7", ALICE))
+    await directory.view(lambda view: ask_people(view, ALICE, ["u9", "u8"]))
+    await directory.view(lambda view: ask_groups(view, "g7", ALICE))
     indexed = dict(statements)
     await directory.page_users(PAGE, "a", "")
+    await directory.view(search)
     await directory.aclose()
 
     searches = {statement: values for statement, values in statements.items() if statement not in indexed}
-    assert len(indexed) > 25
+    assert len(indexed) > 80
     for mode in MODES:
         assert scans(full_places.directory, indexed, mode) == {}
         assert ["users"] in scans(full_places.directory, searches, mode).values(), "the plans are not seen"

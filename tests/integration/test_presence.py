@@ -86,7 +86,7 @@ async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:
 
     first, second = watchers
     request = SubUserOnlineStatus(unsubscribeUserID=[bob.user_id])
-    assert (await first.answer(SUBSCRIBE, request.SerializeToString())).data == b""
+    assert states((await first.answer(SUBSCRIBE, request.SerializeToString())).data) == {}
     await people.connect(bob)
     await all_see([second], bob.user_id, ANDROID, number=5)
     assert len(pushed_states(first, bob.user_id)) == 4

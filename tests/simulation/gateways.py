@@ -12,6 +12,7 @@ import msgspec
 from openim_ray.core import items
 from openim_ray.core.gateway.hub import Close, Completed, Device, Effect, Hub, KickOut, Push, ReadRun
 from openim_ray.core.gateway.session import ClientKind, Session
+from openim_ray.core.gateway.watches import Known, ShowPresence
 from openim_ray.core.placement import Placement
 from openim_ray.domain import errors
 from openim_ray.protocol.identifiers import RequestIdentifier
@@ -20,6 +21,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqResp, MsgData
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.read_marks import ReadMarks
 from openim_ray.storage.tiered import TieredMessageReader
+from tests.simulation import presence
 from tests.simulation.broker import FutureContext, HubBroker
 from tests.simulation.coroutines import Future, start
 from tests.simulation.messages import prepare
@@ -49,6 +51,7 @@ class Login(NamedTuple):
     digest: str
     kind: ClientKind
     wants_greeting: bool
+    background: bool = False
 
 
 class Connection:
@@ -184,7 +187,7 @@ class GatewayProcess(Process):
     async def _register(self, connection: Connection) -> bool:
         login = connection.login
         future: Future[items.Reply] = Future()
-        device = Device(login.platform_id, login.digest, 1 << 40, self.wall_ms)
+        device = Device(login.platform_id, login.digest, 1 << 40, self.wall_ms, login.background)
         self.hub.open(connection.session, device, FutureContext(future), self.now + HANDSHAKE_SECONDS_MAX)
         self.perform()
         try:
@@ -258,12 +261,18 @@ class GatewayProcess(Process):
             self._kick(effect.connection)
         elif isinstance(effect, Close):
             self._close_for_sync(effect.connection, effect.reason)
+        elif isinstance(effect, ShowPresence):
+            presence.show(self, effect)
+        elif isinstance(effect, Known):
+            effect.context.known()  # type: ignore[attr-defined]
 
     def _push(self, push: Push) -> None:
         for number in push.connections:
             connection = self.connections.get(number)
             if connection is None or connection.ended:
                 continue
+            if connection.session.quiet:
+                self.world.oracle.violated(f"{connection.login.user_id} was pushed something in the background")
             self.world.oracle.pushed(connection, push.conversation_id, push.body)
             self.write(connection, Pushed(push.conversation_id, push.body))
 
@@ -301,6 +310,10 @@ class GatewayProcess(Process):
             connection.early.append(request)
         elif request.identifier == RequestIdentifier.SEND_MSG:
             self._send(connection, request)
+        elif request.identifier == presence.SUBSCRIBE:
+            self.spawn(presence.answer_subscription(self, connection, request))
+        elif request.identifier == presence.BACKGROUND:
+            presence.set_background(self, connection, request)
         else:
             self.spawn(self._answer(connection, request))
 

@@ -19,6 +19,7 @@ from tests.simulation.clients.pypi import PythonDevice
 from tests.simulation.coroutines import Future, start
 from tests.simulation.faults import FAIR, Weather, weather_of
 from tests.simulation.leaks import leaks
+from tests.simulation.presence import differs
 from tests.simulation.process import Process
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.stores import HISTORY, MESSAGES, STATE
@@ -34,7 +35,11 @@ QUIET_SECONDS_MAX = 60.0
 SETTLED_SECONDS = 1.5
 KINDS: tuple[type[Device], ...] = (GoDevice, GoDevice, JavaScriptDevice, PythonDevice)
 PLATFORMS = (1, 2, 3, 5, 7)
+LOOKS_AWAY = 0.7
+"""How often in a second some app goes to the background or comes back, in worlds of watchers."""
+
 HISTORY_SHARE = 0.6
+WATCHING_EVERY = 8
 COLLIDING_EVERY = 10
 COLLIDING_USERS = ("a", "b_c", "a_b", "c")
 COLLIDING_PAIRS = (("a", "b_c"), ("a_b", "c"))
@@ -110,6 +115,7 @@ def _settings(seed: int, plan: Scheduler) -> WorldSettings:
         retention_seconds=random.choice((0.0, 0.2, 2.0, 6.0)),
         history_rows_max=random.choice((20_000, 3)),
         history_conversations_max=random.choice((100_000, 1)),
+        watchers=seed % WATCHING_EVERY == WATCHING_EVERY - 1,
     )
 
 
@@ -163,6 +169,8 @@ class _Life:
         self._often(rates.rivals, self._rival)
         self._often(rates.moves, self._move)
         self._often(rates.logouts, self._force_logout)
+        if self._world.settings.watchers:
+            self._often(LOOKS_AWAY, self._look_away)
         self._often(weather.crashes, self._crash)
         self._often(weather.whole_crashes, self._world.crash_everything)
         self._often(weather.clogs, self._clog)
@@ -229,6 +237,10 @@ class _Life:
         if device.wanted:
             device.go_offline(silently=scheduler.chance(0.5))
             scheduler.later(scheduler.random.choice((0.2, 2.0, 8.0)), device.come_online)
+
+    def _look_away(self) -> None:
+        device = self._device()
+        device.look_away(background=not device.background)
 
     def _rival(self) -> None:
         device = self._device()
@@ -301,6 +313,8 @@ def settle(world: World) -> None:
     """
     world.heal()
     for device in world.devices:
+        if device.background:
+            device.look_away(background=False)
         if device.digest:
             device.come_online()
             device.try_now()
@@ -337,7 +351,7 @@ def _unsettled(world: World) -> str:
             return f"{device.name} is not connected"
         if world.oracle.is_logged_out(device.digest):
             return f"{device.name} was logged out and is connected"
-        if why := device.is_behind():
+        if why := device.is_behind() or differs(world, device):
             return f"{device.name} is behind: {why}"
     return ""
 

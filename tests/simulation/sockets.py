@@ -43,6 +43,14 @@ class Pushed(NamedTuple):
     body: bytes
 
 
+class Presence(NamedTuple):
+    """
+    A 2005 that nobody asked for at this moment.
+    """
+
+    data: bytes
+
+
 class Greeting(NamedTuple):
     """
     The text frame that tells a client it is connected.
@@ -55,7 +63,7 @@ class Kicked(NamedTuple):
     """
 
 
-Frame = Answer | Pushed | Greeting | Kicked
+Frame = Answer | Pushed | Presence | Greeting | Kicked
 
 
 class SocketUser(Protocol):

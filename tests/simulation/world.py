@@ -57,6 +57,8 @@ class WorldSettings(NamedTuple):
     history_conversations_max: int = 100_000
     link_queue_max: int = 5_000
     repeats_at_once: int = 1_000
+    watchers: bool = False
+    """Whether clients watch each other, and go to the background at times."""
 
 
 class CrashPoints:

@@ -42,8 +42,8 @@ Request = (
     | items.Register
     | items.AskStates
     | items.ForceLogout
-    | items.ApplyEffects
     | items.AskPresence
+    | items.ApplyEffects
     | items.SaveTokens
 )
 

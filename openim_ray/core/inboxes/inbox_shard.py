@@ -71,9 +71,9 @@ class InboxShard:
         self._settings = settings
         self._started = now
         self._inboxes: OrderedDict[str, Inbox] = OrderedDict()
+        self.presence = Presence(outbox, self._sessions_of, now)
         self._members = Members()
         self._said = SaidMeanwhile()
-        self.presence = Presence(outbox, self._sessions_of, now)
         self._gateways: dict[str, None] = {}
         self._partition_of: dict[str, str] = {}
         self._given_out: dict[str, int] = {}
@@ -390,8 +390,10 @@ class InboxShard:
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
             connections = first_ones if begins else by_gateway
-            for gateway, connection in inbox.sessions:
-                connections.setdefault(gateway, []).append(connection)
+            # Who is quiet learns of a beginning all the same: it is held there.
+            for session in inbox.sessions.values():
+                if begins or not session.quiet:
+                    connections.setdefault(session.gateway, []).append(session.connection)
         self._add_also(fanout, by_gateway)
         for gateway, numbers in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, numbers))
@@ -413,8 +415,9 @@ class InboxShard:
         for user_id in fanout.also:
             inbox = self._inboxes.get(user_id)
             if inbox is not None and inbox.has_left(fanout.group_id):
-                for gateway, connection in inbox.sessions:
-                    by_gateway.setdefault(gateway, []).append(connection)
+                for session in inbox.sessions.values():
+                    if not session.quiet:
+                        by_gateway.setdefault(session.gateway, []).append(session.connection)
 
     def change_members(self, change: items.Membership, wall_ms: int) -> None:
         """Let users who are active come to and go from a group."""

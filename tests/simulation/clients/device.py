@@ -11,10 +11,11 @@ from openim_ray.domain.conversation import single_chat_id
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import SendMsgResp
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
+from tests.simulation import presence
 from tests.simulation.coroutines import Future, start
 from tests.simulation.gateways import Login
 from tests.simulation.messages import TEXT, TYPING, seen
-from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Pushed, Request, Socket
+from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Presence, Pushed, Request, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -59,6 +60,8 @@ class Device:
         self.socket: Socket | None = None
         self.connected = False
         self.unread: dict[str, int] = {}
+        self.sees: dict[str, tuple[int, ...]] = {}
+        self.background = False
         self.sending = 0
         self._logging_in = False
         self._attempt = 0
@@ -141,7 +144,7 @@ class Device:
         if gateway is None:
             self.world.scheduler.later(delay, lambda: self.on_closed(socket, 0))
             return
-        login = Login(self.user_id, self.platform_id, self.digest, self.kind, self.wants_greeting)
+        login = Login(self.user_id, self.platform_id, self.digest, self.kind, self.wants_greeting, self.background)
 
         def arrive() -> None:
             if gateway.up:
@@ -168,6 +171,11 @@ class Device:
             self._attempt = 0
             self.world.trace(self, "connected", "")
             self.on_connected()
+            if self.world.settings.watchers:
+                self.sees.clear()
+                # Also because it may have looked away since it began to connect.
+                self.look_away(background=self.background)
+                self.spawn(self._subscribe())
             waiting, self._when_connected = self._when_connected, Future()
             waiting.resolve(None)
 
@@ -183,6 +191,27 @@ class Device:
             wait = self.retry_seconds[self._attempt % len(self.retry_seconds)]
             self._attempt += 1
             self.world.scheduler.later(wait, self._connect)
+
+    async def _subscribe(self) -> None:
+        still = self.while_connected()
+        while still():
+            try:
+                await presence.subscribe(self)
+            except RequestFailed:
+                await self.sleep(1.0)
+            else:
+                return
+
+    async def _go_to_background(self, background: bool) -> None:
+        try:
+            await presence.goes_to_background(self, background=background)
+        except RequestFailed:
+            # It says so with the next connect, or is asked for it once more.
+            return
+
+    def look_away(self, *, background: bool) -> None:
+        """Put the application into the background, or take it out."""
+        self.spawn(self._go_to_background(background))
 
     def _disconnected(self, socket: Socket) -> None:
         socket.open = False
@@ -214,6 +243,8 @@ class Device:
         elif isinstance(frame, Pushed):
             self.world.trace(self, "pushed", (frame.conversation_id, seen(frame.body).seq))
             self.on_push(frame.conversation_id, frame.body)
+        elif isinstance(frame, Presence):
+            presence.take(self, frame.data)
         elif isinstance(frame, Greeting):
             self._now_connected()
         elif isinstance(frame, Kicked):

@@ -215,10 +215,10 @@ async def test_unknown_routes_are_not_found(api: ApiClient) -> None:
 
 async def test_a_route_that_is_not_built_says_so(api: ApiClient) -> None:
     """1099 naming the path, but only to who has a token."""
-    answer = await api.call("/group/create_group", {"groupInfo": 5}, await api.user_token("alice"))
+    answer = await api.call("/msg/revoke_msg", {"seq": "x"}, await api.user_token("alice"))
     assert answer.envelope["errCode"] == 1099
-    assert answer.envelope["errDlt"] == "not implemented: /group/create_group"
-    assert (await api.call("/group/create_group")).code == 1001
+    assert answer.envelope["errDlt"] == "not implemented: /msg/revoke_msg"
+    assert (await api.call("/msg/revoke_msg")).code == 1001
 
 
 async def test_a_bug_is_answered_logged_and_counted(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:

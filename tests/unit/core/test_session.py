@@ -314,45 +314,6 @@ def test_the_age_of_a_session_counts_from_its_registration() -> None:
     assert session.age(14.0) == 4.0
 
 
-@pytest.mark.parametrize("kind", list(ClientKind))
-def test_who_came_to_a_group_gets_nothing_from_before(kind: ClientKind) -> None:
-    """Her session begins with the message that says so, also if it was written others before she went."""
-    session = synced(kind, {"sg_g": 3})
-
-    session.begin("sg_g", 9)
-
-    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
-    assert session.deliver("sg_g", 10, "bob", "c10") is Verdict.WRITE
-
-
-def test_who_comes_to_a_group_while_she_syncs_gets_nothing_from_before() -> None:
-    """The answer that sets her position may not know of it yet."""
-    session = Session(1, "alice", ClientKind.JS)
-    session.registered()
-    session.states_asked()
-    session.begin("sg_g", 9)
-    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.HOLD
-
-    session.synced({})
-    runs = [run for _ in range(20) for run in session.release()]
-
-    assert runs == [Run("sg_g", 9, 9)]
-
-
-def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
-    """She left and came again without history: what was said meanwhile is not hers."""
-    session = synced(ClientKind.JS, {"sg_g": 3})
-
-    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
-
-
-def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() -> None:
-    """Go is given what it would pull on a gap, and no more than is hers."""
-    session = Session(1, "alice", ClientKind.GO)
-
-    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
-
-
 # --- the background
 
 
@@ -394,3 +355,42 @@ def test_a_client_that_begins_in_the_background_syncs_as_any_other() -> None:
     assert not session.holding
     assert [push(session, seq) for seq in (5, 6)] == [Verdict.SKIP, Verdict.HOLD]
     assert session.wake() == [Run(CHAT, 6, 6)]
+
+
+@pytest.mark.parametrize("kind", list(ClientKind))
+def test_who_came_to_a_group_gets_nothing_from_before(kind: ClientKind) -> None:
+    """Her session begins with the message that says so, also if it was written others before she went."""
+    session = synced(kind, {"sg_g": 3})
+
+    session.begin("sg_g", 9)
+
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
+    assert session.deliver("sg_g", 10, "bob", "c10") is Verdict.WRITE
+
+
+def test_who_comes_to_a_group_while_she_syncs_gets_nothing_from_before() -> None:
+    """The answer that sets her position may not know of it yet."""
+    session = Session(1, "alice", ClientKind.JS)
+    session.registered()
+    session.states_asked()
+    session.begin("sg_g", 9)
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.HOLD
+
+    session.synced({})
+    runs = [run for _ in range(20) for run in session.release()]
+
+    assert runs == [Run("sg_g", 9, 9)]
+
+
+def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
+    """She left and came again without history: what was said meanwhile is not hers."""
+    session = synced(ClientKind.JS, {"sg_g": 3})
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
+def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() -> None:
+    """Go is given what it would pull on a gap, and no more than is hers."""
+    session = Session(1, "alice", ClientKind.GO)
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]

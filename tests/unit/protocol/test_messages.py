@@ -21,12 +21,19 @@ from openim_ray.protocol.messages import (
     parse_message,
     parse_protobuf,
     placeholder,
+    presence_tips,
     pull_response,
     push_messages,
     with_position,
 )
 from openim_ray.protocol.pb.msg_pb2 import GetSeqMessageResp
-from openim_ray.protocol.pb.sdkws_pb2 import MsgData, PullMessageBySeqsResp, PullMsgs, PushMessages
+from openim_ray.protocol.pb.sdkws_pb2 import (
+    MsgData,
+    PullMessageBySeqsResp,
+    PullMsgs,
+    PushMessages,
+    SubUserOnlineStatusTips,
+)
 from tests.compat import recorded
 from tests.unit.protocol.gob_samples import chunk
 from tests.unit.protocol.strict_protobuf import read_msg_data, read_pulled
@@ -299,3 +306,11 @@ def assert_equal(expected: Message, actual: dict[str, Any]) -> None:
         else:
             assert value == (seen if seen is not None else type(value)())
     assert not actual
+
+
+def test_presence_is_never_zero_bytes() -> None:
+    """The pure-JavaScript client would take them for null; every reader finds nobody in what is sent instead."""
+    assert presence_tips([])
+    assert not SubUserOnlineStatusTips.FromString(presence_tips([])).subscribers
+    (alice,) = SubUserOnlineStatusTips.FromString(presence_tips([("alice", (1, 5))])).subscribers
+    assert (alice.userID, list(alice.onlinePlatformIDs)) == ("alice", [1, 5])
