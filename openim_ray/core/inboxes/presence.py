@@ -90,6 +90,8 @@ class Presence:
                 watched = self._watched[user_id] = _Watched(self._platforms_of(user_id))
             elif user_id in self._changed:
                 self._look(user_id, watched, self._changed.pop(user_id), now)
+                # This gateway is answered with it, the others are to hear it, too.
+                heappush(self._due, (now, user_id))
             self._take_over(user_id, watched, shown, now)
             if shown is None and not watched.shown() and now < self._settled_at:
                 watched.told[gateway] = None

@@ -150,6 +150,18 @@ def test_who_begins_to_watch_hears_what_the_others_were_told() -> None:
     assert sorted(bench.told()) == [("gateway-0", [(ALICE, [])]), ("gateway-1", [(ALICE, [])])]
 
 
+def test_a_change_that_one_is_answered_with_is_told_to_the_others() -> None:
+    """Who asks at that moment must not take it away from them."""
+    bench = Bench()
+    bench.watch(ALICE)
+    bench.login(ALICE, 1)
+    bench.told()
+    bench.watch(ALICE, gateway="gateway-0")
+    assert bench.told() == [("gateway-0", [(ALICE, [WEB])])]
+    bench.later()
+    assert bench.told() == [("gateway-1", [(ALICE, [WEB])])]
+
+
 def test_watching_loads_no_inbox() -> None:
     """People who are not there cost an entry, so that a list of ids can't fill the memory with inboxes."""
     bench = Bench()
