@@ -294,6 +294,28 @@ def test_watches_of_an_inbox_that_moves_end() -> None:
     assert len(bench.shard.inboxes.presence) == 1
 
 
+def test_who_moves_here_has_time_to_come_and_the_others_are_not_concerned() -> None:
+    """Her connections are registered again in a moment; inboxes come and go all the time where each active one has an actor of its own."""
+    bench = Bench()
+    bench.login(BOB, 2)
+    bench.watch(BOB)
+    bench.shard.place(Placement(epoch=3, shards=PLACEMENT.shards), {f"user:{ALICE}": 5})
+    bench.watch(ALICE, shown=[WEB])
+    bench.logout(BOB, 2)
+    bench.told()
+
+    bench.later()
+    bench.later(LINGER_SECONDS)
+    assert bench.told() == [("gateway-1", [(BOB, [])])]
+    bench.hear(items.AskPresence(7, [ALICE, BOB]))
+    (reply,) = bench.sent(items.Reply)
+    assert list(msgspec.msgpack.decode(reply.value, type=items.PresenceAnswer).devices) == [BOB]
+
+    bench.later(SETTLE_SECONDS)
+    assert bench.told() == [("gateway-1", [(ALICE, [])])]
+    assert bench.shard.inboxes.presence._settling == {}
+
+
 # --- questions
 
 
