@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from openim_ray.domain.errors import Unavailable
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import Platform, RequestIdentifier
 from openim_ray.protocol.pb.sdkws_pb2 import (
@@ -13,8 +14,10 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     SubUserOnlineStatus,
     SubUserOnlineStatusTips,
 )
+from tests.e2e.server import ApiError
 from tests.integration.connection import NATIVE, Connection
 from tests.integration.people import People
+from tests.integration.websocket import WAIT_SECONDS
 
 SUBSCRIBE: Final = RequestIdentifier.SUB_USER_ONLINE_STATUS
 IPHONE: Final = NATIVE._replace(name="iphone", platform=Platform.IOS)
@@ -62,5 +65,11 @@ async def set_background(client: Connection, *, background: bool) -> None:
 
 
 async def ask(people: People, path: str, *user_ids: str) -> Any:
-    """Ask a route about users; returns its data."""
-    return await asyncio.to_thread(people.server.data, path, {"userIDs": user_ids})
+    """Ask a route about users, again while it says that this may be tried again; returns its data."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            try:
+                return await asyncio.to_thread(people.server.data, path, {"userIDs": user_ids})
+            except ApiError as error:
+                if error.code != Unavailable.code:
+                    raise

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 1.0
 """A platform whose last connection ended is shown for so long."""
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 4.0
 """Where connections are registered again, after a start of this process or a break with a gateway, they have so long to come."""
 
 STATES_PER_ITEM = 500
