@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,7 +14,9 @@ import structlog
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.domain.erasure import Erasure, ErasurePhase
-from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.errors import OpenIMError, Unavailable
+from openim_ray.domain.ids import UserID
+from openim_ray.services.account_erasing import is_waited_for, neutralize
 from openim_ray.services.changes import DirectoryChanges, LeftToSweep
 from openim_ray.services.erasing import MessageErasing
 from openim_ray.services.leaving import build_leaving
@@ -30,11 +33,19 @@ LOOK_SECONDS = 5.0
 """Between two looks for accounts that are to be erased, and between two tries while a store is down."""
 
 SETTLE_SECONDS = 2.0
-"""Beyond the time in which a message is accepted: so long after the account was marked nothing of hers is under way any more."""
+"""Beyond the time in which a message is accepted or a call answered: then nothing of hers is under way any more."""
 
 FOUND_MAX = 100
 
 log = structlog.get_logger(__name__)
+
+
+def settle_ms(config: Config) -> int:
+    """
+    Return how long after an account was marked something of hers may still be under way.
+    """
+    longest = max(config.persistence.append_deadline_seconds, config.api.request_seconds)
+    return int((longest + SETTLE_SECONDS) * 1000)
 
 
 class Eraser:
@@ -53,7 +64,7 @@ class Eraser:
         self._places = Places.of(config)
         self._messages = messages
         self._is_mine = is_mine
-        self._settle_ms = int((config.persistence.append_deadline_seconds + SETTLE_SECONDS) * 1000)
+        self._settle_ms = settle_ms(config)
         self._unfinished = 0
         self._messages_erased = 0
         self._complained: set[str] = set()
@@ -138,6 +149,7 @@ class _Work:
     """The erasure of one account, phase by phase."""
 
     def __init__(self, config: Config, stores: _Stores, noted: Callable[[int], None]) -> None:
+        self._settle_ms = settle_ms(config)
         self._stores = stores
         self._noted = noted
         self._erasing = MessageErasing(stores.messages, stores.history)
@@ -150,6 +162,7 @@ class _Work:
         log.info("erasing an account", user_id=erasure.user_id, phase=erasure.phase)
         self._messages = erasure.messages
         if erasure.phase == ErasurePhase.MESSAGES:
+            await self._finish_account(erasure)
             erasure = await self._erase_messages(erasure)
         if erasure.phase == ErasurePhase.RELATIONS:
             await self._leaving.leave(erasure.user_id)
@@ -159,11 +172,20 @@ class _Work:
         await self._note(replace(erasure, phase=ErasurePhase.DONE, finished_ms=wall_ms()))
         log.info("an account is erased", user_id=erasure.user_id, messages=erasure.messages)
 
+    async def _finish_account(self, erasure: Erasure) -> None:
+        """Take what calls have brought that were under way when the account was marked, and wait until it has reached the logs."""
+        directory = self._stores.directory
+        await directory.change(partial(neutralize, erasure.user_id))
+        if await directory.view(partial(is_waited_for, erasure, self._settle_ms)):
+            raise Unavailable("notifications that hold her words have not reached their logs yet")
+
     async def _erase_messages(self, erasure: Erasure) -> Erasure:
         """Go through all conversations until nothing more is found."""
+        rows = await self._stores.directory.conversations(UserID(erasure.user_id))
+        own = frozenset(row.conversation_id for row in rows)
         while True:
             before = erasure.messages
-            erasure = await self._erasing.erase(erasure, self._note)
+            erasure = await self._erasing.erase(erasure, own, self._note)
             if erasure.messages == before:
                 return await self._note(replace(erasure, phase=ErasurePhase.RELATIONS))
 

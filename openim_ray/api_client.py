@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openim_ray.actors.run_file import RunFileDamaged, no_server, read_run_file
 from openim_ray.domain.errors import RecordNotFound, RegisteredAlready, UserIDNotFound
@@ -42,6 +42,26 @@ class Refused(CallFailed):
 
     def __str__(self) -> str:
         return self.text
+
+
+class ErasureStatus(NamedTuple):
+    """
+    How far the erasure of a user has come: `phase` is "messages", "relations", "files" or "done".
+    """
+
+    user_id: str
+    phase: str
+    messages: int
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of hers is left."""
+        return self.phase == "done"
+
+    def __str__(self) -> str:
+        if self.is_done:
+            return f"user {self.user_id} is erased, with {self.messages} messages"
+        return f"user {self.user_id} is being erased ({self.phase}; {self.messages} messages so far)"
 
 
 class ApiClient:
@@ -91,9 +111,22 @@ class ApiClient:
         """Let a user log in again; CallFailed if there is no such user."""
         self._call_for(user_id, "/user/enable_user")
 
-    def _call_for(self, user_id: str, path: str) -> None:
+    def erase_user(self, user_id: str) -> ErasureStatus:
+        """Erase a user for good; returns when that is certain to happen. CallFailed if there is no such user."""
+        return _erasure_of(self._call_for(user_id, "/user/erase_user"))
+
+    def erasure(self, user_id: str) -> ErasureStatus:
+        """Return how far the erasure of a user has come; CallFailed if she is not erased."""
         try:
-            self._call(path, {"userID": user_id})
+            return _erasure_of(self._call_for(user_id, "/user/get_erasure"))
+        except Refused as error:
+            if error.code == RecordNotFound.code:
+                raise CallFailed(f"user {user_id} is not erased") from error
+            raise
+
+    def _call_for(self, user_id: str, path: str) -> dict[str, Any]:
+        try:
+            return self._call(path, {"userID": user_id})
         except Refused as error:
             if error.code == UserIDNotFound.code:
                 raise CallFailed(f"no user {user_id}") from error
@@ -118,6 +151,10 @@ class ApiClient:
                 int(answer["errCode"]), f"the server refuses ({answer['errCode']} {answer['errMsg']}): {detail}"
             )
         return dict(answer.get("data") or {})
+
+
+def _erasure_of(answer: Mapping[str, Any]) -> ErasureStatus:
+    return ErasureStatus(str(answer["userID"]), str(answer["phase"]), int(answer.get("erasedMessages", 0)))
 
 
 def _trust(certificate: str) -> ssl.SSLContext:

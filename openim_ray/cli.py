@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ PLATFORMS = {
     "harmonyos": 11,
 }
 STATUS_SECONDS = 5.0
+ERASURE_LOOK_SECONDS = 1.0
 # By name: what may fail is imported only when a command needs it.
 EXPECTED = {"StartError", "ClusterError", "NothingRuns", "CallFailed", "CheckError", "BackupError", "MigrateError"}
 
@@ -289,6 +291,16 @@ def _user_enable(options: argparse.Namespace) -> None:
     sys.stdout.write(f"user {options.user_id} enabled\n")
 
 
+def _user_erase(options: argparse.Namespace) -> int:
+    api = _api(options)
+    erasure = api.erasure(options.user_id) if options.status else api.erase_user(options.user_id)
+    while options.wait and not erasure.is_done:
+        time.sleep(ERASURE_LOOK_SECONDS)
+        erasure = api.erasure(options.user_id)
+    _tell(str(erasure))
+    return 0 if erasure.is_done or not options.status else 1
+
+
 def _api(options: argparse.Namespace) -> ApiClient:
     config = _config(options)
     from openim_ray.api_client import ApiClient
@@ -409,7 +421,7 @@ def _backup_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    user = commands.add_parser("user", help="add, disable and enable users, make tokens").add_subparsers(
+    user = commands.add_parser("user", help="add, disable, enable and erase users, make tokens").add_subparsers(
         required=True, metavar="COMMAND"
     )
     add = _command(user, common, "add", _user_add, "register a user")
@@ -429,6 +441,13 @@ def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     disable.add_argument("user_id", metavar="ID")
     enable = _command(user, common, "enable", _user_enable, "let a disabled user log in again")
     enable.add_argument("user_id", metavar="ID")
+    erase = _command(user, common, "erase", _user_erase, "erase a user and what she wrote, for good")
+    erase.add_argument("user_id", metavar="ID")
+    erase.add_argument("--wait", action="store_true", help="until everything is erased, which may take minutes")
+    erase.add_argument("--status", action="store_true", help="begin nothing; tell how far it has come")
+    erase.epilog = (
+        "Exit status: 0 begun (with --wait or --status: done), 1 with --status: not done yet, 2 can't be done."
+    )
 
 
 def _config_commands(commands: Any, common: argparse.ArgumentParser) -> None:

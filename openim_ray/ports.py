@@ -143,7 +143,7 @@ class RetentionStore(MessageStore, Protocol):
 
 class Erased(NamedTuple):
     """
-    What one sender wrote in a part of a conversation as it stands now, ascending, and how many rows of it were replaced by this call.
+    The rows of a part of a conversation that concern an erased account, as they stand now, ascending, and how many of them a call replaced.
     """
 
     rows: tuple[StoredMessage, ...]
@@ -155,13 +155,13 @@ class ErasingStore(MessageStore, Protocol):
     A message store in which what a user wrote can be erased; held by persistence actors.
     """
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """
-        Replace the rows of a sender among first..last (inclusive) by tombstones, durably.
+        Replace among first..last (inclusive), durably, the rows of a user by tombstones, and take her names and words out of others' notifications.
 
-        A tombstone (`storage.tombstones`) has the row's seq, ids and times, a higher `rev`, and nothing that was said; damaged rows are
-        replaced, too. Heads, marks and what de-duplicates stay. Repeating it writes nothing, and returns the same rows. After Unavailable a
-        part may be replaced.
+        What stands there then (`storage.tombstones`) has the row's seq, ids and times, and a higher `rev`; damaged rows of hers are replaced,
+        too. Heads, marks and what de-duplicates stay. Repeating it writes nothing, and returns the same rows. After Unavailable a part may be
+        replaced.
         """
         ...
 
@@ -216,9 +216,9 @@ class HistoryStore(HistoryReader, Protocol):
         """
         ...
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """
-        Replace the rows of a sender by tombstones, as an `ErasingStore` does.
+        Erase what concerns a user, as an `ErasingStore` does.
 
         A row that is not there yet can't be replaced: copy its tombstone, so that a copy of the row that is under way comes too late.
         """

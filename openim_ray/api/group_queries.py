@@ -46,6 +46,7 @@ from openim_ray.protocol.pb.group_pb2 import (
     getIncrementalJoinGroupResp,
 )
 from openim_ray.services.authority import Authority
+from openim_ray.services.groups.authority import Action
 from openim_ray.services.groups.lists import Known, MemberChanges
 from openim_ray.services.groups.queries import GroupRequests, OwnedGroup
 from openim_ray.services.wire_views import group_info, group_member_info, group_request
@@ -247,9 +248,27 @@ ROUTES = (
     Route("/group/get_group_abstract_info", GetGroupAbstractInfoReq, get_group_abstract_info, Authority.ANYBODY),
     Route("/group/get_groups", GetGroupsReq, get_groups, Authority.ADMIN),
     Route("/group/get_joined_group_list", GetJoinedGroupListReq, get_joined_group_list, Authority.OWNER, "fromUserID"),
-    Route("/group/get_group_members_info", GetGroupMembersInfoReq, get_group_members_info, Authority.ANYBODY),
-    Route("/group/get_group_member_list", GetGroupMemberListReq, get_group_member_list, Authority.ANYBODY),
-    Route("/group/get_group_member_user_id", GetGroupMemberUserIDsReq, get_group_member_user_id, Authority.ANYBODY),
+    Route(
+        "/group/get_group_members_info",
+        GetGroupMembersInfoReq,
+        get_group_members_info,
+        Authority.ROLE,
+        actions=(Action.READ_MEMBERS,),
+    ),
+    Route(
+        "/group/get_group_member_list",
+        GetGroupMemberListReq,
+        get_group_member_list,
+        Authority.ROLE,
+        actions=(Action.READ_MEMBERS,),
+    ),
+    Route(
+        "/group/get_group_member_user_id",
+        GetGroupMemberUserIDsReq,
+        get_group_member_user_id,
+        Authority.ROLE,
+        actions=(Action.READ_MEMBERS,),
+    ),
     Route(
         "/group/get_recv_group_applicationList",
         GetGroupApplicationListReq,
@@ -268,13 +287,15 @@ ROUTES = (
         "/group/get_group_users_req_application_list",
         getGroupUsersReqApplicationListReq,
         get_group_users_req_application_list,
-        Authority.ANYBODY,
+        Authority.ROLE,
+        actions=(Action.READ_APPLICATIONS,),
     ),
     Route(
         "/group/get_specified_user_group_request_info",
         GetSpecifiedUserGroupRequestInfoReq,
         get_specified_user_group_request_info,
-        Authority.ANYBODY,
+        Authority.ROLE,
+        actions=(Action.READ_APPLICATIONS,),
     ),
     Route(
         "/group/get_group_application_unhandled_count",
@@ -295,7 +316,8 @@ ROUTES = (
         "/group/get_incremental_group_members",
         getIncrementalGroupMemberReq,
         get_incremental_group_members,
-        Authority.ANYBODY,
+        Authority.ROLE,
+        actions=(Action.READ_MEMBERS,),
     ),
     Route(
         "/group/get_incremental_group_members_batch",
@@ -308,7 +330,8 @@ ROUTES = (
         "/group/get_full_group_member_user_ids",
         GetFullGroupMemberUserIDsReq,
         get_full_group_member_user_ids,
-        Authority.ANYBODY,
+        Authority.ROLE,
+        actions=(Action.READ_MEMBERS,),
     ),
 )
 """Where anybody may call, and members are asked for, who asks must be one (`services.groups.authority`)."""

@@ -28,6 +28,7 @@ from openim_ray.protocol.pb.group_pb2 import (
 )
 from openim_ray.services.authority import Authority
 from openim_ray.services.groups.applications import Verdict
+from openim_ray.services.groups.authority import Action
 from openim_ray.services.groups.creation import NewGroup
 from openim_ray.services.groups.information import GroupChange
 from openim_ray.services.groups.lookups import Operator
@@ -195,24 +196,62 @@ def _in_chat(request: Any) -> bool:
 
 ROUTES = (
     Route("/group/create_group", CreateGroupReq, create_group, Authority.OWNER, "ownerUserID"),
-    Route("/group/set_group_info_ex", SetGroupInfoExReq, set_group_info_ex, Authority.ANYBODY),
-    Route("/group/set_group_info", SetGroupInfoReq, set_group_info, Authority.ANYBODY),
+    Route("/group/set_group_info_ex", SetGroupInfoExReq, set_group_info_ex, Authority.ROLE, actions=(Action.SET_INFO,)),
+    Route("/group/set_group_info", SetGroupInfoReq, set_group_info, Authority.ROLE, actions=(Action.SET_INFO,)),
     Route("/group/join_group", JoinGroupReq, join_group, Authority.ANYBODY),
     Route("/group/quit_group", QuitGroupReq, quit_group, Authority.ANYBODY),
-    Route("/group/kick_group", KickGroupMemberReq, kick_group, Authority.ANYBODY),
-    Route("/group/invite_user_to_group", InviteUserToGroupReq, invite_user_to_group, Authority.ANYBODY),
+    Route(
+        "/group/kick_group",
+        KickGroupMemberReq,
+        kick_group,
+        Authority.ROLE,
+        actions=(Action.KICK_MEMBER, Action.KICK_ADMIN),
+    ),
+    Route(
+        "/group/invite_user_to_group",
+        InviteUserToGroupReq,
+        invite_user_to_group,
+        Authority.ROLE,
+        actions=(Action.INVITE, Action.INVITE_PAST_APPROVAL),
+    ),
     Route(
         "/group/group_application_response",
         GroupApplicationResponseReq,
         group_application_response,
-        Authority.ANYBODY,
+        Authority.ROLE,
+        actions=(Action.HANDLE_APPLICATION,),
     ),
-    Route("/group/transfer_group", TransferGroupOwnerReq, transfer_group, Authority.ANYBODY),
-    Route("/group/dismiss_group", DismissGroupReq, dismiss_group, Authority.ANYBODY),
-    Route("/group/mute_group", MuteGroupReq, mute_group, Authority.ANYBODY),
-    Route("/group/cancel_mute_group", CancelMuteGroupReq, cancel_mute_group, Authority.ANYBODY),
-    Route("/group/mute_group_member", MuteGroupMemberReq, mute_group_member, Authority.ANYBODY),
-    Route("/group/cancel_mute_group_member", CancelMuteGroupMemberReq, cancel_mute_group_member, Authority.ANYBODY),
-    Route("/group/set_group_member_info", SetGroupMemberInfoReq, set_group_member_info, Authority.ANYBODY),
+    Route("/group/transfer_group", TransferGroupOwnerReq, transfer_group, Authority.ROLE, actions=(Action.TRANSFER,)),
+    Route("/group/dismiss_group", DismissGroupReq, dismiss_group, Authority.ROLE, actions=(Action.DISMISS,)),
+    Route("/group/mute_group", MuteGroupReq, mute_group, Authority.ROLE, actions=(Action.MUTE_GROUP,)),
+    Route(
+        "/group/cancel_mute_group", CancelMuteGroupReq, cancel_mute_group, Authority.ROLE, actions=(Action.MUTE_GROUP,)
+    ),
+    Route(
+        "/group/mute_group_member",
+        MuteGroupMemberReq,
+        mute_group_member,
+        Authority.ROLE,
+        actions=(Action.MUTE_MEMBER, Action.MUTE_ADMIN, Action.MUTE_OWNER),
+    ),
+    Route(
+        "/group/cancel_mute_group_member",
+        CancelMuteGroupMemberReq,
+        cancel_mute_group_member,
+        Authority.ROLE,
+        actions=(Action.MUTE_MEMBER, Action.MUTE_ADMIN, Action.MUTE_OWNER),
+    ),
+    Route(
+        "/group/set_group_member_info",
+        SetGroupMemberInfoReq,
+        set_group_member_info,
+        Authority.ROLE,
+        actions=(
+            Action.SET_OWN_CARD,
+            Action.SET_CARD_OF_MEMBER,
+            Action.SET_CARD_OF_ADMIN,
+            Action.SET_CARD_OF_OWNER,
+            Action.SET_ROLE,
+        ),
+    ),
 )
-"""Where anybody may call, the group's own rules decide (`services.groups.authority`)."""

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from openim_ray.services import Services
 from openim_ray.services.authority import Authority, Caller
+from openim_ray.services.groups.authority import Action
 from openim_ray.services.notifications import Cause
 
 Request = TypeVar("Request", bound=Message)
@@ -45,7 +46,7 @@ class Route(Generic[Request]):
     `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
     authority is OWNER. `or_owner` is a second such field, where the data belongs to two users. `takes_protobuf` allows bodies as
     protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for an answer of zero bytes. A handler answers None for
-    messages without fields, and a list where the data is a bare array.
+    messages without fields, and a list where the data is a bare array. `actions`: where the authority is ROLE, what the group's rules are asked.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Route(Generic[Request]):
     owner: str = ""
     takes_protobuf: bool = False
     if_empty: bytes = b""
+    actions: tuple[Action, ...] = ()
     or_owner: str = ""
 
     def owners_of(self, request: Request) -> list[str]:

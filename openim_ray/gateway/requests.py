@@ -5,6 +5,7 @@ What a client asks over its WebSocket: one function per request identifier (Open
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -31,6 +32,23 @@ log = structlog.get_logger(__name__)
 NOT_BUILT = {
     RequestIdentifier.SEND_SIGNAL_MSG,
 }
+
+SUBJECTS = MappingProxyType(
+    {
+        RequestIdentifier.GET_NEWEST_SEQ: "the conversations of the user of the connection",
+        RequestIdentifier.PULL_MSG_BY_RANGE: "what the user of the connection may see; other conversations are left out",
+        RequestIdentifier.SEND_MSG: "from the user of the connection, to whom the conversation's owner admits her",
+        RequestIdentifier.PULL_MSG_BY_SEQ_LIST: "what the user of the connection may see; other conversations are left out",
+        RequestIdentifier.GET_CONV_MAX_READ_SEQ: "the conversations of the user of the connection; others are left out",
+        RequestIdentifier.PULL_CONV_LAST_MESSAGE: "what the user of the connection may see; other conversations are left out",
+        RequestIdentifier.LOGOUT: "the connection itself",
+        RequestIdentifier.SET_BACKGROUND_STATUS: "the connection itself",
+        RequestIdentifier.SUB_USER_ONLINE_STATUS: "any user's presence: it is no secret among users",
+    }
+)
+"""
+Whom each request is about. A frame whose sendID is not the user of its connection is refused before (`gateway/server.py`), also an administrator's.
+"""
 
 PRESENCE_SECONDS_MAX = 6.0
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from openim_ray.config.settings import AuthSection
 from openim_ray.domain import errors
@@ -15,7 +16,11 @@ from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import DirectoryStore
 from openim_ray.services.auth import TokenService
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.transactions import DirectoryTransaction
+from openim_ray.transactions import DirectoryTransaction, DirectoryView
+
+LOGS_MAX: Final = 1_000
+EFFECTS_MAX: Final = 1_000
+"""Logs, those that wait longest, and effects of each that are looked at for words of an erased user."""
 
 
 class AccountErasing:
@@ -78,11 +83,31 @@ def _begin(user_id: str, now_ms: int, tx: DirectoryTransaction) -> Erasure:
     known = tx.erasure(user_id)
     if known is not None:
         return known
-    user: User | None = tx.users([user_id]).get(user_id)
-    if user is None:
+    if user_id not in tx.users([user_id]):
         raise errors.UserIDNotFound("userID: no such user")
-    tx.put_user(replace(user, nickname="", face_url="", ex="", status=UserStatus.ERASED))
-    tx.forget_texts(user_id)
+    neutralize(user_id, tx)
     begun = Erasure(user_id=user_id, created_ms=now_ms)
     tx.put_erasure(begun)
     return begun
+
+
+def neutralize(user_id: str, tx: DirectoryTransaction) -> None:
+    """
+    Take from an account what it was called, and from the directory what its user said beside messages.
+    """
+    user: User = tx.users([user_id])[user_id]
+    tx.put_user(replace(user, nickname="", face_url="", ex="", status=UserStatus.ERASED))
+    tx.forget_texts(user_id)
+
+
+def is_waited_for(erasure: Erasure, settle_ms: int, view: DirectoryView) -> bool:
+    """
+    Tell whether the outbox may still hold what she said before calls of hers ended, `settle_ms` after the erasure was begun: it would become a
+    message later.
+    """
+    before_ms, name = erasure.created_ms + settle_ms, erasure.user_id.encode()
+    return any(
+        effect.created_ms <= before_ms and name in effect.payload
+        for home_key in view.logs_with_effects(LOGS_MAX)
+        for effect in view.waiting_effects(home_key, EFFECTS_MAX)
+    )

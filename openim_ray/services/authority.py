@@ -39,6 +39,9 @@ class Authority(Enum):
     OWNER = "the named user or an administrator"
     """The user whose data it is, or an administrator in her place. What belongs to two, either may ask for."""
 
+    ROLE = "whom the group's rules allow"
+    """A valid token; what the caller is to the group decides (`services.groups.authority`)."""
+
     ADMIN = "an administrator"
 
 
@@ -58,7 +61,7 @@ def require(authority: Authority, caller: Caller | None, *owner_ids: str) -> Non
         return
     if caller is None:
         raise errors.NoPermission("a token is needed")
-    if authority is Authority.ANYBODY or caller.is_admin:
+    if authority in (Authority.ANYBODY, Authority.ROLE) or caller.is_admin:
         return
     if authority is Authority.ADMIN:
         raise errors.NoPermission("only an administrator may do this")

@@ -4,7 +4,7 @@ Erasing what a user wrote, in every conversation of the message store and its hi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -37,19 +37,24 @@ class MessageErasing:
         self._messages = messages
         self._history = history
 
-    async def erase(self, erasure: Erasure, note: Note) -> Erasure:
+    async def erase(self, erasure: Erasure, own: Collection[str], note: Note) -> Erasure:
         """
         Go once through all conversations from where an erasure stands; `note` hears how far it has come.
 
-        Every conversation is looked at, whether or not she still has a row of it. Messages that become durable meanwhile may be missed: go through
-        again until nothing is found.
+        Messages that become durable meanwhile may be missed: go through again until nothing is found.
+
+        Args:
+            erasure: of whom, and how far it has come.
+            own: conversations that she has a row of: others may have told of her there. Where she wrote, the conversations tell.
+            note: makes progress durable.
         """
         if erasure.seq:
             erasure = await self._finish_conversation(erasure, note)
         while page := await self._messages.page_heads(erasure.conversation_id, HEADS_AT_ONCE):
             heads = await self._messages.heads([conversation_id for conversation_id, _ in page])
             for conversation_id, _ in page:
-                if conversation_id in heads and erasure.user_id in heads[conversation_id].sent:
+                head = heads.get(conversation_id)
+                if head is not None and (conversation_id in own or erasure.user_id in head.sent):
                     begun = replace(erasure, conversation_id=conversation_id, seq=1)
                     erasure = await self._finish_conversation(begun, note)
             erasure = replace(erasure, conversation_id=page[-1][0])
@@ -58,7 +63,7 @@ class MessageErasing:
 
     async def _finish_conversation(self, erasure: Erasure, note: Note) -> Erasure:
         conversation_id, user_id = ConversationID(erasure.conversation_id), erasure.user_id
-        end = await self._end(conversation_id, user_id)
+        end = await self._end(conversation_id)
         for first in range(erasure.seq, end + 1, SEQS_AT_ONCE):
             last = min(first + SEQS_AT_ONCE - 1, end)
             replaced = await self._erase_range(conversation_id, user_id, first, last)
@@ -67,10 +72,10 @@ class MessageErasing:
                 await note(erasure)
         return replace(erasure, seq=0)
 
-    async def _end(self, conversation_id: ConversationID, user_id: str) -> int:
-        """Return up to which seq she may have written. A history may be ahead of a message store that was put back to an older state."""
+    async def _end(self, conversation_id: ConversationID) -> int:
+        """Return up to which seq there are rows. A history may be ahead of a message store that was put back to an older state."""
         head = (await self._messages.heads([conversation_id])).get(conversation_id)
-        newest = head.sent.get(user_id, 0) if head is not None else 0
+        newest = head.max_seq if head is not None else 0
         if self._history is None:
             return newest
         return max(newest, (await self._history.confirmed([conversation_id])).get(conversation_id, 0))

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
-from openim_ray.domain.people import Friend, FriendRequest, HandleResult, User
+from openim_ray.domain.people import Friend, FriendRequest, HandleResult, User, UserStatus
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import (
     FriendApplicationApprovedTips,
@@ -332,7 +332,7 @@ def _pair(from_id: str, to_id: str) -> FromToUserID:
 
 def existing_users(tx: DirectoryTransaction, ids: dict[str, Sequence[str]]) -> dict[str, User]:
     """
-    Return accounts that a request names, by id; RecordNotFound names the field in which an unknown one stands.
+    Return accounts that a request names, by id; RecordNotFound names the field in which an unknown or erased one stands.
 
     Args:
         tx: where they are looked up.
@@ -340,6 +340,6 @@ def existing_users(tx: DirectoryTransaction, ids: dict[str, Sequence[str]]) -> d
     """
     found = tx.users([one for named in ids.values() for one in named])
     for name, named in ids.items():
-        if missing := [one for one in named if one not in found]:
+        if missing := [one for one in named if one not in found or found[one].status == UserStatus.ERASED]:
             raise errors.RecordNotFound(f"{name}: no such user: {missing[0]}")
     return found

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from openim_ray.domain import errors
-from openim_ray.domain.people import ProfileAnnouncement, User
+from openim_ray.domain.people import ProfileAnnouncement, User, UserStatus
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import UserInfoUpdatedTips
 from openim_ray.services.changes import DirectoryChanges
@@ -53,7 +53,7 @@ class ProfileService:
 def _update(cause: Cause, user_id: str, changes: dict[str, str | int], tx: DirectoryTransaction) -> bool:
     """Return whether there is something that others see."""
     user = tx.users([user_id]).get(user_id)
-    if user is None:
+    if user is None or user.status == UserStatus.ERASED:
         raise errors.UserIDNotFound("userID: no such user")
     changed = replace(user, **changes)  # type: ignore[arg-type]
     if changed != user:

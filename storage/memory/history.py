@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Erased
-from openim_ray.storage.tombstones import erased
+from openim_ray.storage.tombstones import replacement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,12 +55,12 @@ class HistoryTables:
                 self._confirmed[span.conversation_id] = ConversationSeq(max(confirmed, span.last))
         return self.confirmed(span.conversation_id for span in spans)
 
-    def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
-        """Replace what a sender wrote."""
-        there = [row for row in self.read_range(conversation_id, first, last, last) if row.sender_id == sender_id]
-        rows = tuple(erased(row) for row in there)
-        self._rows.setdefault(conversation_id, {}).update({row.seq: row for row in rows})
-        return Erased(rows, sum(new is not old for new, old in zip(rows, there, strict=True)))
+    def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
+        """Replace what concerns a user."""
+        found = [replacement(row, user_id) for row in self.read_range(conversation_id, first, last, last)]
+        there = [one for one in found if one is not None]
+        self._rows.setdefault(conversation_id, {}).update({row.seq: row for row, _ in there})
+        return Erased(tuple(row for row, _ in there), sum(is_new for _, is_new in there))
 
 
 class MemoryHistoryStore:
@@ -96,9 +96,9 @@ class MemoryHistoryStore:
         """See `ports.HistoryStore`."""
         return self.tables.copy(spans)
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """See `ports.HistoryStore`."""
-        return self.tables.erase(conversation_id, sender_id, first, last)
+        return self.tables.erase(conversation_id, user_id, first, last)
 
     async def scrub(self) -> bool:
         """See `ports.ErasingStore`; there are no files."""

@@ -20,7 +20,7 @@ from openim_ray.domain.message import (
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Erased
 from openim_ray.storage.log_rules import check_write
-from openim_ray.storage.tombstones import erased
+from openim_ray.storage.tombstones import replacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -195,14 +195,14 @@ class MessageTables:
 
         return [raise_floor, delete]
 
-    def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
-        """Replace what a sender wrote."""
+    def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
+        """Replace what concerns a user."""
         stream = self._stream(conversation_id)
-        there = [row for row in stream.rows if first <= row.seq <= last and row.sender_id == sender_id]
-        rows = tuple(erased(row) for row in there)
-        for row in rows:
+        found = [replacement(row, user_id) for row in stream.rows if first <= row.seq <= last]
+        there = [one for one in found if one is not None]
+        for row, _ in there:
             stream.replace(row)
-        return Erased(rows, sum(new is not old for new, old in zip(rows, there, strict=True)))
+        return Erased(tuple(row for row, _ in there), sum(is_new for _, is_new in there))
 
     def _stream(self, conversation_id: ConversationID) -> _Stream:
         log = self._logs.get(home_key(conversation_id))
@@ -318,9 +318,9 @@ class MemoryMessageStore:
         """See `ports.RetentionStore`."""
         return self.tables.forget(conversation_id, through)
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """See `ports.ErasingStore`."""
-        return self.tables.erase(conversation_id, sender_id, first, last)
+        return self.tables.erase(conversation_id, user_id, first, last)
 
     async def scrub(self) -> bool:
         """See `ports.ErasingStore`; there are no files."""

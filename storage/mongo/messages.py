@@ -147,19 +147,17 @@ class MongoMessageStore(MongoMessageReader):
         """See `ports.RetentionStore`."""
         return await self._connection.run(lambda: retention.forget(self._database, conversation_id, through))
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """See `ports.ErasingStore`; a call for some rows at a time."""
         rows: list[StoredMessage] = []
         replaced = 0
-        while True:
-            begin = rows[-1].seq + 1 if rows else first
-            page = await self._connection.run(
-                partial(erasure.erase, self._database, conversation_id, sender_id, begin, last)
-            )
+        begin: int | None = first
+        while begin is not None:
+            erase_page = partial(erasure.erase, self._database, conversation_id, user_id, begin, last)
+            page, begin = await self._connection.run(erase_page)
             rows += page.rows
             replaced += page.replaced
-            if len(page.rows) < erasure.ERASED_AT_ONCE:
-                return Erased(tuple(rows), replaced)
+        return Erased(tuple(rows), replaced)
 
     async def scrub(self) -> bool:
         """See `ports.ErasingStore`; its files are the server's business."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, bindparam, select
+from sqlalchemy import BigInteger, LargeBinary, bindparam, func, or_, select
 
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import Erased
@@ -15,7 +15,7 @@ from openim_ray.storage.damage import Unsealer
 from openim_ray.storage.envelope import seal
 from openim_ray.storage.relational.dialects import TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.history_tables import MESSAGES, POSITIONS
-from openim_ray.storage.tombstones import erased_columns
+from openim_ray.storage.tombstones import replacements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,11 +54,17 @@ SEQS_AT_ONCE = 500
 ERASED_AT_ONCE = 200
 """Rows that one transaction replaces."""
 
-_OF_SENDER = (
+_LONG_TYPE = b"\x94\xcd"
+
+_CONCERNING = (
     _ROWS.where(
         MESSAGES.c.seq >= bindparam("first", type_=BigInteger),
         MESSAGES.c.seq <= bindparam("last", type_=BigInteger),
-        MESSAGES.c.sender_id == bindparam("sender_id", type_=TEXT),
+        # Notifications are those whose content type takes two bytes (`storage.envelope`).
+        or_(
+            MESSAGES.c.sender_id == bindparam("user_id", type_=TEXT),
+            func.substr(MESSAGES.c.envelope, 6, 2) == bindparam("long_type", _LONG_TYPE, type_=LargeBinary),
+        ),
     )
     .order_by(MESSAGES.c.seq)
     .limit(ERASED_AT_ONCE)
@@ -153,33 +159,33 @@ class RelationalHistoryStore(RelationalHistoryReader):
         rows = [_row(row) for row in newest.values()]
         return await self._database.write(partial(self._copy, spans, rows))
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """See `ports.HistoryStore`; a transaction for some rows at a time."""
         rows: list[StoredMessage] = []
         replaced = 0
-        window = {"first": max(first, 0), "last": min(last, INTEGER_MAX)}
-        while True:
-            wanted_rows: dict[str, str | int] = {"conversation_id": conversation_id, "sender_id": sender_id, **window}
-            page = await self._database.write(partial(self._erase, conversation_id, wanted_rows))
+        begin: int | None = max(first, 0)
+        while begin is not None:
+            window = {"first": begin, "last": min(last, INTEGER_MAX)}
+            page, begin = await self._database.write(partial(self._erase, conversation_id, user_id, window))
             rows += page.rows
             replaced += page.replaced
-            if len(page.rows) < ERASED_AT_ONCE:
-                return Erased(tuple(rows), replaced)
-            window["first"] = rows[-1].seq + 1
+        return Erased(tuple(rows), replaced)
 
     async def scrub(self) -> bool:
         """See `ports.HistoryStore`."""
         return await self._database.scrub()
 
     def _erase(
-        self, conversation_id: ConversationID, wanted_rows: Mapping[str, str | int], connection: Connection
-    ) -> Erased:
-        there = [_columns(row) for row in connection.execute(_OF_SENDER, wanted_rows)]
-        found = [erased_columns(conversation_id, columns) for columns in there]
+        self, conversation_id: ConversationID, user_id: str, window: Mapping[str, int], connection: Connection
+    ) -> tuple[Erased, int | None]:
+        wanted_rows = {"conversation_id": conversation_id, "user_id": user_id, **window}
+        there = [_columns(row) for row in connection.execute(_CONCERNING, wanted_rows)]
+        found = [replacement for _, replacement in replacements(conversation_id, there, user_id)]
         changed = [_row(row) for row, is_new in found if is_new]
         if changed:
             self._insert_rows(connection, changed)
-        return Erased(tuple(row for row, _ in found), len(changed))
+        rest = there[-1][0] + 1 if len(there) == ERASED_AT_ONCE else None
+        return Erased(tuple(row for row, _ in found), len(changed)), rest
 
     def _copy(
         self, spans: Sequence[Span], rows: Sequence[Row], connection: Connection

@@ -191,17 +191,16 @@ class SqliteMessageStore(SqliteMessageReader):
             deleted += last
         return deleted
 
-    async def erase(self, conversation_id: ConversationID, sender_id: str, first: int, last: int) -> Erased:
+    async def erase(self, conversation_id: ConversationID, user_id: str, first: int, last: int) -> Erased:
         """See `ports.ErasingStore`; in short transactions, so that messages needn't wait."""
         rows: list[StoredMessage] = []
         replaced = 0
-        while True:
-            begin = rows[-1].seq + 1 if rows else first
-            page = await self._writer.run(partial(_erase, conversation_id, sender_id, begin, last))
+        begin: int | None = first
+        while begin is not None:
+            page, begin = await self._writer.run(partial(_erase, conversation_id, user_id, begin, last))
             rows += page.rows
             replaced += page.replaced
-            if len(page.rows) < ERASED_AT_ONCE:
-                return Erased(tuple(rows), replaced)
+        return Erased(tuple(rows), replaced)
 
     async def scrub(self) -> bool:
         """See `ports.ErasingStore`."""
@@ -230,9 +229,11 @@ def _write(writes: Sequence[LogWrite], now_ms: int, writer: Writer) -> list[Writ
         return _commit(writer, writes, now_ms, look_up=True)
 
 
-def _erase(conversation_id: ConversationID, sender_id: str, first: int, last: int, writer: Writer) -> Erased:
+def _erase(
+    conversation_id: ConversationID, user_id: str, first: int, last: int, writer: Writer
+) -> tuple[Erased, int | None]:
     with writer.transaction(ERASED_AT_ONCE) as connection:
-        return erasure.erase(connection, conversation_id, sender_id, first, last, ERASED_AT_ONCE)
+        return erasure.erase(connection, conversation_id, user_id, first, last, ERASED_AT_ONCE)
 
 
 def _commit(writer: Writer, writes: Sequence[LogWrite], now_ms: int, *, look_up: bool) -> list[WriteResult]:

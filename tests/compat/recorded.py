@@ -2,7 +2,7 @@
 What real clients and the official server said to each other, trimmed (`golden/`).
 
 `frames.json`: frames of the socket; `data` is the hex of the protobuf message. `http.json`: bodies of calls.
-`calls.json`: whole calls, with who asked and what there has to be; users are renamed, protobuf bodies decoded, lists cut to two.
+`calls.json`, `group_calls.json`: whole calls, with who asked and what there has to be; users are renamed, protobuf bodies decoded, lists cut to two.
 `notifications.json`: details of notifications, parsed. `handshakes.json`: query parameters. Changing any of them needs a reason: they
 are facts, not expectations.
 """

@@ -36,6 +36,11 @@ def ask_people(view: DirectoryView, user_id: str, others: list[str]) -> None:
     view.page_client_config(user_id, "key", PAGE)
     view.friend_list_version(user_id)
     view.conversation_rows(user_id, ["c1", "c2"])
+    view.rows_of("c1", others)
+    view.profile_announcement(user_id)
+    view.next_profile_announcement()
+    view.erasure(user_id)
+    view.unfinished_erasures("", 10)
     view.waiting_effects("g7", 10)
     view.logs_with_effects(10)
 
@@ -60,6 +65,8 @@ def ask_groups(view: DirectoryView, group_id: str, user_id: str) -> None:
         view.requests_of_user(user_id, [group_id, "g8"], results, PAGE)
     view.pending_group_requests([group_id, "g8"], 5)
     view.member_list_version(group_id)
+    view.member_list_versions([group_id, "g8"])
+    view.member_list_changes(group_id, view.member_list_version(group_id).version_id, 3)
 
 
 def search(view: DirectoryView) -> None:

@@ -4,6 +4,7 @@ What a user wrote can be taken out of every message store and every history (`po
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -150,6 +151,33 @@ async def test_receipts_stay_readable(store: OpenMessageStore) -> None:
     assert (await store.erase(STREAM, "alice", *EVERYTHING)).replaced == 0
 
 
+def invitation(seq: int, *names: str) -> StoredMessage:
+    """Return bob's notification that users came, called by these names."""
+    users = [{"userID": user_id, "nickname": name} for user_id, name in zip(("alice", "carol"), names, strict=False)]
+    content = json.dumps(
+        {"detail": json.dumps({"invitedUserList": users}, separators=(",", ":"))}, separators=(",", ":")
+    )
+    body = MsgData(sendID="bob", content=content.encode(), seq=seq, status=2).SerializeToString(deterministic=True)
+    return said(seq, "bob")._replace(content_type=1509, body=body)
+
+
+async def test_notifications_of_others_lose_what_she_was_called(store: OpenMessageStore) -> None:
+    """They stay, and are told of again; what doesn't name her is left alone."""
+    await store.write([write(*TOLD)])
+    await loses_what_she_was_called(store)
+
+
+TOLD = [said(1, "bob"), invitation(2, NAME, "carol"), invitation(3), invitation(4, "", "carol")]
+
+
+async def loses_what_she_was_called(place: OpenMessageStore | OpenHistoryStore) -> None:
+    """Erase twice."""
+    bare = invitation(2, "", "carol")._replace(rev=1)
+    assert await place.erase(CHAT, "alice", *EVERYTHING) == Erased((bare, TOLD[3]), 1)
+    assert await place.erase(CHAT, "alice", *EVERYTHING) == Erased((bare, TOLD[3]), 0)
+    assert list(await place.read_range(CHAT, *EVERYTHING, 100)) == [TOLD[0], bare, *TOLD[2:]]
+
+
 async def test_more_rows_than_are_replaced_at_once(store: OpenMessageStore) -> None:
     """Transactions and commands are short; a call does all it is asked for."""
     rows = [said(seq) for seq in range(1, 502)]
@@ -260,6 +288,12 @@ async def test_a_late_copy_brings_nothing_back_into_the_history(history: OpenHis
 
     assert await history.copy([Span(CHAT, 1, 8, tuple(ROWS))]) == {CHAT: 8}
     assert list(await history.read_range(CHAT, *EVERYTHING, 100)) == BARE
+
+
+async def test_notifications_in_the_history_lose_what_she_was_called(history: OpenHistoryStore) -> None:
+    """As in a message store."""
+    await history.copy([Span(CHAT, 1, 4, tuple(TOLD))])
+    await loses_what_she_was_called(history)
 
 
 async def test_many_rows_leave_the_history(history: OpenHistoryStore) -> None:

@@ -56,6 +56,10 @@ INSERT INTO user_commands (user_id, kind, uuid, value, ex, create_time)
     SELECT 'u' || n, m, 'u', '', '', n FROM generate_series(1, {PEOPLE}) n, generate_series(1, 3) m;
 INSERT INTO client_config (user_id, key, value)
     SELECT 'u' || n, 'key' || m, '' FROM generate_series(1, {PEOPLE}) n, generate_series(1, 3) m;
+INSERT INTO profile_announcements (user_id, operation_id, created_ms, moved_ms, is_nickname_new, is_face_new, are_friends_told, told_through)
+    SELECT 'u' || n, '', n, n, true, false, false, '' FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO erasures (user_id, phase, conversation_id, seq, messages, created_ms, finished_ms)
+    SELECT 'u' || n, 1, '', 0, 0, n, n % 20 FROM generate_series(1, {PEOPLE}) n;
 INSERT INTO outbox_logs (home_key, number, waiting_since)
     SELECT 'g' || n, 50, CASE WHEN n % 100 = 7 THEN n END FROM generate_series(1, {PEOPLE}) n;
 INSERT INTO outbox (home_key, number, payload, created_ms)

@@ -41,7 +41,7 @@ def collect_seldom() -> None:
     Let the garbage of worlds be collected seldom, and not what stays anyway be looked at each time.
     """
     gc.freeze()
-    gc.set_threshold(100_000, 5, 5)
+    gc.set_threshold(500_000, 5, 5)
 
 
 def run_seed(seed: int) -> Broken | None:

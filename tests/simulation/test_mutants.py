@@ -32,6 +32,25 @@ SEEDS = {
 }
 """Mutant -> in how many of the first worlds of `test_delivery` it is found."""
 
+FOUND_IN = {
+    "answer_before_durable": 0,
+    "batches_in_order_of_arrival": 2,
+    "deduplication_lost_on_restart": 8,
+    "deleted_before_floor_raised": 0,
+    "expired_before_confirmed": 3,
+    "gap_not_filled": 19,
+    "logout_undone": 89,
+    "placeholder_for_history_row": 49,
+    "push_before_durable": 0,
+    "push_lost_on_shard_restart": 33,
+    "receipt_before_durable": 2,
+    "retry_renumbers": 4,
+    "rows_ensured_after_append": 0,
+    "seq_reused_after_crash": 0,
+    "stale_owner_answers": 167,
+}
+"""Mutant -> the first world in which it was found. That one is tried before all of them are: nothing but time depends on it."""
+
 
 def _copy(target: Path) -> None:
     for name in COPIED:
@@ -44,9 +63,18 @@ def _run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
 
 
+def _seed_that_finds(tree: Path, first: int, count: int) -> int | None:
+    """Return the first of so many worlds that a server breaks a promise in; None if it keeps them."""
+    result = _run(tree, "--seed", str(first), "--count", str(count))
+    if result.returncode == 0:
+        return None
+    assert ": Violation: " in result.stdout, f"{result.stdout}{result.stderr}"
+    return int(result.stdout.split()[1].rstrip(":"))
+
+
 def test_no_mutant_is_gone() -> None:
     """A mutant that is gone is missed."""
-    assert {patch.stem for patch in MUTANTS} == set(SEEDS)
+    assert {patch.stem for patch in MUTANTS} == set(SEEDS) == set(FOUND_IN)
     assert len(SEEDS) == 15
 
 
@@ -65,11 +93,11 @@ def test_a_mutant_is_found(patch: Path, tmp_path: Path) -> None:
 
     count = SEEDS[patch.stem]
 
-    result = _run(tmp_path, "--seed", "0", "--count", str(count))
+    seed = _seed_that_finds(tmp_path, FOUND_IN[patch.stem], 1)
+    if seed is None:
+        seed = _seed_that_finds(tmp_path, 0, count)
 
-    assert result.returncode == 1, f"not found in {count} worlds: {result.stdout}{result.stderr}"
-    assert ": Violation: " in result.stdout, result.stdout
-    seed = int(result.stdout.split()[1].rstrip(":"))
+    assert seed is not None, f"not found in {count} worlds"
     assert seed in range(count)
     assert run_seed(seed) is None
 

@@ -13,7 +13,7 @@ from typing import Final
 from openim_ray.domain import errors
 from openim_ray.domain.group import WORKING_GROUP, Group, JoinSource, Member, Role
 from openim_ray.domain.ids import ConversationID, GroupID
-from openim_ray.domain.people import User
+from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import MessageReader
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import GroupCreatedTips, GroupInfoSetAnnouncementTips
@@ -180,10 +180,10 @@ def _members(operator: Operator, new: NewGroup, group_id: GroupID, users: dict[s
 
 def existing_users(view: PeopleView, user_ids: Sequence[str]) -> dict[str, User]:
     """
-    Return accounts by id; UserIDNotFound names the first that doesn't exist.
+    Return accounts by id; UserIDNotFound names the first that doesn't exist, or is erased.
     """
     users = view.users(user_ids)
     for user_id in user_ids:
-        if user_id not in users:
+        if user_id not in users or users[user_id].status == UserStatus.ERASED:
             raise errors.UserIDNotFound(f"no such user: {user_id}")
     return users

@@ -191,14 +191,3 @@ async def test_a_position_can_be_set_silently(api: ApiClient) -> None:
     assert [(one[2], one[4]) for one in api.world.broker.positions_set] == [(3, True), (1, False)]
     above = {"conversationID": CHAT, "userID": "bob", "hasReadSeq": 4}
     assert (await api.call("/msg/set_conversation_has_read_seq", above, token)).code == 1001
-
-
-# --- groups
-
-
-async def test_without_groups_these_routes_are_empty(api: ApiClient) -> None:
-    """Ids that no group has are left out."""
-    token = await api.user_token("alice")
-    assert (await api.call("/group/get_groups_info", {"groupIDs": ["g"]}, token)).data == {"groupInfos": None}
-    body = {"userID": "alice", "reqList": [{"groupID": "g", "versionID": "", "version": 0}]}
-    assert (await api.call("/group/get_incremental_group_members_batch", body, token)).data == {}

@@ -118,7 +118,7 @@ class Scene:
         while True:
             with suppress(Unavailable, Killed):
                 before = self.noted.messages
-                self.noted = await erasing.erase(self.noted, self.note)
+                self.noted = await erasing.erase(self.noted, (), self.note)
                 self.is_erased = self.is_erased or self.noted.messages == before
             await Turn()
 

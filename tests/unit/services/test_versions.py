@@ -26,7 +26,7 @@ async def test_a_client_without_version_fetches_everything() -> None:
     assert empty.delta.full
     assert empty.delta.version >= 1
     assert len(empty.delta.version_id) == 24
-    joined = await world.services.groups.joined_changes("alice", *NEVER)
+    joined = (await world.services.groups.lists.joined_changes("alice", *NEVER)).delta
     assert (joined.full, len(joined.version_id)) == (True, 24)
 
 

@@ -61,6 +61,8 @@ HISTORY_CALLS = {
     "read_range": ("si_alice_bob", 1, 2, 3),
     "read_seqs": ("si_alice_bob", [1]),
     "copy": ([Span("si_alice_bob", 1, 1, ())],),  # type: ignore[arg-type]
+    "erase": ("si_alice_bob", "alice", 1, 2),
+    "scrub": (),
 }
 STATE_CALLS = {
     "token_state": ("alice", 5, "d"),

@@ -49,8 +49,9 @@ class GroupWorld(MemoryWorld):
     Olga owns the group, Ada is its admin, Mia and Max are ordinary members; Sue is a stranger, root an administrator of the server.
     """
 
-    def __init__(self, groups: GroupsSection | None = None) -> None:
+    def __init__(self, groups: GroupsSection | None = None, group_id: str = GROUP) -> None:
         super().__init__(groups=groups)
+        self.group_id = GroupID(group_id)
         self.add_users("olga", "ada", "mia", "max", "sue", "sid", "imAdmin")
 
     @property
@@ -78,7 +79,7 @@ class GroupWorld(MemoryWorld):
 
     def effects(self, home_key: str = "") -> list[Effect]:
         """Take the effects that wait for a log."""
-        key = home_key or GROUP
+        key = home_key or self.group_id
         waiting = self.tables.directory.view(lambda view: view.waiting_effects(key, 10_000))
         if waiting:
             self.tables.directory.change(lambda tx: tx.delete_effects(key, waiting[-1].number))
@@ -90,28 +91,28 @@ class GroupWorld(MemoryWorld):
 
     def group(self) -> Group:
         """Return the group as it is."""
-        return self.tables.directory.view(lambda view: view.groups([GROUP])[GROUP])
+        return self.tables.directory.view(lambda view: view.groups([self.group_id])[self.group_id])
 
     def member(self, user_id: str) -> Member | None:
         """Return a membership."""
-        return self.tables.directory.view(lambda view: view.members(GROUP, [user_id])).get(user_id)
+        return self.tables.directory.view(lambda view: view.members(self.group_id, [user_id])).get(user_id)
 
     def member_ids(self) -> list[str]:
         """Return all members in list order."""
-        return self.tables.directory.view(lambda view: view.member_ids(GROUP))
+        return self.tables.directory.view(lambda view: view.member_ids(self.group_id))
 
     def request(self, user_id: str) -> GroupRequest | None:
         """Return an application."""
-        return self.tables.directory.view(lambda view: view.group_request(GROUP, user_id))
+        return self.tables.directory.view(lambda view: view.group_request(self.group_id, user_id))
 
     def row(self, user_id: str) -> Conversation | None:
         """Return a user's row of the group's chat."""
-        chat = group_chat_id(GROUP)
+        chat = group_chat_id(self.group_id)
         return self.tables.directory.view(lambda view: view.conversation_rows(user_id, [chat])).get(chat)
 
     def version(self) -> tuple[int, str]:
         """Return where the member list stands."""
-        version = self.tables.directory.view(lambda view: view.member_list_version(GROUP))
+        version = self.tables.directory.view(lambda view: view.member_list_version(self.group_id))
         return version.version, version.version_id
 
     def joined_deleted(self, user_id: str, version_id: str, version: int) -> list[str]:
@@ -121,7 +122,7 @@ class GroupWorld(MemoryWorld):
     def write(self, *texts: str) -> None:
         """Store messages in the group's log."""
         for text in texts:
-            self.store(ConversationID(group_chat_id(GROUP)), "olga", GROUP, text)
+            self.store(ConversationID(group_chat_id(self.group_id)), "olga", self.group_id, text)
 
     def add_many(self, count: int) -> list[str]:
         """Create accounts whose ids ascend."""
