@@ -97,7 +97,7 @@ class InboxShard:
         if epochs:
             # Who connected and synced a moment ago, only the former owner knows.
             self._started = now
-            self.presence.unsettle(now)
+            self.presence.unsettle(epochs, now)
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
