@@ -479,9 +479,8 @@ class Oracle:
                 if self._head(conversation_id) != self._max_seq(conversation_id):
                     self.violated(f"the head of {conversation_id} is {self._head(conversation_id)}")
         if self._world.settings.group:
-            rows = self._rows(CHAT, 1, ALL)
-            self._check_rows(CHAT, rows, keys)
-            self.group.check_log(rows)
+            self._check_rows(CHAT, self._rows(CHAT, 1, ALL), keys)
+            self.group.check_log()
         for key in self._answered:
             if key not in keys:
                 self.violated(f"{key} was answered and is not stored")
@@ -522,7 +521,7 @@ class Oracle:
             for _, key in sorted(sent):
                 reference = self.archive.place(key)
                 assert reference is not None
-                if key in self._again:
+                if key in self._again or key[2] in self.group.refusals:
                     continue
                 if reference.seq < before:
                     self.violated(

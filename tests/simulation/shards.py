@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openim_ray.core import items
 from openim_ray.core.inboxes.inbox import RowCut
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_loads import (
@@ -25,6 +26,7 @@ from openim_ray.domain.conversation import notification_stream_id, self_stream_i
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import UserID
 from tests.simulation.coroutines import Future
+from tests.simulation.groups import CHAT
 from tests.simulation.process import Process
 from tests.simulation.stores import Reader
 
@@ -49,6 +51,8 @@ class ShardProcess(Process):
         self.dedicated_user = dedicated_user
         self.reader = Reader(world.stores, self)
         self.shard: Shard | None = None
+        self._to_group: dict[int, str] = {}
+        """clientMsgIDs of messages to the group, by the numbers of their calls."""
         self.later(world.scheduler.between(0.01, 0.3), lambda: self.spawn(self._start()))
 
     async def _start(self) -> None:
@@ -116,6 +120,9 @@ class ShardProcess(Process):
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""
+        for item in batch:
+            if isinstance(item, items.Submit) and item.conversation_id == CHAT:
+                self._to_group[item.call] = item.client_id
         self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
         self._perform()
 
@@ -133,6 +140,8 @@ class ShardProcess(Process):
         for peer, item in shard.outbox.take_items():
             if self.world.traced:
                 self.world.trace(self, f"> {peer}", item)
+            if isinstance(item, items.Reply) and item.code and item.call in self._to_group:
+                self.world.oracle.group.refused(self._to_group[item.call])
             self.links.send(peer, item)
         self.links.flush()
 
