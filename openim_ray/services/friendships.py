@@ -120,6 +120,10 @@ class FriendshipService:
     async def delete(self, cause: Cause, owner_id: str, friend_id: str) -> None:
         """
         Take a friend off the owner's list, not the owner off hers; 1205 to both, also if she was no friend.
+
+        Raises:
+            ArgsError: no id that a user could have.
+            RecordNotFound: there is no such owner.
         """
         friend = check_user_id("friendUserID", friend_id)
         await self._changes.commit(partial(_delete, cause, UserID(owner_id), friend))
@@ -265,6 +269,7 @@ def _tell_refused(tx: DirectoryTransaction, cause: Cause, request: FriendRequest
 
 
 def _delete(cause: Cause, owner_id: UserID, friend_id: UserID, tx: DirectoryTransaction) -> None:
+    existing_users(tx, {"ownerUserID": [owner_id]})
     tx.delete_friend(owner_id, friend_id)
     version = tx.friend_list_version(owner_id)
     tips = FriendDeletedTips(
