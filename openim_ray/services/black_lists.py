@@ -13,7 +13,7 @@ from openim_ray.domain.people import Blocked
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import BlackAddedTips, BlackDeletedTips, FromToUserID
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.services.friendships import EX_BYTES_MAX, existing_users
+from openim_ray.services.friendships import EX_BYTES_MAX, check_owner, existing_users
 from openim_ray.services.notifications import Cause, tell_user
 from openim_ray.services.paging import check_text, check_user_id
 from openim_ray.transactions import DirectoryTransaction
@@ -82,7 +82,7 @@ def _block(cause: Cause, owner_id: str, blocked_id: UserID, ex: str, tx: Directo
 
 
 def _unblock(cause: Cause, owner_id: str, blocked_id: UserID, tx: DirectoryTransaction) -> None:
-    existing_users(tx, {"ownerUserID": [owner_id]})
+    check_owner(tx, owner_id)
     tx.delete_blocked(owner_id, blocked_id)
     tips = BlackDeletedTips(fromToUserID=FromToUserID(fromUserID=owner_id, toUserID=blocked_id))
     tell_user(tx, cause, ContentType.BLACK_DELETED, owner_id, blocked_id, tips, forget_facts=True)
