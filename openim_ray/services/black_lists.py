@@ -13,7 +13,7 @@ from openim_ray.domain.people import Blocked
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import BlackAddedTips, BlackDeletedTips, FromToUserID
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.services.friendships import EX_BYTES_MAX, existing_users
+from openim_ray.services.friendships import EX_BYTES_MAX, check_owner, existing_users
 from openim_ray.services.notifications import Cause, tell_user
 from openim_ray.services.paging import check_text, check_user_id
 from openim_ray.transactions import DirectoryTransaction
@@ -54,6 +54,10 @@ class BlackListService:
     async def unblock(self, cause: Cause, owner_id: str, blocked_id: str) -> None:
         """
         Take a user off the owner's black list; 1208 to both, also if she wasn't on it.
+
+        Raises:
+            ArgsError: no id that a user could have.
+            RecordNotFound: there is no such owner.
         """
         blocked = check_user_id("blackUserID", blocked_id)
         await self._changes.commit(partial(_unblock, cause, owner_id, blocked))
@@ -78,6 +82,7 @@ def _block(cause: Cause, owner_id: str, blocked_id: UserID, ex: str, tx: Directo
 
 
 def _unblock(cause: Cause, owner_id: str, blocked_id: UserID, tx: DirectoryTransaction) -> None:
+    check_owner(tx, owner_id)
     tx.delete_blocked(owner_id, blocked_id)
     tips = BlackDeletedTips(fromToUserID=FromToUserID(fromUserID=owner_id, toUserID=blocked_id))
     tell_user(tx, cause, ContentType.BLACK_DELETED, owner_id, blocked_id, tips, forget_facts=True)

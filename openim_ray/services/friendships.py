@@ -120,6 +120,10 @@ class FriendshipService:
     async def delete(self, cause: Cause, owner_id: str, friend_id: str) -> None:
         """
         Take a friend off the owner's list, not the owner off hers; 1205 to both, also if she was no friend.
+
+        Raises:
+            ArgsError: no id that a user could have.
+            RecordNotFound: there is no such owner.
         """
         friend = check_user_id("friendUserID", friend_id)
         await self._changes.commit(partial(_delete, cause, UserID(owner_id), friend))
@@ -265,6 +269,7 @@ def _tell_refused(tx: DirectoryTransaction, cause: Cause, request: FriendRequest
 
 
 def _delete(cause: Cause, owner_id: UserID, friend_id: UserID, tx: DirectoryTransaction) -> None:
+    check_owner(tx, owner_id)
     tx.delete_friend(owner_id, friend_id)
     version = tx.friend_list_version(owner_id)
     tips = FriendDeletedTips(
@@ -333,6 +338,14 @@ def _is_in_list(tx: DirectoryTransaction, owner_id: str, friend_id: str) -> bool
 
 def _pair(from_id: str, to_id: str) -> FromToUserID:
     return FromToUserID(fromUserID=from_id, toUserID=to_id)
+
+
+def check_owner(tx: DirectoryTransaction, owner_id: str) -> None:
+    """
+    Raise RecordNotFound if there is no such owner of a list. Of an erased account relations may still be ended.
+    """
+    if owner_id not in tx.users([owner_id]):
+        raise errors.RecordNotFound("ownerUserID: no such user")
 
 
 def existing_users(tx: DirectoryTransaction, ids: dict[str, Sequence[str]]) -> dict[str, User]:

@@ -71,6 +71,16 @@ async def test_a_bad_entry_is_refused(world: MemoryWorld, other: str, ex: str, c
     assert await kinds(world) == {}
 
 
+async def test_there_must_be_an_owner(world: MemoryWorld) -> None:
+    """1004 for an administrator who names nobody; nothing is told."""
+    for owner in ("nobody", ""):
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.black_lists.block(caused_by("imAdmin"), owner, "ben", "")
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.black_lists.unblock(caused_by("imAdmin"), owner, "ben")
+    assert await kinds(world) == {}
+
+
 async def test_a_black_list_has_a_limit(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """1001 naming the field; who is on it may be blocked again."""
     monkeypatch.setattr(black_lists, "BLACKS_MAX", 1)

@@ -374,6 +374,9 @@ async def test_deleting_a_stranger_succeeds(world: MemoryWorld) -> None:
     assert await kinds(world) == {"ann_nobody": [1205]}
     with pytest.raises(errors.ArgsError, match="friendUserID"):
         await world.services.friendships.delete(caused_by("ann"), "ann", "")
+    for owner in ("nobody", "", "a:b"):
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.friendships.delete(caused_by("imAdmin"), owner, "ann")
 
 
 # --- importing
