@@ -240,8 +240,20 @@ def test_who_leaves_is_cut_before_the_clone_is_said() -> None:
     ]
 
 
-def test_who_joins_is_a_member_before_the_clone_is_said() -> None:
-    """With all that was said before; nothing has to be written for that."""
+def test_who_comes_again_is_cut_no_more() -> None:
+    """Her row said so at the commit; but the cut of her leaving may have been written since."""
+    owner = Owner()
+    owner.poke(1)
+    owner.read(group_effect("enter", joined=["bob"]))
+    owner.load_log(group_state(4))
+    owner.store()
+    assert owner.said() == []
+
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob")),)
+
+
+def test_the_first_members_are_there_before_the_clone_is_said() -> None:
+    """Nobody can have left before; nothing has to be written."""
     owner = Owner()
     owner.poke(1)
     owner.read(group_effect("invite", joined=["bob", "cid"]))
