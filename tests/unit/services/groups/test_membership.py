@@ -189,10 +189,12 @@ async def test_an_ordinary_member_proposes_where_everybody_needs_approval() -> N
     assert world.waiting() == []
 
 
-async def test_proposals_have_a_limit_of_their_own() -> None:
-    """Each of them is told of one by one."""
+async def test_proposals_have_limits_of_their_own() -> None:
+    """Each of them is told of one by one, with the reason."""
     world = GroupWorld()
     await world.make(**BY_APPROVAL)
+    with pytest.raises(errors.ArgsError, match="reason"):
+        await invite(world, "mia", "sue", reason="x" * 4097)
     with pytest.raises(errors.ArgsError, match="100"):
         await invite(world, "mia", *world.add_many(101))
 
