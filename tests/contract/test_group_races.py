@@ -17,8 +17,8 @@ from openim_ray.domain.group import Group, GroupStatus, Role, Verification
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.domain.people import HandleResult, User
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.services.groups import GroupServices, build_group_services
 from openim_ray.services.groups.applications import Verdict
+from openim_ray.services.groups.assembly import GroupServices, build_group_services
 from openim_ray.services.groups.creation import NewGroup
 from openim_ray.services.groups.lookups import Operator
 from openim_ray.services.groups.membership import Application, Invitation, Removal
