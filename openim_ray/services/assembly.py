@@ -18,7 +18,7 @@ from openim_ray.services.client_configs import ClientConfigService
 from openim_ray.services.conversations import ConversationService
 from openim_ray.services.friend_requests import FriendRequestService
 from openim_ray.services.friendships import FriendshipService
-from openim_ray.services.groups import GroupServices, build_group_services
+from openim_ray.services.groups.assembly import GroupServices, build_group_services
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.notification_accounts import NotificationAccountService
 from openim_ray.services.overviews import OverviewService

@@ -25,6 +25,7 @@ REFUSED_BY_THE_SDK = 10006
 """The pure JavaScript SDK asks for itself among the members before it writes, and stops at the 1002 it gets."""
 
 MUTED_SECONDS = 600
+NOTICE = 4
 
 
 async def make(owner: SdkClient, *members: SdkClient, admins: tuple[SdkClient, ...] = ()) -> str:
@@ -145,3 +146,32 @@ async def test_every_device_agrees_also_after_absence(clients: Clients, server: 
     await shows(mia, "members", lambda: member_ids(mia, group_id), [olga.user_id, max_id, mia_id])
     (shown,) = await mia.sdk("getJoinedGroupListPage", {"offset": 0, "count": 100})
     assert (shown["groupName"], shown["memberCount"]) == ("renamed", 3)
+
+
+async def test_an_application_and_an_announcement(clients: Clients) -> None:
+    """The owner hears of who applies, the applicant of the answer; what is announced catches every member's eye."""
+    olga, sue = await clients.wasm(clients.user("olga")), await clients.wasm(clients.user("sue"))
+    mia = await clients.js(clients.user("mia"))
+    group_id = await make(olga, mia)
+
+    for answer, event in (("refuseGroupApplication", "Rejected"), ("acceptGroupApplication", "Accepted")):
+        position = olga.events.position
+        await sue.sdk("joinGroup", {"groupID": group_id, "reqMsg": "please", "joinSource": 3})
+        added = await olga.events.wait_for("OnGroupApplicationAdded", after=position)
+        assert added["data"]["userID"] == sue.user_id
+        await olga.sdk(answer, {"groupID": group_id, "fromUserID": sue.user_id, "handleMsg": "because"})
+        await sue.events.wait_for(f"OnGroupApplication{event}")
+    await shows(sue, "groups", lambda: group_ids(sue), {group_id})
+    await shows(mia, "members", lambda: member_ids(mia, group_id), [olga.user_id, mia.user_id, sue.user_id])
+
+    await olga.sdk("transferGroupOwner", {"groupID": group_id, "newOwnerUserID": sue.user_id})
+    await shows(mia, "members", lambda: member_ids(mia, group_id), [sue.user_id, olga.user_id, mia.user_id])
+
+    async def mark_of(client: SdkClient) -> int:
+        row = await client.sdk("getOneConversation", {"sourceID": group_id, "sessionType": 3})
+        return int(row["groupAtType"])
+
+    await sue.sdk("setGroupInfo", {"groupID": group_id, "notification": "be kind"})
+    await shows(olga, "mark", lambda: mark_of(olga), NOTICE)
+    (shown,) = await olga.sdk("getJoinedGroupListPage", {"offset": 0, "count": 100})
+    assert (shown["notification"], shown["ownerUserID"], shown["memberCount"]) == ("be kind", sue.user_id, 3)
