@@ -199,6 +199,8 @@ class GatewayActor:
             "incarnation": self._incarnation,
             "connections": len(process.connections) if process else 0,
             "pushes": process.pushes if process else 0,
+            "presence_pushes": process.presence_pushes if process else 0,
+            "watches": len(self._hub.watches),
             "slow_clients": process.slow_clients if process else 0,
             "runs_read": process.runs_read if process else 0,
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
+from openim_ray.domain.conversation import notification_stream_id, single_chat_id
 from openim_ray.protocol.pb.sdkws_pb2 import SubUserOnlineStatus
 from tests.integration.connection import JS, NATIVE, Connection, Kind
 from tests.integration.people import People
@@ -46,6 +48,32 @@ async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:
     await people.connect(bob)
     await all_see([second], bob.user_id, ANDROID, number=5)
     assert len(pushed_states(first, bob.user_id)) == 4
+
+
+async def test_the_older_subscription_is_told_by_notifications(people: People) -> None:
+    """By HTTP, for the connections there are: 1304 for each platform that somebody comes to or leaves, in the stream of the two."""
+    alice, bob = await people.connect("alice"), await people.account("bob")
+    body = {"userID": alice.user_id, "userIDs": [bob.user_id], "genre": 1}
+    token = alice.account.token
+    answer = await asyncio.to_thread(people.server.call, "/user/subscribe_users_status", body, token)
+    assert answer == {"statusList": [{"userID": bob.user_id, "status": 0, "platformIDs": None}]}
+    phone = await people.connect(bob)
+    await alice.pushed(1)
+    await phone.close()
+    pushes = await alice.pushed(2)
+    for push, status in zip(pushes, (1, 0), strict=True):
+        assert (push.stream, push.seq) == (notification_stream_id(single_chat_id(alice.user_id, bob.user_id)), 0)
+        assert (push.message.contentType, push.message.sendID) == (1304, bob.user_id)
+        assert json.loads(json.loads(push.message.content)["detail"]) == {
+            "fromUserID": bob.user_id,
+            "toUserID": alice.user_id,
+            "status": status,
+            "platformID": ANDROID,
+        }
+    listed = await asyncio.to_thread(
+        people.server.call, "/user/get_subscribe_users_status", {"userID": alice.user_id}, token
+    )
+    assert [one["userID"] for one in listed["statusList"]] == [bob.user_id]
 
 
 async def test_a_subscription_outlives_the_inbox_actor(people: People) -> None:

@@ -351,6 +351,21 @@ def test_a_young_shard_says_nothing_of_who_may_be_about_to_come() -> None:
     assert list(msgspec.msgpack.decode(reply.value, type=items.PresenceAnswer).devices) == [ALICE]
 
 
+def test_the_older_subscription_reaches_all_connections_of_the_user() -> None:
+    """Wherever they are; who has none is answered all the same."""
+    bench = Bench()
+    bench.login(ALICE, 1, IOS)
+    bench.login(ALICE, 2, gateway="gateway-1")
+    bench.shard.outbox.take_items()
+    bench.hear(items.Subscribe(7, ALICE, ["x"], []))
+    sent = bench.shard.outbox.take_items()
+    assert sent == [
+        ("gateway-0", items.Subscribed([1], ["x"], [])),
+        ("gateway-1", items.Subscribed([2], ["x"], [])),
+        ("gateway-0", items.Reply(7)),
+    ]
+
+
 # --- cost
 
 
