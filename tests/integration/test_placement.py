@@ -22,7 +22,7 @@ from openim_ray.protocol.pb.msg_pb2 import (
 from tests.e2e.server import CALL_SECONDS, Server
 from tests.integration import kill_test
 from tests.integration.connection import JS, NATIVE, PYPI, Connection
-from tests.integration.measures import describe, metric, until
+from tests.integration.measures import describe, hosts_of, metric, until
 from tests.integration.people import People
 from tests.integration.watching import IPHONE, ask, sees, subscribe
 from tests.integration.websocket import HttpAnswer
@@ -136,8 +136,7 @@ async def test_users_of_all_shards_chat(wide: People) -> None:
     clients = [await wide.connect(f"user{number}", (NATIVE, JS)[number % 2]) for number in range(8)]
     pairs = [(one, other) for index, one in enumerate(clients) for other in clients[index + 1 :]]
     await asyncio.gather(*(exchange(one, other, 3) for one, other in pairs))
-    actors = {(await describe(wide.server, client.user_id))["actor"] for client in clients}
-    assert actors == {"inbox-0", "inbox-1"}
+    assert set(await hosts_of(wide.server, *(client.user_id for client in clients))) == {"inbox-0", "inbox-1"}
 
 
 async def test_a_login_kicks_whatever_gateway_holds_the_older_one(wide: People) -> None:
@@ -180,7 +179,7 @@ async def test_presence_is_seen_across_gateways_and_shards(wide: People) -> None
         await sees(watcher, names[0], number=2)
     found = await ask(wide, "/user/get_users_online_status", *names)
     assert [one["status"] for one in found] == [0, 1, 1, 1, 1, 1]
-    assert {(await describe(wide.server, name))["actor"] for name in names} == {"inbox-0", "inbox-1"}
+    assert set(await hosts_of(wide.server, *names)) == {"inbox-0", "inbox-1"}
 
 
 @pytest.mark.timeout(300)
@@ -192,9 +191,9 @@ async def test_kills_among_two_actors_of_each_kind(wide_server: Server) -> None:
     assert report.seen == 2 * report.stored
 
 
-async def actor_of(people: People, client: Connection) -> str:
-    """Return the actor that hosts a user's inbox."""
-    return str((await describe(people.server, client.user_id))["actor"])
+async def actors_of(people: People, *clients: Connection) -> list[str]:
+    """Return the actors that host users' inboxes."""
+    return await hosts_of(people.server, *(client.user_id for client in clients))
 
 
 @pytest.mark.timeout(300)
@@ -207,7 +206,7 @@ async def test_active_users_have_actors_of_their_own(personal: People) -> None:
     server = personal.server
     inbox_actors = lambda: len(server.actors("InboxActor"))  # noqa: E731
     alice, bob, carol, dave = [await personal.connect(name) for name in ("alice", "bob", "carol", "dave")]
-    hosts = [await actor_of(personal, client) for client in (alice, bob, carol, dave)]
+    hosts = await actors_of(personal, alice, bob, carol, dave)
     assert len(set(hosts)) == DEDICATED_MAX + 1
     assert hosts[3] == SHARED
     await exchange(alice, bob, 5)
@@ -220,12 +219,12 @@ async def test_active_users_have_actors_of_their_own(personal: People) -> None:
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.close()
     dave = await personal.connect(dave.account)
-    assert (await actor_of(personal, dave)) not in hosts
+    assert not {*await actors_of(personal, dave)} & {*hosts}
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.send_text(alice.user_id, "also unread")
 
     alice = await personal.connect(alice.account)
-    assert await actor_of(personal, alice) == SHARED
+    assert await actors_of(personal, alice) == [SHARED]
     chat = single_chat_id(alice.user_id, dave.user_id)
     assert await read_states(alice) == {**before, chat: (2, 0)}
     moved = (await describe(server, alice.user_id))["position"]
@@ -265,7 +264,7 @@ async def test_a_personal_actor_that_is_killed_comes_back(personal: People) -> N
     alice, bob = await personal.connect("alice"), await personal.connect("bob")
     await exchange(alice, bob, 3)
     before = await read_states(alice)
-    assert SHARED not in {await actor_of(personal, client) for client in (alice, bob)}
+    assert SHARED not in await actors_of(personal, alice, bob)
     pids = set(server.actors("InboxActor"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
