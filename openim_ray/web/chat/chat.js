@@ -350,7 +350,6 @@ export class Chat {
     for (const message of messages) {
       if (conversation.otherID === "") conversation.otherID = otherSide(message, this.userID);
       conversation.accept(message);
-      if (message.groupID !== "") this.groups.heed(message);
       if (message.senderNickname !== "") this.people.hear(message.sendID, message.senderNickname);
       if (message.sendID === this.userID) conversation.raise(message.seq, message.seq); // as the server counts
     }

@@ -327,8 +327,9 @@ test("a notification renames the group, and takes out who was removed", async ()
 test("old notifications in the history change nothing", async () => {
   server.groups = [walk];
   const content = new TextEncoder().encode(JSON.stringify({ detail: JSON.stringify({ group: { ...walk, groupName: "Old" }, kickedUserList: [{ userID: "alice" }] }) }));
-  server.add(GROUP_ID, 1, { ...inGroup, contentType: 1508, content });
+  server.add(GROUP_ID, 2, { ...inGroup, contentType: 1508, content });
   await start();
+  await chat.open(chat.conversations.get(GROUP_ID));
   assert.deepEqual([chat.nameOf(chat.conversations.get(GROUP_ID)), chat.groups.hasLeft("7")], ["Walk", false]);
 });
 
