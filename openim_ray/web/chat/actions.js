@@ -53,15 +53,15 @@ function create() {
 }
 
 async function press(button, action, faultPlace) {
-  if (button.ariaBusy === "true") return; // a disabled button would lose the focus
+  if (button.getAttribute("aria-busy") === "true") return; // a disabled button would lose the focus
   if (action.sure !== undefined && button.dataset.asking === undefined) {
     ask(button, action);
     return;
   }
   forget(button, action);
-  button.ariaBusy = "true";
+  button.setAttribute("aria-busy", "true");
   await attempt(faultPlace, action.run);
-  button.ariaBusy = "false";
+  button.setAttribute("aria-busy", "false");
 }
 
 function ask(button, action) {

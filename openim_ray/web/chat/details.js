@@ -50,13 +50,13 @@ export class Details {
     for (const [type, panel] of this.#panels) panel.root.hidden = type !== sessionType;
     this.#panels.get(sessionType).reset(this.#chat);
     this.#root.hidden = false;
-    this.#button.ariaExpanded = "true";
+    this.#button.setAttribute("aria-expanded", "true");
     this.render();
     part(this.#root, "close-details").focus();
   }
 
   #hide() {
     this.#root.hidden = true;
-    this.#button.ariaExpanded = "false";
+    this.#button.setAttribute("aria-expanded", "false");
   }
 }

@@ -117,8 +117,8 @@ export class Sidebar {
   #showFriends(isShown) {
     part(this.#root, "chats").hidden = isShown;
     part(this.#root, "friends-view").hidden = !isShown;
-    part(this.#root, "show-chats").ariaPressed = String(!isShown);
-    part(this.#root, "show-friends").ariaPressed = String(isShown);
+    part(this.#root, "show-chats").setAttribute("aria-pressed", String(!isShown));
+    part(this.#root, "show-friends").setAttribute("aria-pressed", String(isShown));
   }
 
   #begin(conversation) {
