@@ -36,7 +36,7 @@ from openim_ray.gateway.listeners import Listeners
 from openim_ray.gateway.process import GatewayProcess
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
-from openim_ray.services import build_services
+from openim_ray.services.assembly import build_services
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged

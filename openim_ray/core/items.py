@@ -214,7 +214,10 @@ class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
     body: bytes
     connections: list[int]
     begins: bool = False
-    """Nothing before it is for these connections: their user just came to the group."""
+    """The user of these connections just came to the group with this message: who has nothing of it yet begins here."""
+
+    hides: bool = False
+    """And what was before is hidden from her."""
 
 
 class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):
@@ -353,7 +356,7 @@ class Membership(Item, tag=32, frozen=True, array_like=True, gc=False):
     Who comes to and goes from a group with the message `seq`; to every shard, before that message. It is durable in the members' rows.
 
     Args:
-        first: the first seq that those who come may see; 0 = all.
+        first: the first seq that those who come may see; 0 = whatever their rows say.
         sent: newest seqs of those among them who wrote before, when they were here before.
         stream_seq, stream_time: where the group's notification stream stands.
         is_late: messages behind `seq` may have been passed on already.

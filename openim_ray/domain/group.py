@@ -152,9 +152,15 @@ class GroupChatFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
     """
-    What a member may see of the group's log: `min_seq`..`max_seq`, 0 = no bound. Who left is cut at `max_seq`.
+    What a member may see of the group's log, at most: `min_seq`..`max_seq`.
+
+    `min_seq` 0: that of her row stays. `max_seq` 0: there is no end; who left is cut there.
     """
 
     user_id: UserID
     min_seq: int = 0
     max_seq: int = 0
+
+    def bounds(self, min_seq: int) -> tuple[int, int]:
+        """Return both bounds of a row that had this `min_seq`."""
+        return self.min_seq or min_seq, self.max_seq

@@ -114,7 +114,8 @@ class MemoryTransaction(MemoryView, MemoryGroupChanges, MemoryPeopleChanges):
                 conversation_type=SessionType.GROUP,
                 group_id=group_id,
             )
-            after = replace(row, min_seq=cut.min_seq, max_seq=cut.max_seq)
+            min_seq, max_seq = cut.bounds(row.min_seq)
+            after = replace(row, min_seq=min_seq, max_seq=max_seq)
             if after != before:
                 self.put_conversation(after)
                 changed.append(cut.user_id)

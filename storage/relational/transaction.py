@@ -98,7 +98,8 @@ class RelationalTransaction(RelationalView, GroupChanges, PeopleChanges):
                 conversation_type=SessionType.GROUP,
                 group_id=group_id,
             )
-            after = replace(row, min_seq=cut.min_seq, max_seq=cut.max_seq)
+            min_seq, max_seq = cut.bounds(row.min_seq)
+            after = replace(row, min_seq=min_seq, max_seq=max_seq)
             if after != there.get(user_id):
                 changed.append(after)
         self.put_conversations(changed)

@@ -23,6 +23,8 @@ def ask_people(view: DirectoryView, user_id: str, others: list[str]) -> None:
     view.users(others)
     view.friends_among(user_id, others)
     view.friend_owners(user_id, "u", 10)
+    view.friend_count(user_id)
+    view.black_count(user_id)
     view.blacks_among(user_id, others)
     view.friend_request(user_id, others[0])
     for results in ([], [0, 1]):

@@ -249,6 +249,20 @@ async def test_friends(people: OpenDirectoryStore) -> None:
         await people.change(lambda transaction: transaction.put_friend(friend("alice", "eve")))
 
 
+async def test_entries_are_counted(people: OpenDirectoryStore) -> None:
+    """Of each list for itself."""
+
+    def use_case(transaction: DirectoryTransaction) -> list[int]:
+        for name in ("bob", "carol"):
+            transaction.put_friend(friend("alice", name))
+        transaction.put_friend(friend("bob", "alice"))
+        transaction.put_blocked(Blocked(owner_user_id=UserID("alice"), blocked=user("dave")))
+        counts = [transaction.friend_count(name) for name in ("alice", "bob", "carol")]
+        return [*counts, transaction.black_count("alice"), transaction.black_count("bob")]
+
+    assert (await people.change(use_case)).result == [2, 1, 0, 1, 0]
+
+
 async def test_owners_of_lists_that_hold_a_user(people: OpenDirectoryStore) -> None:
     """They come by id, a page at a time."""
 
@@ -458,6 +472,8 @@ async def test_cuts(people: OpenDirectoryStore) -> None:
     assert [(name, row.min_seq, row.max_seq) for name, row in found.items()] == [("bob", 3, 0), ("alice", 0, 7)]
     back = await people.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID("alice"))]))
     assert (back.result, await people.conversations(UserID("alice"))) == (["alice"], [mine])
+    await people.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID("bob"), max_seq=9)]))
+    assert [(row.min_seq, row.max_seq) for row in await people.conversations(UserID("bob"))] == [(3, 9)]
 
 
 # --- outbox

@@ -185,7 +185,7 @@ async def test_a_group_is_marked_as_read(people: People, directory: DirectorySto
 async def kill_inbox_actor(people: People) -> None:
     """End it by `kill -9`, as soon as it has been started again after the last time."""
     async with asyncio.timeout(60):
-        while not await asyncio.to_thread(people.server.actors, "InboxActor"):
+        while not await asyncio.to_thread(people.server.actors, "InboxActor"):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
     await asyncio.to_thread(people.server.kill_actor, "InboxActor")
 

@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
 
-from openim_ray.protocol.frames import Response
-from openim_ray.protocol.identifiers import Platform, RequestIdentifier
-from openim_ray.protocol.pb.sdkws_pb2 import (
-    SetAppBackgroundStatusReq,
-    SubUserOnlineStatus,
-    SubUserOnlineStatusTips,
-)
+from openim_ray.protocol.pb.sdkws_pb2 import SubUserOnlineStatus
 from tests.integration.connection import JS, NATIVE, Connection, Kind
 from tests.integration.people import People
-
-SUBSCRIBE: Final = RequestIdentifier.SUB_USER_ONLINE_STATUS
-IPHONE: Final = NATIVE._replace(name="iphone", platform=Platform.IOS)
-ANDROID: Final = int(Platform.ANDROID)
-WEB: Final = int(Platform.WEB)
-
-
-def states(data: bytes) -> dict[str, list[int]]:
-    """Return what a 2005 says."""
-    return {one.userID: list(one.onlinePlatformIDs) for one in SubUserOnlineStatusTips.FromString(data).subscribers}
-
-
-async def subscribe(client: Connection, *user_ids: str) -> dict[str, list[int]]:
-    """Subscribe to users; returns the answer."""
-    request = SubUserOnlineStatus(subscribeUserID=user_ids)
-    response = await client.answer(SUBSCRIBE, request.SerializeToString())
-    assert response.err_code == 0, response.err_msg
-    return states(response.data)
-
-
-def pushed_states(client: Connection, user_id: str) -> list[list[int]]:
-    """Return the pushed states of a user, in order."""
-    pushes = [one for one in client.received if isinstance(one, Response)]
-    news = [states(one.data) for one in pushes if one.req_identifier == SUBSCRIBE and not one.msg_incr]
-    return [one[user_id] for one in news if user_id in one]
-
-
-async def sees(client: Connection, user_id: str, *platforms: int, number: int) -> None:
-    """Wait for that many pushes of a user's state; the last one must say this."""
-    await client.until(lambda: len(pushed_states(client, user_id)) >= number, f"push number {number} of {user_id}")
-    assert pushed_states(client, user_id)[number - 1] == list(platforms)
-
-
-async def all_see(clients: Sequence[Connection], user_id: str, *platforms: int, number: int) -> None:
-    """Let each of them see it."""
-    for client in clients:
-        await sees(client, user_id, *platforms, number=number)
-
-
-async def set_background(client: Connection, *, background: bool) -> None:
-    """Tell whether the app is in the background."""
-    request = SetAppBackgroundStatusReq(userID=client.user_id, isBackground=background)
-    response = await client.answer(RequestIdentifier.SET_BACKGROUND_STATUS, request.SerializeToString())
-    assert (response.err_code, response.data) == (0, b"")
-
-
-async def ask(people: People, path: str, *user_ids: str) -> Any:
-    """Ask a route about users; returns its data."""
-    return await asyncio.to_thread(people.server.data, path, {"userIDs": user_ids})
+from tests.integration.watching import (
+    ANDROID,
+    IPHONE,
+    SUBSCRIBE,
+    WEB,
+    all_see,
+    ask,
+    pushed_states,
+    sees,
+    set_background,
+    states,
+    subscribe,
+)
 
 
 async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:

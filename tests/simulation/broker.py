@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.domain.conversation import home_key
+from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import partition_of
 from openim_ray.ports import ConversationState, TokenRecord
@@ -68,6 +68,9 @@ class HubBroker:
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
     ) -> None:
         """See `ports.Broker`: the log first, the inbox second."""
+        if not is_single_chat(conversation_id):
+            await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=True)
+            return
         self._commands += 1
         command_id = f"{self._process.incarnation}-mark-{self._commands}"
         wanted = list(seqs)
@@ -76,12 +79,21 @@ class HubBroker:
             home_key(conversation_id),
             lambda call: items.MarkRead(call, user_id, conversation_id, has_read_seq, wanted, operation_id, command_id),
         )
+        await self._mark_in_inbox(user_id, conversation_id, has_read_seq, operation_id, notify=False)
+
+    async def _mark_in_inbox(
+        self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, *, notify: bool
+    ) -> None:
         await self._ask_inbox(
             user_id,
             lambda call: items.SetPosition(
-                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=False
+                call, user_id, conversation_id, has_read_seq, exact=False, operation_id=operation_id, notify=notify
             ),
         )
+
+    async def apply_effects(self, key: str) -> None:
+        """Poke the owner of a log, and wait until it has applied what waits."""
+        await self._ask(self._process.hub.ask_log, key, lambda call: items.ApplyEffects(call, key))
 
     async def set_read_position(
         self, user_id: str, conversation_id: str, has_read_seq: int, operation_id: str, notify: bool

@@ -39,13 +39,15 @@ def _of_hub(hub: Hub) -> dict[str, Sized]:
     kept |= _fields(hub.watches, "_due", "_asked", "_asked_before", "_refused", "_quiet")
     kept["bytes of requests"] = [1] * (hub._room.entries or hub._room.bytes)
     for session in hub.sessions.values():
-        kept |= _fields(session, "_held", "_reading", "_unanswered", "_echoes", "_first_seen")
+        kept |= _fields(session, "_held", "_reading", "_unanswered", "_echoes", "_first_seen", "_begun")
     return kept
 
 
 def _of_shard(shard: Shard) -> dict[str, Sized]:
     kept = _fields(shard.logs, "_for_log", "_for_facts", "_ensuring", "_writes", "_retries", "_reloads", "_dirty")
     kept |= _fields(shard.inboxes, "_waiting", "_repairs", "_to_refresh", "_reloads", "_loading", "_after_saves")
+    kept |= _fields(shard.logs, "_changed_facts") | _fields(shard.logs._passing_on, "_held")
+    kept |= _fields(shard.logs.effects, "_applications", "_crowded") | _fields(shard.inboxes._said, "_said")
     kept |= _fields(shard.inboxes.presence, "_changed", "_due")
     kept |= _fields(shard.inboxes._saves, "_queues", "_users", "_retries")
     kept["waiting in logs"] = [1] * (shard.logs._waiting.entries or shard.logs._waiting.bytes)

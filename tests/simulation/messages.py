@@ -7,7 +7,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from openim_ray.domain.conversation import single_chat_id
+from openim_ray.domain.conversation import group_chat_id, single_chat_id
+from openim_ray.domain.ids import GroupID
 from openim_ray.protocol.messages import encode_unplaced
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
@@ -43,6 +44,15 @@ class Seen(NamedTuple):
     deleted: bool
 
 
+def chat_of(message: MsgData) -> str:
+    """
+    Return the conversation that a message goes to.
+    """
+    if message.groupID:
+        return group_chat_id(GroupID(message.groupID))
+    return single_chat_id(message.sendID, message.recvID)
+
+
 def prepare(message: MsgData, sender_id: str, server_id: str) -> Outgoing:
     """
     Put the server's view into a client's message, as `services/sending.py` does.
@@ -50,10 +60,9 @@ def prepare(message: MsgData, sender_id: str, server_id: str) -> Outgoing:
     message.sendID = sender_id
     message.serverMsgID = server_id
     message.status = 2
-    conversation_id = single_chat_id(sender_id, message.recvID)
     return Outgoing(
-        conversation_id,
-        message.recvID,
+        chat_of(message),
+        message.groupID or message.recvID,
         message.clientMsgID,
         encode_unplaced(message),
         message.options.get("history", True),

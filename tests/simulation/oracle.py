@@ -10,7 +10,8 @@ from openim_ray.domain.conversation import is_notification_stream, notification_
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.read_position import ReadPosition
 from tests.simulation.archive import Archive, Key, key_of
-from tests.simulation.messages import RECEIPT, Seen, seen
+from tests.simulation.groups import CHAT, CLONES, GroupLedger
+from tests.simulation.messages import RECEIPT, Seen, chat_of, seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +72,7 @@ class Oracle:
     def __init__(self, world: World) -> None:
         self._world = world
         self.archive = Archive()
+        self.group = GroupLedger(world)
         self._again: set[Key] = set()
         """Messages that were sent again when the message store had them no more: beyond that horizon they may be stored twice."""
         self._sent: dict[Key, bool] = {}
@@ -155,7 +157,9 @@ class Oracle:
             return
         if row.seq != self.archive.max_seq(conversation_id) + 1:
             self.violated(f"{conversation_id} {row.seq} follows {self.archive.max_seq(conversation_id)}")
-        if row.seq == 1:
+        if conversation_id == CHAT:
+            self.group.became_durable(row)
+        elif row.seq == 1:
             self._check_conversation_rows(conversation_id)
         earlier = self.archive.place(key)
         if earlier is not None:
@@ -215,7 +219,13 @@ class Oracle:
         """Check what a user found of a whole conversation, and return the messages that she was not told of."""
         self.pulled(user_id, conversation_id, found)
         told = {message.seq for message in found}
-        return [row.seq for row in self.archive.rows(conversation_id) if row.seq not in told]
+        first, last = self.bounds(user_id, conversation_id)
+        return [row.seq for row in self.archive.rows(conversation_id, first, last) if row.seq not in told]
+
+    def bounds(self, user_id: str, conversation_id: str) -> tuple[int, int]:
+        """Return first and last seq that a user may read."""
+        newest = self._max_seq(conversation_id)
+        return self.group.bounds(user_id, newest) if conversation_id == CHAT else (1, newest)
 
     # --- pushes and pulls
 
@@ -230,6 +240,8 @@ class Oracle:
             return
         self._check_part(user_id, conversation_id)
         self._check_stored(conversation_id, message)
+        if conversation_id == CHAT:
+            self.group.was_told(user_id, message.seq)
         last = connection.pushed.get(conversation_id)
         connection.pushed[conversation_id] = message.seq
         if last is None:
@@ -246,6 +258,8 @@ class Oracle:
         if found:
             self._check_part(user_id, conversation_id)
         for message in found:
+            if conversation_id == CHAT and not message.deleted:
+                self.group.was_told(user_id, message.seq)
             if message.deleted:
                 if self._row(conversation_id, message.seq) is not None:
                     self.violated(f"{conversation_id} {message.seq} came as a placeholder and exists")
@@ -326,6 +340,8 @@ class Oracle:
             if not state.max_seq:
                 continue  # a row that was ensured for a message which was never stored: whose the id is was decided later
             self._check_part(user_id, conversation_id)
+            if conversation_id == CHAT and state.max_seq >= state.min_seq:
+                self.group.was_told(user_id, state.max_seq)
             if state.max_seq > self._max_seq(conversation_id):
                 self.violated(f"inbox of {user_id} knows {conversation_id} {state}, which isn't durable")
             floor = min(floors.get(conversation_id, 0), state.max_seq)
@@ -333,7 +349,8 @@ class Oracle:
             if state.read_seq < floor and promised:
                 self.violated(f"{user_id} had read {conversation_id} up to {floor}, inbox says {state}")
             self._check_own(user_id, conversation_id, state)
-            if state.read_seq > self._read_at_most(user_id, conversation_id):
+            read_at_most = max(self._read_at_most(user_id, conversation_id), state.min_seq - 1)
+            if state.read_seq > read_at_most:
                 self.violated(f"{user_id} has not read {conversation_id} so far: {state}")
             if not 0 <= state.unread <= state.max_seq:
                 self.violated(f"{state.unread} messages of {conversation_id} are unread: {state}")
@@ -363,11 +380,11 @@ class Oracle:
         """Return the least and the greatest number of unread messages that would be right."""
         if not self._owns(user_id, conversation_id):
             return (0, 0)
-        maximum = self._max_seq(conversation_id)
+        first, maximum = self.bounds(user_id, conversation_id)
         mine = [one for one in self._commands if (one.user_id, one.conversation_id) == (user_id, conversation_id)]
         if any(one.exact for one in mine):
             return (0, maximum)
-        own = self._own_newest(user_id, conversation_id, maximum)
+        own = max(self._own_newest(user_id, conversation_id, maximum), first - 1)
         surely = max([own, *(one.seq for one in mine if one.number in self._done)])
         perhaps = max([own, *(one.seq for one in mine)])
         return (maximum - perhaps, maximum - surely)
@@ -417,7 +434,7 @@ class Oracle:
     def maxima_of(self, user_id: str) -> dict[str, int]:
         """Return the max seq of each conversation and stream of a user that holds messages."""
         own = (one for one in self._world.conversations_of(user_id) if self._owns(user_id, one))
-        found = {one: self._max_seq(one) for one in own}
+        found = {one: self.bounds(user_id, one)[1] for one in own}
         return {key: seq for key, seq in found.items() if seq}
 
     def visible(self, user_id: str, conversation_id: str, begin: int, end: int) -> list[int]:
@@ -425,6 +442,9 @@ class Oracle:
         if begin > end:
             return []
         rows = self._rows(conversation_id, begin, end)
+        if conversation_id == CHAT:
+            first, _ = self.bounds(user_id, conversation_id)
+            rows = [row for row in rows if row.seq >= first and self.group.is_pushed(user_id, row.seq)]
         return [int(row.seq) for row in rows if row.sender_sync or row.sender_id != user_id]
 
     def visible_up_to(self, user_id: str, conversation_id: str, end: int) -> int:
@@ -458,6 +478,10 @@ class Oracle:
                 self._check_rows(conversation_id, self._rows(conversation_id, 1, ALL), keys)
                 if self._head(conversation_id) != self._max_seq(conversation_id):
                     self.violated(f"the head of {conversation_id} is {self._head(conversation_id)}")
+        if self._world.settings.group:
+            rows = self._rows(CHAT, 1, ALL)
+            self._check_rows(CHAT, rows, keys)
+            self.group.check_log(rows)
         for key in self._answered:
             if key not in keys:
                 self.violated(f"{key} was answered and is not stored")
@@ -478,9 +502,9 @@ class Oracle:
             self._check_kept(row)
             if not self._owns(row.sender_id, conversation_id):
                 self.violated(f"{key} is stored in the conversation of another pair")
-            if row.content_type != RECEIPT and not self._sent.get(key):
+            if row.content_type not in (RECEIPT, *CLONES) and not self._sent.get(key):
                 self.violated(f"{key} is stored and was never sent")
-            peer = self._peer(conversation_id, row.sender_id)
+            peer = self._peer(conversation_id, row.sender_id) if conversation_id != CHAT else ""
             if (peer, row.sender_id) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
                 self.violated(f"{key} is stored and its sender is blocked")
             if self._answered.get(key, row.server_id) != row.server_id and key not in self._again:
@@ -513,4 +537,4 @@ class Oracle:
 
 
 def _key(message: MsgData) -> Key:
-    return (single_chat_id(message.sendID, message.recvID), message.sendID, message.clientMsgID)
+    return (chat_of(message), message.sendID, message.clientMsgID)

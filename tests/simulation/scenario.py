@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from structlog.testing import capture_logs
 
 from openim_ray.core.shard_settings import ShardSettings
+from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.protocol.pb.msg_pb2 import GetSeqMessageReq, GetSeqMessageResp
 from tests.simulation.clients.device import Device, RequestFailed
 from tests.simulation.clients.go import SYNC_PAUSE_SECONDS, GoDevice
@@ -18,6 +19,7 @@ from tests.simulation.clients.pulls import pulled_rows
 from tests.simulation.clients.pypi import PythonDevice
 from tests.simulation.coroutines import Future, start
 from tests.simulation.faults import FAIR, Weather, weather_of
+from tests.simulation.groups import CHAT, GROUP, INFO_SET, MUTED, GroupChanges
 from tests.simulation.leaks import leaks
 from tests.simulation.presence import differs
 from tests.simulation.process import Process
@@ -39,6 +41,9 @@ LOOKS_AWAY = 0.7
 """How often in a second some app goes to the background or comes back, in worlds of watchers."""
 
 HISTORY_SHARE = 0.6
+POKED_SHARE = 0.8
+"""Of so many changes the log's owner is told at once; others it has to find."""
+GROUP_EVERY = 4
 WATCHING_EVERY = 8
 COLLIDING_EVERY = 10
 COLLIDING_USERS = ("a", "b_c", "a_b", "c")
@@ -64,6 +69,9 @@ class Rates:
         self.restarts = random.choice((0.0, 0.1))
         self.rivals = random.choice((0.0, 0.0, 0.15))
         self.moves = random.choice((0.0, 0.0, 0.1, 0.4))
+        # Not drawn: worlds without a group replay as they did before there were groups.
+        self.group_sends = 3.0
+        self.group_changes = 0.8
         # Mostly where the one gateway may hear of what the other one doesn't.
         self.logouts = random.choice((0.0, 0.4, 1.0) if gateways > 1 else (0.0, 0.0, 0.1))
 
@@ -115,6 +123,8 @@ def _settings(seed: int, plan: Scheduler) -> WorldSettings:
         retention_seconds=random.choice((0.0, 0.2, 2.0, 6.0)),
         history_rows_max=random.choice((20_000, 3)),
         history_conversations_max=random.choice((100_000, 1)),
+        group=seed % GROUP_EVERY == 1 and users != COLLIDING_USERS,
+        group_history=seed % (2 * GROUP_EVERY) == 1,
         watchers=seed % WATCHING_EVERY == WATCHING_EVERY - 1,
     )
 
@@ -125,6 +135,8 @@ def _people(world: World, plan: Scheduler) -> None:
         for other in users[index + 1 :]:
             if not world.pairs or (one, other) in COLLIDING_PAIRS or plan.chance(0.6):
                 world.befriend(one, other)
+    if world.settings.group:
+        world.gather()
     if plan.chance(0.1):
         blocker, blocked = plan.random.sample(users, 2)
         world.stores.tables.blocked.add((blocker, blocked))
@@ -169,6 +181,10 @@ class _Life:
         self._often(rates.rivals, self._rival)
         self._often(rates.moves, self._move)
         self._often(rates.logouts, self._force_logout)
+        if self._world.settings.group:
+            self._often(rates.group_sends, self._write_to_group)
+            self._often(rates.group_changes, self._change_group)
+            self._often(rates.marks, lambda: self._device().mark_read(GROUP))
         if self._world.settings.watchers:
             self._often(LOOKS_AWAY, self._look_away)
         self._often(weather.crashes, self._crash)
@@ -256,6 +272,30 @@ class _Life:
         start(self._world.tokens.force_logout(device.user_id, device.platform_id), lambda: True)
         scheduler.later(scheduler.between(0.5, 8.0), device.come_online)
 
+    # --- the group
+
+    def _write_to_group(self) -> None:
+        self._device().send(GROUP, sender_sync=not self._world.scheduler.chance(0.05))
+
+    def _change_group(self) -> None:
+        world, random = self._world, self._world.scheduler.random
+        users, number = list(world.settings.users), random.randrange(4)
+        user_id = random.choice(users)
+        head = world.oracle.archive.max_seq(CHAT)
+        # Somebody stays out, and comes later.
+        decide = (
+            partial(GroupChanges.come_or_go, user_id=user_id, head=head),
+            partial(GroupChanges.mention, content_type=random.choice((MUTED, INFO_SET))),
+        )[number == 0]
+
+        async def change(gateway: GatewayProcess) -> None:
+            await gateway.reader.commit(partial(GroupChanges.create, members=users[:2]))
+            await gateway.reader.commit(decide)
+            if random.random() < POKED_SHARE:
+                await gateway.broker.apply_effects(GROUP)
+
+        world.http(change)
+
     # --- weather
 
     def _running(self) -> Process | None:
@@ -342,6 +382,8 @@ def _until(world: World, reason: Callable[[], str], seconds: float = 30.0, settl
 
 
 def _unsettled(world: World) -> str:
+    if waiting := world.stores.tables.directory.view(lambda view: view.logs_with_effects(1)):
+        return f"effects wait for {waiting}"
     for device in world.devices:
         if not device.wanted:
             continue
@@ -430,7 +472,7 @@ def _check_unread_after_reconnect(world: World) -> None:
     for device in [one for one in online if one.connected]:
         for conversation_id, unread in device.unread.items():
             least, most = world.oracle.unread_range(device.user_id, conversation_id)
-            if not least <= unread <= most and conversation_id.startswith("si_"):
+            if not least <= unread <= most and not is_notification_stream(conversation_id):
                 world.oracle.violated(f"{device.name}: {unread} unread in {conversation_id}, not {least}..{most}")
 
 

@@ -6,8 +6,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openim_ray.core.inboxes.inbox import RowCut
 from openim_ray.core.shard import Shard
-from openim_ray.core.shard_loads import EnsureRows, Load, LoadFacts, LoadInbox, LoadLog, LoadToken
+from openim_ray.core.shard_loads import (
+    DeleteEffects,
+    EnsureRows,
+    FindEffects,
+    Load,
+    LoadEffects,
+    LoadFacts,
+    LoadInbox,
+    LoadLog,
+    LoadToken,
+    MarkMentions,
+    WriteCuts,
+)
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import UserID
@@ -20,6 +33,9 @@ if TYPE_CHECKING:
 
     from openim_ray.core.items import AnyItem
     from openim_ray.core.placement import Placement
+    from openim_ray.core.shard_loads import EffectLoad
+    from openim_ray.domain.group import GroupChatFacts
+    from openim_ray.domain.people import SingleChatFacts
     from tests.simulation.world import World
 
 
@@ -129,17 +145,43 @@ class ShardProcess(Process):
             elif isinstance(load, LoadInbox):
                 await self._load_inbox(shard, load)
             elif isinstance(load, LoadFacts):
-                facts = await self.reader.single_chat_facts(load.sender_id, load.receiver_id)
+                facts = await self._facts(load)
                 shard.logs.facts_loaded(load.sender_id, load.receiver_id, facts, self.now, self.wall_ms)
             elif isinstance(load, LoadToken):
                 shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
-            else:
+            elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
                 shard.logs.rows_ensured(load.home_key)
+            elif not isinstance(load, MarkMentions):
+                await self._work_on_effects(shard, load)
         except OpenIMError:
             self._load_failed(shard, load)
         shard.logs.flush(self.wall_ms)
         self._perform()
+
+    async def _facts(self, load: LoadFacts) -> SingleChatFacts | GroupChatFacts:
+        if load.is_group:
+            return await self.reader.group_chat_facts(load.receiver_id, load.sender_id)
+        return await self.reader.single_chat_facts(load.sender_id, load.receiver_id)
+
+    async def _work_on_effects(self, shard: Shard, load: EffectLoad) -> None:
+        effects = shard.logs.effects
+        if isinstance(load, LoadEffects):
+            effects.read(
+                load.home_key, await self.reader.view(lambda view: view.waiting_effects(load.home_key, load.limit))
+            )
+        elif isinstance(load, WriteCuts):
+            await self.reader.change(lambda tx: tx.cut(load.conversation_id, load.home_key, load.cuts))
+            effects.cuts_written(load.home_key)
+        elif isinstance(load, DeleteEffects):
+            await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
+            effects.deleted(load.home_key)
+        elif isinstance(load, FindEffects):
+            # Without a group nothing is asked: worlds replay as they did without.
+            found = []
+            if self.world.settings.group:
+                found = await self.reader.view(lambda view: view.logs_with_effects(load.limit))
+            effects.found([key for key in found if shard.placement.log_of(key) == self.name])
 
     async def _load_inbox(self, shard: Shard, load: LoadInbox) -> None:
         user_id = UserID(load.user_id)
@@ -148,7 +190,8 @@ class ShardProcess(Process):
         ids = [row.conversation_id for row in rows]
         streams = [notification_stream_id(one) for one in ids]
         heads = await self.reader.heads([*ids, *streams, self_stream_id(user_id)])
-        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self.now, self.wall_ms)
+        cuts = {row.conversation_id: RowCut(row.min_seq, row.max_seq) for row in rows if row.min_seq or row.max_seq}
+        shard.inboxes.inbox_loaded(user_id, ids, positions, heads, self.now, self.wall_ms, cuts)
 
     def _load_failed(self, shard: Shard, load: Load) -> None:
         if isinstance(load, LoadInbox | LoadToken):

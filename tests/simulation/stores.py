@@ -10,16 +10,19 @@ from openim_ray.domain.conversation import Conversation, SessionType
 from openim_ray.domain.errors import Unavailable
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import SingleChatFacts
-from openim_ray.storage.memory import HistoryTables, MessageTables
+from openim_ray.storage.memory import DirectoryTables, HistoryTables, MessageTables
 from tests.simulation.coroutines import Future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from openim_ray.domain.group import GroupChatFacts
     from openim_ray.domain.message import LogState, LogWrite, MessageRef, StoredMessage, StreamHead, WriteResult
     from openim_ray.domain.read_position import ReadPosition
     from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.ports import Span, TokenRecord
+    from openim_ray.transactions import DirectoryTransaction, DirectoryView
+    from tests.simulation.groups import GroupChanges
     from tests.simulation.process import Process
     from tests.simulation.world import World
 
@@ -63,6 +66,8 @@ class Tables:
         self.messages = MessageTables(clock_ms)
         self.history = HistoryTables()
         self.state = StateTables()
+        self.directory = DirectoryTables(lambda: "version")
+        """The group, its members' rows, and the outbox."""
         self.rows: dict[str, dict[str, str]] = {}
         """User -> conversation -> peer."""
         self.blocked: set[tuple[str, str]] = set()
@@ -215,8 +220,13 @@ class Reader:
 
     async def conversations(self, owner_user_id: UserID, conversation_ids: object = None) -> list[Conversation]:
         """See `ports.ConversationStore`."""
-        rows = await self._call(lambda: dict(self._tables.rows.get(owner_user_id, {})))
-        return [
+        rows, group_rows = await self._call(
+            lambda: (
+                dict(self._tables.rows.get(owner_user_id, {})),
+                self._tables.directory.conversations(owner_user_id),
+            )
+        )
+        return group_rows + [
             Conversation(
                 owner_user_id=owner_user_id,
                 conversation_id=ConversationID(conversation_id),
@@ -229,6 +239,24 @@ class Reader:
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""
         return await self._call(lambda: self._tables.facts(sender_id, receiver_id))
+
+    async def group_chat_facts(self, group_id: str, sender_id: str) -> GroupChatFacts:
+        """See `ports.RelationStore`."""
+        return await self._call(lambda: self._tables.directory.group_chat_facts(group_id, sender_id))
+
+    async def view(self, query: Callable[[DirectoryView], T]) -> T:
+        """See `ports.DirectoryStore`."""
+        return await self._call(lambda: self._tables.directory.view(query))
+
+    async def change(self, use_case: Callable[[DirectoryTransaction], T]) -> T:
+        """See `ports.DirectoryStore`."""
+        directory = self._tables.directory
+        return await self._stores.call(self._process, lambda: directory.change(use_case).result, outlives=True)
+
+    async def commit(self, decide: Callable[[GroupChanges, DirectoryTransaction], None]) -> None:
+        """Change the group."""
+        groups = self._stores.world.groups
+        await self._stores.call(self._process, lambda: groups.commit(decide), outlives=True)
 
     async def ensure_rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """Create (user, conversation, peer) rows that don't exist yet."""

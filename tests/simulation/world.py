@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
+from openim_ray.domain.ids import UserID
+from openim_ray.domain.people import User
 from tests.simulation.coroutines import Future
 from tests.simulation.faults import FAIR, Weather
 from tests.simulation.gateways import GatewayProcess
+from tests.simulation.groups import CHAT, STREAM, GroupChanges
 from tests.simulation.links import HOLD_SECONDS
 from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle
@@ -53,6 +56,10 @@ class WorldSettings(NamedTuple):
     """Whether there is a history besides the message store."""
     retention_seconds: float = 0.0
     """How long messages stay in the message store at least once the history has them; 0 for ever."""
+    group: bool = False
+    """Whether there is a group."""
+    group_history: bool = True
+    """Whether who comes to it sees what was before."""
     history_rows_max: int = 20_000
     history_conversations_max: int = 100_000
     link_queue_max: int = 5_000
@@ -121,6 +128,7 @@ class World:
         self._conversations: dict[str, set[str]] = {}
         self._claims: dict[str, list[tuple[str, str]]] = {}
         self.stores = Stores(self)
+        self.groups = GroupChanges(self)
         self.network = Network(self)
         self.holds = Timeouts(self.scheduler, HOLD_SECONDS)
         """Of what is answered a little later, in case that something can ride back."""
@@ -132,6 +140,7 @@ class World:
         self.persistence_names = [f"persistence-{number}" for number in range(settings.persistence)]
         self._dedicated: dict[str, str] = {}
         self.stores.tables.users.update(settings.users)
+        self.stores.tables.directory.register([User(user_id=UserID(user_id)) for user_id in settings.users])
         for name in [SUPERVISOR, *self.persistence_names, *self.shard_names, *self.gateway_names]:
             self.start(name)
 
@@ -287,6 +296,11 @@ class World:
             self._claims.setdefault(stream, []).append((one, other))
         for user_id in (one, other):
             self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update(streams)
+
+    def gather(self) -> None:
+        """Let all users hear of the group, when they come to it."""
+        for user_id in self.settings.users:
+            self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update((CHAT, STREAM))
 
     def pairs_of(self, conversation_id: str) -> list[tuple[str, str]]:
         """Return the pairs of users whose chat or stream has this id: mostly one, of which it is; none for a self stream."""

@@ -431,7 +431,7 @@ class Hub:
             if session is None:
                 continue
             if item.begins:
-                session.begin(item.conversation_id, item.seq)
+                session.begin(item.conversation_id, item.seq, hides=item.hides)
             verdict = session.deliver(item.conversation_id, item.seq, item.sender_id, item.client_id)
             if verdict is Verdict.WRITE:
                 ready.append(connection)

@@ -96,8 +96,8 @@ class Session:
         self._written: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._first_seen: dict[str, int] = {}
-        self._begun: dict[str, int] = {}
-        """Conversation -> seq before the first one that the user may see, for those that she came to."""
+        self._begun: dict[str, tuple[int, bool]] = {}
+        """Conversation -> seq before the message with which the user came to it, and whether what was before is hidden from her."""
         self._reading: set[str] = set()
         self._unanswered: set[str] = set()
         self._echoes: dict[str, str] = {}
@@ -137,12 +137,21 @@ class Session:
         self._hold(conversation_id, seq)
         return Verdict.READ
 
-    def begin(self, conversation_id: str, first_seq: int) -> None:
-        """Learn that the user came to a group: what is before `first_seq` is not written, whatever was before she last went."""
+    def begin(self, conversation_id: str, first_seq: int, *, hides: bool) -> None:
+        """
+        Learn that the user came to a group with the message `first_seq`: a session that has nothing of it begins there.
+
+        One that has, from when she was there before, is given what it lacks; unless what was before `hides`.
+        """
         if self._holding:
-            self._begun[conversation_id] = max(first_seq - 1, self._begun.get(conversation_id, 0))
+            self._begun[conversation_id] = (first_seq - 1, hides)
         else:
-            self._written[conversation_id] = max(first_seq - 1, self._written.get(conversation_id, 0))
+            self._begin_after(conversation_id, first_seq - 1, hides=hides)
+
+    def _begin_after(self, conversation_id: str, seq: int, *, hides: bool) -> None:
+        last = self._written.setdefault(conversation_id, seq)
+        if hides:
+            self._written[conversation_id] = max(seq, last)
 
     def repair(self, maxima: Mapping[str, int], minima: Mapping[str, int] | None = None) -> list[Run]:
         """
@@ -150,18 +159,19 @@ class Session:
 
         `minima` are the first seqs that the user may see, where they are above 1.
         """
-        for conversation_id, first_seq in (minima or {}).items():
-            if self._holding or conversation_id in self._written:
-                self.begin(conversation_id, first_seq)
         for conversation_id, max_seq in maxima.items():
+            hidden = (minima or {}).get(conversation_id, 1) - 1
             if self._holding:
                 self._first_seen.setdefault(conversation_id, max_seq)
+                if hidden:
+                    self._begun[conversation_id] = (hidden, True)
                 self._hold(conversation_id, max_seq)
                 continue
-            first = max(self._first_of_repair(max_seq), (minima or {}).get(conversation_id, 0))
-            if max_seq <= self._last_written_or_start(conversation_id, first):
-                continue
-            self._hold(conversation_id, max_seq)
+            first = max(self._first_of_repair(max_seq), hidden + 1)
+            last = max(hidden, self._last_written_or_start(conversation_id, first))
+            if max_seq > last:
+                self._written[conversation_id] = last
+                self._hold(conversation_id, max_seq)
         return self._next_runs(maxima)
 
     def next_run(self, conversation_id: str) -> Run | None:
@@ -280,13 +290,14 @@ class Session:
         self._holding = False
         if self._starts is not None:
             self._written.update({one: seq or self._origin for one, seq in self._starts.items()})
-        for conversation_id, seq in self._begun.items():
-            self._written[conversation_id] = max(seq, self._written.get(conversation_id, 0))
+        for conversation_id, (seq, hides) in self._begun.items():
+            self._begin_after(conversation_id, seq, hides=hides)
         for conversation_id, seq in list(self._held.items()):
             first = self._first_seen.get(conversation_id, seq)
             if seq <= self._last_written_or_start(conversation_id, first):
                 del self._held[conversation_id]
         self._first_seen.clear()
+        self._begun.clear()
         return self._next_runs(list(self._held))
 
     @property

@@ -101,7 +101,7 @@ class _Entry:
     skipped: tuple[SeqRange, ...] = ()
     cut: RowCut = NO_CUT
     begins: bool = False
-    """The user just came: what was before is not pushed to sessions that are there."""
+    """The user just came: the next message is the first one for sessions that are there."""
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
@@ -199,10 +199,10 @@ class Inbox:
     # --- groups
 
     def join(self, group_id: str, newest: int, first: int, sent_seq: int) -> None:
-        """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = all)."""
+        """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = what she could)."""
         entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
         entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
-        entry.cut = RowCut(first, 0)
+        entry.cut = RowCut(first or entry.cut.first, 0)
         entry.begins = True
         self.groups.add(group_id)
 
@@ -231,6 +231,11 @@ class Inbox:
             return False
         entry.begins = False
         return True
+
+    def hides_before(self, conversation_id: str, seq: int) -> bool:
+        """Tell whether she may not see what was before a message."""
+        entry = self._entries.get(conversation_id)
+        return entry is not None and entry.cut.first == seq
 
     def minima(self, conversation_ids: Iterable[str]) -> dict[str, int]:
         """Return the first seqs that she may see, where they are above 1."""

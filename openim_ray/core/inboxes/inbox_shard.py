@@ -97,7 +97,7 @@ class InboxShard:
         if epochs:
             # Who connected and synced a moment ago, only the former owner knows.
             self._started = now
-            self.presence.unsettle(now)
+            self.presence.unsettle(epochs, now)
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
@@ -374,31 +374,32 @@ class InboxShard:
         if fanout.seq and self._loading and not self._said.note(fanout):
             self._loading = dict.fromkeys(self._loading, True)
         by_gateway: dict[str, list[int]] = {}
-        first_ones: dict[str, list[int]] = {}
+        beginning: dict[tuple[str, bool], list[int]] = {}
         for user_id in self._members.of(fanout.group_id):
             inbox = self._inboxes[user_id]
             if not self._is_for(inbox, fanout):
                 continue
             inbox.last_used = now
-            begins = False
+            begins = hides = False
             if fanout.seq:
                 self._count(inbox, fanout, wall_ms)
                 if not inbox.loaded or user_id in self._repairs:
                     self._repairs[user_id] = min(wall_ms, self._repairs.get(user_id, wall_ms))
                     continue
                 begins = inbox.takes_beginning(fanout.conversation_id)
+                hides = begins and inbox.hides_before(fanout.conversation_id, fanout.seq)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
-            connections = first_ones if begins else by_gateway
-            # Who is quiet learns of a beginning all the same: it is held there.
             for session in inbox.sessions.values():
-                if begins or not session.quiet:
-                    connections.setdefault(session.gateway, []).append(session.connection)
+                if begins:  # also to who is quiet: it is held there
+                    beginning.setdefault((session.gateway, hides), []).append(session.connection)
+                elif not session.quiet:
+                    by_gateway.setdefault(session.gateway, []).append(session.connection)
         self._add_also(fanout, by_gateway)
-        for gateway, numbers in by_gateway.items():
-            self._outbox.send(gateway, _delivery(fanout, numbers))
-        for gateway, numbers in first_ones.items():
-            self._outbox.send(gateway, _delivery(fanout, numbers, begins=True))
+        for gateway, connections in by_gateway.items():
+            self._outbox.send(gateway, _delivery(fanout, connections))
+        for (gateway, hides), connections in beginning.items():
+            self._outbox.send(gateway, _delivery(fanout, connections, begins=True, hides=hides))
 
     def _is_for(self, inbox: Inbox, fanout: items.GroupFanout) -> bool:
         """Tell whether a group's message is for somebody who is a member, or was one until its last message for her."""
@@ -629,7 +630,7 @@ def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -
 
 
 def _delivery(
-    fanout: items.Fanout | items.GroupFanout, connections: list[int], *, begins: bool = False
+    fanout: items.Fanout | items.GroupFanout, connections: list[int], *, begins: bool = False, hides: bool = False
 ) -> items.Delivery:
     return items.Delivery(
         fanout.conversation_id,
@@ -640,6 +641,7 @@ def _delivery(
         fanout.body,
         connections,
         begins,
+        hides,
     )
 
 

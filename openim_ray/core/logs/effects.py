@@ -295,25 +295,36 @@ class Effects:
             self._crowded.add(key)
 
     def _cut(self, key: str, application: _Application) -> None:
-        effect = application.effect
-        if not _needs_cut(effect):
+        cuts = self._cuts(key, application)
+        if not cuts:
             self._pass_on(key, application)
             return
         application.step = _Step.CUT
         self._passing_on.hold(key)
-        seq = self._seq_of(key, application)
-        # Without clone, who comes sees what follows.
-        first = seq if application.clone is not None else seq + 1
-        cuts = [Cut(user_id=UserID(user_id), max_seq=max(seq, 1)) for user_id in effect.left]
-        if not effect.with_history:
-            cuts += [Cut(user_id=UserID(user_id), min_seq=max(first, 1)) for user_id in effect.joined]
-        self._outbox.load(WriteCuts(key, group_chat_id(GroupID(key)), tuple(cuts)))
+        self._outbox.load(WriteCuts(key, group_chat_id(GroupID(key)), cuts))
 
-    def _seq_of(self, key: str, application: _Application) -> int:
-        """Return the seq at which members come and go: the clone's, or else the newest one."""
+    def _cuts(self, key: str, application: _Application) -> tuple[Cut, ...]:
+        """
+        Return what the members' rows are to say.
+
+        Also of who sees everything: her row has said so since the commit, but an older cut may have been written since.
+        """
+        effect = application.effect
+        if not effect.left and not effect.joined:
+            return ()
+        first = self._first_of(key, application)
+        if not effect.left and effect.with_history and first <= 1:
+            return ()  # nobody can have left before
+        last = first if application.clone is not None else first - 1
+        left = [Cut(user_id=UserID(user_id), max_seq=max(last, 1)) for user_id in effect.left]
+        min_seq = 0 if effect.with_history else first
+        return (*left, *(Cut(user_id=UserID(user_id), min_seq=min_seq) for user_id in effect.joined))
+
+    def _first_of(self, key: str, application: _Application) -> int:
+        """Return the first seq for who comes: the clone's, which is the last one for who goes, or else the one after the newest."""
         if application.clone is not None:
             return application.clone.seq
-        return self._logs.log(key).max_seq(group_chat_id(GroupID(key)))
+        return self._logs.log(key).max_seq(group_chat_id(GroupID(key))) + 1
 
     def _pass_on(self, key: str, application: _Application) -> None:
         effect = application.effect
@@ -352,8 +363,7 @@ class Effects:
 
     def _membership(self, key: str, application: _Application) -> items.Membership:
         effect, log, chat = application.effect, self._logs.log(key), group_chat_id(GroupID(key))
-        seq = self._seq_of(key, application)
-        first = seq if application.clone is not None else seq + 1
+        first = self._first_of(key, application)
         return items.Membership(
             key,
             first,
@@ -379,7 +389,7 @@ class Effects:
     def _finish(self, key: str, application: _Application) -> None:
         effect, number = application.effect, application.number
         application.effects.popleft()
-        if _needs_cut(effect) or not application.effects:
+        if _needs_membership(effect) or not application.effects:
             application.applied = 0
             self._delete(key, application, number)
             return
@@ -389,11 +399,6 @@ class Effects:
     def _delete(self, key: str, application: _Application, through: int) -> None:
         application.step = _Step.DELETE
         self._outbox.load(DeleteEffects(key, through))
-
-
-def _needs_cut(effect: Effect) -> bool:
-    """Who comes and sees everything has had a row that says so since the commit; a later one may say something else by now."""
-    return bool(effect.left) or (bool(effect.joined) and not effect.with_history)
 
 
 def _needs_membership(effect: Effect) -> bool:

@@ -14,6 +14,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 from tests.simulation import presence
 from tests.simulation.coroutines import Future, start
 from tests.simulation.gateways import Login
+from tests.simulation.groups import CHAT, GROUP
 from tests.simulation.messages import TEXT, TYPING, seen
 from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Presence, Pushed, Request, Socket
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REQUEST_SECONDS_MAX = 10.0
+REFUSED = {errors.BlockedByPeer.code, errors.NotInGroupYet.code, errors.GroupIDNotFound.code}
 TOKEN_IS_OVER = {errors.TokenKicked.code, errors.TokenNotExist.code}
 
 
@@ -289,6 +291,8 @@ class Device:
             createTime=self.world.wall_ms() + self.clock_offset_ms,
             sendTime=self.world.wall_ms() + self.clock_offset_ms,
         )
+        if peer_id == GROUP:
+            message.recvID, message.groupID, message.sessionType = "", GROUP, 3
         if online_only:
             message.options.update({"history": False, "senderSync": False})
         elif not sender_sync:
@@ -311,7 +315,7 @@ class Device:
                     if failure.code == errors.ArgsError.code:
                         self.world.oracle.refused(message)
                         break
-                    if not repeat or failure.code == errors.BlockedByPeer.code:
+                    if not repeat or failure.code in REFUSED:
                         break
                 else:
                     answered = SendMsgResp.FromString(answer)
@@ -329,7 +333,7 @@ class Device:
 
     def mark_read(self, peer_id: str) -> None:
         """Say that everything known of a conversation is read."""
-        conversation_id = single_chat_id(self.user_id, peer_id)
+        conversation_id = CHAT if peer_id == GROUP else single_chat_id(self.user_id, peer_id)
         highest = self.highest(conversation_id)
         if highest and self.world.settings.marks:
             self.spawn(self._mark_read(conversation_id, highest))
@@ -350,7 +354,7 @@ class Device:
 
     def set_position(self, peer_id: str, share: float) -> None:
         """Set the read position to some seq, lower or higher."""
-        conversation_id = single_chat_id(self.user_id, peer_id)
+        conversation_id = CHAT if peer_id == GROUP else single_chat_id(self.user_id, peer_id)
         highest = self.highest(conversation_id)
         if highest:
             self.spawn(self._set_position(conversation_id, int(highest * share)))

@@ -314,6 +314,59 @@ def test_the_age_of_a_session_counts_from_its_registration() -> None:
     assert session.age(14.0) == 4.0
 
 
+@pytest.mark.parametrize("kind", list(ClientKind))
+def test_who_comes_to_a_group_begins_with_the_message_that_says_so(kind: ClientKind) -> None:
+    """The messages from before are read when she looks at them."""
+    session = synced(kind, {})
+
+    session.begin("sg_g", 9, hides=False)
+
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
+    assert session.deliver("sg_g", 10, "bob", "c10") is Verdict.WRITE
+
+
+def test_who_comes_again_is_given_what_was_said_meanwhile() -> None:
+    """Unless it is hidden from her."""
+    session, other = synced(ClientKind.JS, {"sg_g": 3}), synced(ClientKind.JS, {"sg_g": 3})
+
+    session.begin("sg_g", 9, hides=False)
+    other.begin("sg_g", 9, hides=True)
+
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.READ
+    assert session.next_run("sg_g") == Run("sg_g", 4, 9)
+    assert other.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_who_comes_to_a_group_while_she_syncs_begins_there(hides: bool) -> None:
+    """The answer that sets her position may not know of it yet; what it knows is filled, unless it is hidden."""
+    session = Session(1, "alice", ClientKind.JS)
+    session.registered()
+    session.states_asked()
+    session.begin("sg_g", 9, hides=hides)
+    session.begin("sg_h", 9, hides=hides)
+    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.HOLD
+    assert session.deliver("sg_h", 9, "bob", "c9") is Verdict.HOLD
+
+    session.synced({"sg_h": 3})
+
+    assert wait(session, 20) == [Run("sg_g", 9, 9), Run("sg_h", 9 if hides else 4, 9)]
+
+
+def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
+    """She left and came again without history: what was said meanwhile is not hers."""
+    session = synced(ClientKind.JS, {"sg_g": 3})
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
+def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() -> None:
+    """Go is given what it would pull on a gap, and no more than is hers."""
+    session = Session(1, "alice", ClientKind.GO)
+
+    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
+
+
 # --- the background
 
 
@@ -355,42 +408,3 @@ def test_a_client_that_begins_in_the_background_syncs_as_any_other() -> None:
     assert not session.holding
     assert [push(session, seq) for seq in (5, 6)] == [Verdict.SKIP, Verdict.HOLD]
     assert session.wake() == [Run(CHAT, 6, 6)]
-
-
-@pytest.mark.parametrize("kind", list(ClientKind))
-def test_who_came_to_a_group_gets_nothing_from_before(kind: ClientKind) -> None:
-    """Her session begins with the message that says so, also if it was written others before she went."""
-    session = synced(kind, {"sg_g": 3})
-
-    session.begin("sg_g", 9)
-
-    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.WRITE
-    assert session.deliver("sg_g", 10, "bob", "c10") is Verdict.WRITE
-
-
-def test_who_comes_to_a_group_while_she_syncs_gets_nothing_from_before() -> None:
-    """The answer that sets her position may not know of it yet."""
-    session = Session(1, "alice", ClientKind.JS)
-    session.registered()
-    session.states_asked()
-    session.begin("sg_g", 9)
-    assert session.deliver("sg_g", 9, "bob", "c9") is Verdict.HOLD
-
-    session.synced({})
-    runs = [run for _ in range(20) for run in session.release()]
-
-    assert runs == [Run("sg_g", 9, 9)]
-
-
-def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
-    """She left and came again without history: what was said meanwhile is not hers."""
-    session = synced(ClientKind.JS, {"sg_g": 3})
-
-    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]
-
-
-def test_a_repair_of_a_session_without_position_begins_where_the_user_may_see() -> None:
-    """Go is given what it would pull on a gap, and no more than is hers."""
-    session = Session(1, "alice", ClientKind.GO)
-
-    assert session.repair({"sg_g": 12}, {"sg_g": 9}) == [Run("sg_g", 9, 12)]

@@ -24,7 +24,7 @@ from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.messages import encode_unplaced, with_position
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
-from openim_ray.services import Services, build_services
+from openim_ray.services.assembly import Services, build_services
 from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, MemoryStateStore, MemoryTables
 
 if TYPE_CHECKING:

@@ -256,6 +256,19 @@ async def test_what_is_noted_of_a_friend_survives_a_new_friendship(world: Memory
     assert await friend_ids(world, "ben") == ["ann"]
 
 
+async def test_a_friend_list_has_a_limit(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1001 saying whose; the application waits on, and nobody is in one list only."""
+    monkeypatch.setattr(friendships, "FRIENDS_MAX", 1)
+    await befriend(world, "ben", "cid")
+    await apply(world)
+    with pytest.raises(errors.ArgsError, match="ben has 1 friends"):
+        await respond(world, 1)
+    assert (await friend_ids(world, "ann"), await friend_ids(world, "ben")) == ([], ["cid"])
+    assert await world.services.friend_requests.unhandled("ben", 0) == 1
+    with pytest.raises(errors.ArgsError, match="cid has 1 friends"):
+        await world.services.friendships.import_friends(caused_by("imAdmin"), "ann", ["cid"])
+
+
 # --- changing
 
 
