@@ -36,7 +36,7 @@ from openim_ray.gateway.listeners import Listeners
 from openim_ray.gateway.process import GatewayProcess
 from openim_ray.gateway.requests import Requests
 from openim_ray.gateway.server import Limits, WebSocketServer
-from openim_ray.services import build_services
+from openim_ray.services.assembly import build_services
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged
@@ -199,6 +199,8 @@ class GatewayActor:
             "incarnation": self._incarnation,
             "connections": len(process.connections) if process else 0,
             "pushes": process.pushes if process else 0,
+            "presence_pushes": process.presence_pushes if process else 0,
+            "watches": len(self._hub.watches),
             "slow_clients": process.slow_clients if process else 0,
             "runs_read": process.runs_read if process else 0,
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,

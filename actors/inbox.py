@@ -48,6 +48,7 @@ from openim_ray.domain.conversation import (
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import GroupID, UserID
+from openim_ray.services.groups.seats import cut_exactly
 from openim_ray.services.mentions import marked_pages
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
@@ -304,7 +305,7 @@ class InboxActor:
             effects.read(load.home_key, waiting)
         elif isinstance(load, WriteCuts):
             group_id = GroupID(load.home_key)
-            await self._directory.change(lambda change: change.cut(load.conversation_id, group_id, load.cuts))
+            await self._directory.change(lambda change: cut_exactly(change, group_id, load.cuts))
             effects.cuts_written(load.home_key)
         elif isinstance(load, DeleteEffects):
             await self._directory.change(lambda change: change.delete_effects(load.home_key, load.through))

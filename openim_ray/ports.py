@@ -506,6 +506,14 @@ class Broker(Protocol):
         """
         ...
 
+    async def subscribe_presence(self, user_id: str, subscribe: Sequence[str], unsubscribe: Sequence[str]) -> None:
+        """Let the user's connections, as many as there are now, watch other users and be told by 1304, or watch them no more."""
+        ...
+
+    async def watched_users(self, user_id: str) -> list[str]:
+        """Return whom those of the user's connections watch that are at the gateway which is asked."""
+        ...
+
     async def apply_effects(self, home_keys: Sequence[str]) -> None:
         """
         Have the owners of logs apply what waits for them in the outbox, and return when they have.

@@ -92,12 +92,20 @@ class PeopleView(Protocol):
         """Return which of these stand in the owner's friend list."""
         ...
 
+    def friend_count(self, owner_id: str) -> int:
+        """Return how many friends a list holds."""
+        ...
+
     def friend_owners(self, friend_id: str, after: str, limit: int) -> list[str]:
         """Return whose lists hold a user: the first `limit` ids behind `after`, ascending."""
         ...
 
     def blacks_among(self, owner_id: str, user_ids: Sequence[str]) -> dict[str, Blocked]:
         """Return which of these stand in the owner's black list."""
+        ...
+
+    def black_count(self, owner_id: str) -> int:
+        """Return how many entries a black list holds."""
         ...
 
     def friend_request(self, from_id: str, to_id: str) -> FriendRequest | None:

@@ -14,7 +14,7 @@ from openim_ray.api.calls import Calls
 from openim_ray.api.pages import Metrics, Pages, Readiness
 from openim_ray.api.route_table import TABLE
 from openim_ray.config import Config
-from openim_ray.services import Services
+from openim_ray.services.assembly import Services
 
 
 def build_api(

@@ -20,7 +20,7 @@ from openim_ray.api.call_metrics import ApiMetrics
 from openim_ray.api.route import Call, Route
 from openim_ray.config import ApiSection
 from openim_ray.domain import errors
-from openim_ray.services import Services
+from openim_ray.services.assembly import Services
 from openim_ray.services.authority import Authority, Caller, require
 
 log = structlog.get_logger(__name__)

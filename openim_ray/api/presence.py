@@ -64,14 +64,14 @@ async def get_users_status(call: Call, request: getUserStatusReq) -> getUserStat
 async def subscribe_users_status(
     call: Call, request: subscribeOrCancelUsersStatusReq
 ) -> subscribeOrCancelUsersStatusResp:
-    """Return on which platforms users are online; the older form of a subscription, which pushes nothing."""
-    found = await call.services.presence.subscribe(request.userIDs, request.genre)
+    """Subscribe in the older form, for the connections that the user has now; return on which platforms users are online."""
+    found = await call.services.presence.subscribe(request.userID, request.userIDs, request.genre)
     return subscribeOrCancelUsersStatusResp(statusList=_statuses(found))
 
 
-async def get_subscribe_users_status(_call: Call, _request: getSubscribeUsersStatusReq) -> getSubscribeUsersStatusResp:
-    """Return nobody: subscriptions belong to connections, and end with them."""
-    return getSubscribeUsersStatusResp()
+async def get_subscribe_users_status(call: Call, request: getSubscribeUsersStatusReq) -> getSubscribeUsersStatusResp:
+    """Return whom the user's connections watch, in either form."""
+    return getSubscribeUsersStatusResp(statusList=_statuses(await call.services.presence.subscribed(request.userID)))
 
 
 def _status(present: Sequence[object]) -> int:

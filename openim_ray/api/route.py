@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from openim_ray.services import Services
+from openim_ray.services.assembly import Services
 from openim_ray.services.authority import Authority, Caller
 from openim_ray.services.groups.authority import Action
 from openim_ray.services.notifications import Cause

@@ -163,6 +163,17 @@ class AskPresence(Item, tag=62, frozen=True, array_like=True, gc=False):
     user_ids: list[str]
 
 
+class Subscribe(Item, tag=65, frozen=True, array_like=True, gc=False):
+    """
+    Let a user's connections, as many as there are now, watch other users or no more; to her inbox. Answered when the gateways are told.
+    """
+
+    call: int
+    user_id: str
+    subscribe: list[str]
+    unsubscribe: list[str]
+
+
 class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
     """
     Something waits in the outbox for a log; to its owner. Answered when what was there is applied (`core/effects.py`).
@@ -172,7 +183,7 @@ class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
     home_key: str
 
 
-Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence
+Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence | Subscribe
 """What a shard answers."""
 
 
@@ -268,6 +279,16 @@ class Presences(Item, tag=63, frozen=True, array_like=True, gc=False):
     """
 
     states: list[tuple[str, list[int]]]
+
+
+class Subscribed(Item, tag=66, frozen=True, array_like=True, gc=False):
+    """
+    Let these connections watch users, or no more, and be told by notifications, too (1304).
+    """
+
+    connections: list[int]
+    subscribe: list[str]
+    unsubscribe: list[str]
 
 
 class WatchEnded(Item, tag=64, frozen=True, array_like=True, gc=False):
@@ -463,6 +484,7 @@ AnyItem = (
     | Watch
     | Unwatch
     | AskPresence
+    | Subscribe
     | ApplyEffects
     | Reply
     | Accepted
@@ -473,6 +495,7 @@ AnyItem = (
     | Expired
     | Presences
     | WatchEnded
+    | Subscribed
     | Fanout
     | GroupFanout
     | Membership

@@ -73,6 +73,7 @@ class Shard:
             items.SetPosition: self._on_inbox_request,
             items.AskStates: self._on_inbox_request,
             items.ForceLogout: self._on_inbox_request,
+            items.Subscribe: self._on_inbox_request,
             items.Unregister: self._on_unregister,
             items.Watch: self._on_watch,
             items.Unwatch: self._on_unwatch,
@@ -202,7 +203,9 @@ class Shard:
         self.logs.mark_read(peer, item, self._now, self._wall_ms)
 
     def _on_inbox_request(
-        self, peer: str, item: items.Register | items.SetPosition | items.AskStates | items.ForceLogout
+        self,
+        peer: str,
+        item: items.Register | items.SetPosition | items.AskStates | items.ForceLogout | items.Subscribe,
     ) -> None:
         if self.placement.inbox_of(item.user_id) != self.name:
             self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))

@@ -97,7 +97,8 @@ class MarkMentions(NamedTuple):
     """
     Mark the rows of members whom a message names (OpenIM wire, §4.6 step 9); answered by `LogShard.mentions_marked`.
 
-    `everybody`: all members are named besides.
+    `everybody`: all members are named besides. `is_notice`: it is an announcement of the group, which nobody is named in: all rows get
+    that mark.
     """
 
     home_key: str
@@ -107,6 +108,7 @@ class MarkMentions(NamedTuple):
     everybody: bool
     operation_id: str
     command_id: str
+    is_notice: bool = False
 
 
 EffectLoad = LoadEffects | DeleteEffects | WriteCuts | FindEffects

@@ -161,6 +161,17 @@ class HubBroker:
             lambda item, context, deadline: self._process.hub.ask_inbox(user_id, item, context, deadline), make
         )
 
+    async def subscribe_presence(self, user_id: str, subscribe: Sequence[str], unsubscribe: Sequence[str]) -> None:
+        """See `ports.Broker`."""
+        begins, ends = list(subscribe), list(unsubscribe)
+        await self.ask_inbox(user_id, lambda call: items.Subscribe(call, user_id, begins, ends))
+
+    async def watched_users(self, user_id: str) -> list[str]:
+        """See `ports.Broker`."""
+        hub = self._process.hub
+        own = [number for number, session in hub.sessions.items() if session.user_id == user_id]
+        return sorted({one for number in own for one in hub.watches.watched_by(number)})
+
     def _by_home(self, user_ids: Sequence[str]) -> list[tuple[str, list[str]]]:
         placement = self._process.hub.placement
         by_home: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ import structlog
 from openim_ray.core import items
 from openim_ray.core.failures import INTERNAL_ERROR
 from openim_ray.core.gateway.hub import Close, Completed, Effect, Hub, KickOut, Push, ReadRun
-from openim_ray.core.gateway.watches import Known, ShowPresence
+from openim_ray.core.gateway.watches import Known, ShowPresence, StatusChanged
 from openim_ray.domain.conversation import is_notification_stream
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.gateway.connection import BINARY, GOING_AWAY, PING, Connection, frame
@@ -22,6 +22,7 @@ from openim_ray.gateway.runs import RunReader
 from openim_ray.protocol.frames import Response
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.messages import presence_tips, push_messages
+from openim_ray.services.presence import status_notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -185,6 +186,8 @@ class GatewayProcess:
             self.close_for_sync(effect.connection, effect.reason)
         elif isinstance(effect, ShowPresence):
             self._show_presence(effect)
+        elif isinstance(effect, StatusChanged):
+            self._notify_status(effect)
         elif isinstance(effect, Known):
             effect.context.known()  # type: ignore[attr-defined]
 
@@ -193,7 +196,7 @@ class GatewayProcess:
             for number in effect.connections:
                 # At once: its session takes the message for written, and what follows must not be.
                 self.close(number, INTERNAL_ERROR)
-        elif isinstance(effect, ShowPresence):
+        elif isinstance(effect, ShowPresence | StatusChanged):
             for number in effect.connections:
                 # It subscribes anew when it comes back, and is answered with what it has missed.
                 self.close_for_sync(number, INTERNAL_ERROR)
@@ -231,6 +234,18 @@ class GatewayProcess:
                 one = framed[connection.encoding] = frame(BINARY, connection.encoding.encode_response(response))
             self.presence_pushes += 1
             self._queue(connection, one)
+
+    def _notify_status(self, changed: StatusChanged) -> None:
+        for number in changed.connections:
+            connection = self.connections.get(number)
+            if connection is None:
+                continue
+            stream, body = status_notification(
+                changed.user_id, connection.user_id, changed.platform_id, self._wall_ms(), online=changed.online
+            )
+            data = push_messages(stream, (body,), notification=True)
+            self.pushes += 1
+            self.write(connection, Response(RequestIdentifier.PUSH_MSG, data=data))
 
     def _kick(self, number: int) -> None:
         connection = self.connections.get(number)

@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from openim_ray.config.settings import AuthSection
 from openim_ray.domain import errors
 from openim_ray.domain.erasure import Erasure
 from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import DirectoryStore
-from openim_ray.services.auth import TokenService
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.transactions import DirectoryTransaction, DirectoryView
+
+if TYPE_CHECKING:
+    from openim_ray.services.auth import TokenService
 
 LOGS_MAX: Final = 1_000
 EFFECTS_MAX: Final = 1_000

@@ -5,6 +5,7 @@ Black lists: whose messages a user doesn't want (OpenIM wire, §6.4).
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
@@ -12,10 +13,13 @@ from openim_ray.domain.people import Blocked
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import BlackAddedTips, BlackDeletedTips, FromToUserID
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.services.friendships import EX_BYTES_MAX, existing_users
+from openim_ray.services.friendships import EX_BYTES_MAX, check_owner, existing_users
 from openim_ray.services.notifications import Cause, tell_user
 from openim_ray.services.paging import check_text, check_user_id
 from openim_ray.transactions import DirectoryTransaction
+
+BLACKS_MAX: Final = 10_000
+"""Entries of a black list; a further one is refused."""
 
 
 class BlackListService:
@@ -38,7 +42,7 @@ class BlackListService:
 
         Raises:
             CanNotAddYourself: it is the owner herself.
-            ArgsError: `ex` is too long.
+            ArgsError: `ex` is too long, or the list is full.
             RecordNotFound: one of them doesn't exist.
         """
         blocked = check_user_id("blackUserID", blocked_id)
@@ -50,6 +54,10 @@ class BlackListService:
     async def unblock(self, cause: Cause, owner_id: str, blocked_id: str) -> None:
         """
         Take a user off the owner's black list; 1208 to both, also if she wasn't on it.
+
+        Raises:
+            ArgsError: no id that a user could have.
+            RecordNotFound: there is no such owner.
         """
         blocked = check_user_id("blackUserID", blocked_id)
         await self._changes.commit(partial(_unblock, cause, owner_id, blocked))
@@ -58,6 +66,8 @@ class BlackListService:
 def _block(cause: Cause, owner_id: str, blocked_id: UserID, ex: str, tx: DirectoryTransaction) -> None:
     users = existing_users(tx, {"ownerUserID": [owner_id], "blackUserID": [blocked_id]})
     known = tx.blacks_among(owner_id, [blocked_id]).get(blocked_id)
+    if known is None and tx.black_count(owner_id) >= BLACKS_MAX:
+        raise errors.ArgsError(f"ownerUserID has blocked {BLACKS_MAX} users, which is the limit")
     tx.put_blocked(
         Blocked(
             owner_user_id=UserID(owner_id),
@@ -72,6 +82,7 @@ def _block(cause: Cause, owner_id: str, blocked_id: UserID, ex: str, tx: Directo
 
 
 def _unblock(cause: Cause, owner_id: str, blocked_id: UserID, tx: DirectoryTransaction) -> None:
+    check_owner(tx, owner_id)
     tx.delete_blocked(owner_id, blocked_id)
     tips = BlackDeletedTips(fromToUserID=FromToUserID(fromUserID=owner_id, toUserID=blocked_id))
     tell_user(tx, cause, ContentType.BLACK_DELETED, owner_id, blocked_id, tips, forget_facts=True)

@@ -37,6 +37,9 @@ EX_BYTES_MAX: Final = 65_536
 FRIENDS_AT_ONCE_MAX: Final = 1_000
 """Friends that one call imports or changes; more is refused."""
 
+FRIENDS_MAX: Final = 10_000
+"""Friends of a user; who has so many makes no more. The Go SDK fetches no more than these (OpenIM wire, §6.6.2)."""
+
 _BY_IMPORT: Final = 1
 _BY_APPLICATION: Final = 2
 
@@ -105,7 +108,7 @@ class FriendshipService:
         An application the other way round that waits for an answer is accepted with it.
 
         Raises:
-            ArgsError: the result is neither 1 nor -1, or the text too long.
+            ArgsError: the result is neither 1 nor -1, the text too long, or one of them has as many friends as allowed.
             RecordNotFound: there is no such application.
             FriendRequestHandled: it was answered before.
         """
@@ -117,6 +120,10 @@ class FriendshipService:
     async def delete(self, cause: Cause, owner_id: str, friend_id: str) -> None:
         """
         Take a friend off the owner's list, not the owner off hers; 1205 to both, also if she was no friend.
+
+        Raises:
+            ArgsError: no id that a user could have.
+            RecordNotFound: there is no such owner.
         """
         friend = check_user_id("friendUserID", friend_id)
         await self._changes.commit(partial(_delete, cause, UserID(owner_id), friend))
@@ -151,7 +158,7 @@ class FriendshipService:
         Make users friends without asking them; 1201 to each who wasn't one both ways.
 
         Raises:
-            ArgsError: nobody, or too many.
+            ArgsError: nobody, too many, or somebody has as many friends as allowed.
             CanNotAddYourself: the owner is among them.
             RecordNotFound: the owner or one of them doesn't exist.
         """
@@ -226,6 +233,8 @@ def _befriend(
         if _is_in_list(tx, owner.user_id, friend.user_id):
             continue
         changed = True
+        if tx.friend_count(owner.user_id) >= FRIENDS_MAX:
+            raise errors.ArgsError(f"{owner.user_id} has {FRIENDS_MAX} friends, which is the limit")
         tx.put_friend(
             Friend(
                 owner_user_id=owner.user_id,
@@ -260,6 +269,7 @@ def _tell_refused(tx: DirectoryTransaction, cause: Cause, request: FriendRequest
 
 
 def _delete(cause: Cause, owner_id: UserID, friend_id: UserID, tx: DirectoryTransaction) -> None:
+    check_owner(tx, owner_id)
     tx.delete_friend(owner_id, friend_id)
     version = tx.friend_list_version(owner_id)
     tips = FriendDeletedTips(
@@ -328,6 +338,14 @@ def _is_in_list(tx: DirectoryTransaction, owner_id: str, friend_id: str) -> bool
 
 def _pair(from_id: str, to_id: str) -> FromToUserID:
     return FromToUserID(fromUserID=from_id, toUserID=to_id)
+
+
+def check_owner(tx: DirectoryTransaction, owner_id: str) -> None:
+    """
+    Raise RecordNotFound if there is no such owner of a list. Of an erased account relations may still be ended.
+    """
+    if owner_id not in tx.users([owner_id]):
+        raise errors.RecordNotFound("ownerUserID: no such user")
 
 
 def existing_users(tx: DirectoryTransaction, ids: dict[str, Sequence[str]]) -> dict[str, User]:

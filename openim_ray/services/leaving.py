@@ -17,7 +17,7 @@ from openim_ray.ports import DirectoryStore, MessageReader, Page
 from openim_ray.services.black_lists import BlackListService
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.friendships import FriendshipService
-from openim_ray.services.groups import GroupServices, build_group_services
+from openim_ray.services.groups.assembly import GroupServices, build_group_services
 from openim_ray.services.groups.lookups import Operator
 from openim_ray.services.notifications import Cause
 from openim_ray.transactions import DirectoryView, Window

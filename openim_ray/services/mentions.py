@@ -1,5 +1,6 @@
 """
-Marking members whom a message of their group names: `groupAtType` of their conversation rows (OpenIM wire, §4.6 step 9).
+Marking members whom a message of their group names, or all of them for an announcement: `groupAtType` of their conversation rows
+(OpenIM wire, §4.6 step 9, §6.5).
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def _mark(change: DirectoryTransaction, mentions: MarkMentions, user_ids: Sequen
 
 
 def _at_type(mentions: MarkMentions, user_id: str) -> AtType:
+    if mentions.is_notice:
+        return AtType.NOTICE
     if user_id not in mentions.user_ids:
         return AtType.ALL
     return AtType.ALL_AND_ME if mentions.everybody else AtType.ME

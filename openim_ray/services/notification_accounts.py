@@ -10,7 +10,7 @@ from typing import Final
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
-from openim_ray.domain.people import User
+from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import DirectoryStore
 from openim_ray.services.notifications import Cause
 from openim_ray.services.paging import check_text, window_of
@@ -65,7 +65,7 @@ class NotificationAccountService:
             UserIDNotFound: no such account.
         """
         user = (await self._directory.users([user_id])).get(user_id)
-        if user is None:
+        if user is None or user.status == UserStatus.ERASED:
             raise errors.UserIDNotFound("userID: no such account")
         if user.app_manager_level not in LEVELS:
             raise errors.ArgsError("userID is neither a notification account nor a robot")

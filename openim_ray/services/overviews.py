@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.group import Group
 from openim_ray.domain.people import Friend, User
 from openim_ray.ports import Broker, ConversationState
 from openim_ray.protocol.pb.jssdk_pb2 import ConversationMsg
 from openim_ray.services.conversations import ConversationService
+from openim_ray.services.groups.queries import GroupQueries
 from openim_ray.services.messages import MessageReading
 from openim_ray.services.paging import page_of
 from openim_ray.services.relations import RelationService
 from openim_ray.services.users import UserService
-from openim_ray.services.wire_views import conversation, friend_info_only, user_info
+from openim_ray.services.wire_views import conversation, friend_info_only, group_info, user_info
 
 ACTIVE_MAX: Final = 100
 """Conversations in one answer; also what a caller gets who doesn't say how many."""
@@ -44,12 +46,14 @@ class OverviewService:
         conversations: ConversationService,
         users: UserService,
         relations: RelationService,
+        groups: GroupQueries,
         messages: MessageReading,
         broker: Broker,
     ) -> None:
         self._conversations = conversations
         self._users = users
         self._relations = relations
+        self._groups = groups
         self._messages = messages
         self._broker = broker
 
@@ -97,11 +101,14 @@ class OverviewService:
         newest = await self._messages.newest_messages(
             {row.conversation_id: states[row.conversation_id] for row in chosen}, BYTES_MAX
         )
-        peers = await self._peers(owner_id, [row.user_id for row in chosen if row.user_id])
+        others = _Others(
+            await self._peers(owner_id, [row.user_id for row in chosen if row.user_id]),
+            await self._groups_of([row.group_id for row in chosen if row.group_id]),
+        )
         shown = [row for row in chosen if row.conversation_id in newest]
         return Overview(
             unread,
-            [_element(row, newest[row.conversation_id], states[row.conversation_id], peers) for row in shown],
+            [_element(row, newest[row.conversation_id], states[row.conversation_id], others) for row in shown],
         )
 
     async def _peers(self, owner_id: str, user_ids: Sequence[str]) -> _Peers:
@@ -110,6 +117,10 @@ class OverviewService:
         users = await self._users.find(user_ids)
         friends = await self._relations.designated_friends(owner_id, user_ids)
         return _Peers({user.user_id: user for user in users}, {one.friend.user_id: one for one in friends})
+
+    async def _groups_of(self, group_ids: Sequence[str]) -> dict[str, Group]:
+        groups = await self._groups.groups(group_ids) if group_ids else []
+        return {group.group_id: group for group in groups}
 
 
 class _Peers(NamedTuple):
@@ -121,13 +132,25 @@ class _Peers(NamedTuple):
     friends: dict[str, Friend]
 
 
-def _element(row: Conversation, newest: bytes, state: ConversationState, peers: _Peers) -> ConversationMsg:
+class _Others(NamedTuple):
+    """
+    What conversations are with.
+    """
+
+    peers: _Peers
+    groups: dict[str, Group]
+
+
+def _element(row: Conversation, newest: bytes, state: ConversationState, others: _Others) -> ConversationMsg:
+    peers = others.peers
     element = ConversationMsg(conversation=conversation(row), maxSeq=state.max_seq, readSeq=state.read_seq)
     element.lastMsg.MergeFromString(newest)
     if row.user_id in peers.users:
         element.user.CopyFrom(user_info(peers.users[row.user_id]))
     if row.user_id in peers.friends:
         element.friend.CopyFrom(friend_info_only(peers.friends[row.user_id]))
+    if row.group_id in others.groups:
+        element.group.CopyFrom(group_info(others.groups[row.group_id]))
     return element
 
 

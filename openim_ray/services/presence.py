@@ -7,8 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from openim_ray.core.gateway.watches import WATCHED_MAX
 from openim_ray.domain import errors
+from openim_ray.domain.ids import user_id_fault
 from openim_ray.ports import Broker, PresentDevice
+from openim_ray.protocol.identifiers import ContentType
+from openim_ray.protocol.messages import with_position
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData, UserStatusChangeTips
+from openim_ray.services.notifications import Cause, notify_user
 from openim_ray.services.paging import check_ids
 
 SUBSCRIBE: Final = 1
@@ -43,15 +49,44 @@ class PresenceService:
         devices = await self.devices(user_ids)
         return {user_id: sorted({one.platform_id for one in present}) for user_id, present in devices.items()}
 
-    async def subscribe(self, user_ids: Sequence[str], genre: int) -> Mapping[str, Sequence[int]]:
+    async def subscribe(self, user_id: str, user_ids: Sequence[str], genre: int) -> Mapping[str, Sequence[int]]:
         """
-        Answer the older form of a subscription: the states of those who are subscribed to, nothing for a cancellation.
+        Subscribe in the older form; return the states of those who are subscribed to, nothing for a cancellation.
 
-        Nothing is remembered: changes are pushed to connections that have asked for it themselves (OpenIM wire, §3.9).
+        It holds for the connections that the user has at this moment, and ends with them, as the newer form does (OpenIM wire, §3.9).
 
         Raises:
-            ArgsError: an unknown `genre`; see also `devices`.
+            ArgsError: an unknown `genre`, an id that nobody can have, more users than one connection may watch.
+            Unavailable: an inbox actor does not answer.
         """
         if genre not in (SUBSCRIBE, CANCEL):
             raise errors.ArgsError("genre is neither 1 (subscribe) nor 2 (cancel)")
-        return await self.platforms(user_ids) if genre == SUBSCRIBE else {}
+        asked = check_ids("userIDs", user_ids)
+        if len(asked) > WATCHED_MAX:
+            raise errors.ArgsError(f"userIDs: a connection watches at most {WATCHED_MAX} users")
+        for one in asked:
+            if (fault := user_id_fault(one)) is not None:
+                raise errors.ArgsError(f"userIDs: {fault}")
+        if genre == CANCEL:
+            await self._broker.subscribe_presence(user_id, (), asked)
+            return {}
+        await self._broker.subscribe_presence(user_id, asked, ())
+        return await self.platforms(asked)
+
+    async def subscribed(self, user_id: str) -> Mapping[str, Sequence[int]]:
+        """Return the states of those whom the user's connections watch, as far as the gateway that is asked holds them."""
+        return await self.platforms(await self._broker.watched_users(user_id))
+
+
+def status_notification(
+    user_id: str, receiver_id: str, platform_id: int, now_ms: int, *, online: bool
+) -> tuple[str, bytes]:
+    """
+    Return stream and message of the notification that a user came to a platform or left it (1304), which is not stored.
+    """
+    tips = UserStatusChangeTips(fromUserID=user_id, toUserID=receiver_id, status=int(online), platformID=platform_id)
+    cause = Cause(user_id, "", now_ms)
+    _, effect = notify_user(cause, ContentType.USER_STATUS_CHANGE, user_id, receiver_id, tips)
+    message = MsgData.FromString(effect.notification)
+    message.options["senderSync"] = False
+    return effect.stream, with_position(message.SerializeToString(), 0, now_ms)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
-from openim_ray.domain.people import UserCommand
+from openim_ray.domain.people import UserCommand, UserStatus
 from openim_ray.ports import DirectoryStore
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import UserCommandAddTips, UserCommandDeleteTips, UserCommandUpdateTips
@@ -101,7 +101,8 @@ def _check(key: CommandKey, value: str, ex: str) -> None:
 
 def _add(cause: Cause, key: CommandKey, value: str, ex: str, tx: DirectoryTransaction) -> None:
     user_id, kind, uuid = key
-    if user_id not in tx.users([user_id]):
+    user = tx.users([user_id]).get(user_id)
+    if user is None or user.status == UserStatus.ERASED:
         raise errors.UserIDNotFound("userID: no such user")
     kept = tx.user_commands(user_id, None)
     if any((one.kind, one.uuid) == (kind, uuid) for one in kept):

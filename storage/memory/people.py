@@ -57,6 +57,10 @@ class MemoryPeopleView:
             if user_id in listed
         }
 
+    def friend_count(self, owner_id: str) -> int:
+        """Return how many friends a list holds."""
+        return len(self._rows.friends.get(owner_id, ()))
+
     def friend_owners(self, friend_id: str, after: str, limit: int) -> list[str]:
         """Return whose lists hold a user."""
         owners = (owner for owner, listed in self._rows.friends.items() if friend_id in listed)
@@ -70,6 +74,10 @@ class MemoryPeopleView:
             for user_id in user_ids
             if user_id in listed
         }
+
+    def black_count(self, owner_id: str) -> int:
+        """Return how many entries a black list holds."""
+        return len(self._rows.blocked.get(owner_id, ()))
 
     def friend_request(self, from_id: str, to_id: str) -> FriendRequest | None:
         """Return the newest application."""

@@ -47,6 +47,8 @@ _FOUND = and_(
 _SEARCH_COUNT = select(func.count()).select_from(USERS).where(_FOUND)
 _SEARCH = select(*users.USER_COLUMNS).where(_FOUND).order_by(USERS.c.id).limit(SIZE).offset(SKIP)
 
+_FRIEND_COUNT = select(func.count()).select_from(FRIENDS).where(FRIENDS.c.owner_user_id == _OWNER)
+_BLACK_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER)
 _FRIEND_OWNERS = (
     select(FRIENDS.c.owner_user_id)
     .where(FRIENDS.c.friend_user_id == bindparam("friend", type_=TEXT), FRIENDS.c.owner_user_id > _AFTER)
@@ -123,6 +125,10 @@ class PeopleView:
         found = {friend.friend.user_id: friend for friend in map(relations.friend_of, rows)}
         return in_order(found, user_ids)
 
+    def friend_count(self, owner_id: str) -> int:
+        """Return how many friends a list holds."""
+        return int(self._connection.execute(_FRIEND_COUNT, {"owner": owner_id}).scalar_one())
+
     def friend_owners(self, friend_id: str, after: str, limit: int) -> list[str]:
         """Return whose lists hold a user."""
         behind = {"friend": friend_id, "after": after, "size": max(0, limit)}
@@ -133,6 +139,10 @@ class PeopleView:
         rows = self._connection.execute(_BLACKS, {"owner": owner_id, **wanted(user_ids)})
         found = {blocked.blocked.user_id: blocked for blocked in map(relations.blocked_of, rows)}
         return in_order(found, user_ids)
+
+    def black_count(self, owner_id: str) -> int:
+        """Return how many entries a black list holds."""
+        return int(self._connection.execute(_BLACK_COUNT, {"owner": owner_id}).scalar_one())
 
     def friend_request(self, from_id: str, to_id: str) -> FriendRequest | None:
         """Return the newest application."""

@@ -60,7 +60,7 @@ _REACH_EPOCH = """
     INSERT INTO partitions (partition, epoch, owner) VALUES ('', ?, '')
     ON CONFLICT (partition) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)
 """
-# Whoever has part in a chat that holds messages: owners of its rows, and the two users for whom its log was made.
+# Whoever has part in a chat that holds messages: owners of its rows, and the two users for whom its log was made (that of a group names the group).
 _READ_ALL = """
     INSERT INTO read_positions (user_id, conversation_id, has_read_seq, sent_seen, min_seq)
     SELECT user_id, conversation_id, max_seq, 0, 0 FROM (
@@ -69,6 +69,7 @@ _READ_ALL = """
         UNION
         SELECT p.value, s.conversation_id, s.max_seq
         FROM messages.streams s JOIN messages.logs l ON l.id = s.log, json_each(l.participants) p
+        WHERE json_array_length(l.participants) = 2
         UNION
         SELECT r.user_id, s.conversation_id, s.max_seq
         FROM messages.streams s JOIN main.read_positions r ON r.conversation_id = s.conversation_id

@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.erasure import Erasure
 from openim_ray.domain.group import Cut, Group, GroupRequest, Member, Role
 from openim_ray.domain.ids import ConversationID, GroupID, UserID
-from openim_ray.domain.people import Blocked, Friend, FriendRequest, User, UserCommand
+from openim_ray.domain.people import Blocked, Friend, FriendRequest, ProfileAnnouncement, User, UserCommand
 from openim_ray.transactions import Window
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def ask_people(view: DirectoryView, user_id: str, others: list[str]) -> None:
     view.users(others)
     view.friends_among(user_id, others)
     view.friend_owners(user_id, "u", 10)
+    view.friend_count(user_id)
+    view.black_count(user_id)
     view.blacks_among(user_id, others)
     view.friend_request(user_id, others[0])
     for results in ([], [0, 1]):
@@ -110,3 +113,47 @@ def change_everything(transaction: DirectoryTransaction, group_id: str, user_id:
     transaction.put_effect("g7", b"", 1)
     transaction.put_effect("g7", b"", 1)
     transaction.delete_effects("g7", 1)
+
+
+def fill_every_table(transaction: DirectoryTransaction) -> None:
+    """Put a row into every table of the directory; Alice and Bob have accounts."""
+    users = transaction.users(["alice", "bob"])
+    alice, bob = users["alice"], users["bob"]
+    group_id, chat = GroupID("g"), ConversationID("sg_g")
+    transaction.put_friend(Friend(owner_user_id=alice.user_id, friend=bob, remark="Bô☺"))
+    transaction.put_friend_request(FriendRequest(from_user=bob, to_user=alice, create_time=1 << 41))
+    transaction.put_blocked(Blocked(owner_user_id=bob.user_id, blocked=alice))
+    transaction.put_user_command(UserCommand(user_id=bob.user_id, kind=1, uuid="u"))
+    transaction.put_client_config("", {"key": "value"})
+    transaction.put_group(Group(group_id=group_id, group_name="Gröup"))
+    transaction.put_members([Member(group_id=group_id, user=one) for one in (bob, alice)])
+    transaction.put_group_request(GroupRequest(group_id=group_id, user=bob))
+    transaction.put_conversation(Conversation(owner_user_id=bob.user_id, conversation_id=chat, conversation_type=3))
+    for payload in (b"applied", b"\0\xff", b""):
+        transaction.put_effect("g", payload, 5)
+    transaction.delete_effects("g", 1)
+    transaction.put_profile_announcement(
+        ProfileAnnouncement(user_id=bob.user_id, operation_id="o", created_ms=5, moved_ms=5)
+    )
+    transaction.put_erasure(Erasure(user_id=bob.user_id))
+
+
+def ask_every_table(view: DirectoryView) -> list[object]:
+    """Return what `fill_every_table` has put."""
+    window = Window(0, 100)
+    return [
+        view.friends_among("alice", ["bob"]),
+        view.received_friend_requests("alice", [], window),
+        view.blacks_among("bob", ["alice"]),
+        view.user_commands("bob", None),
+        view.client_config(""),
+        view.groups(["g"]),
+        view.page_members("g", [], "", window),
+        view.requests_to_groups(["g"], [], window),
+        view.rows_of("sg_g", ["bob"]),
+        view.waiting_effects("g", 9),
+        view.logs_with_effects(9),
+        view.profile_announcement("bob"),
+        view.erasure("bob"),
+        view.member_list_version("g"),
+    ]

@@ -24,7 +24,7 @@ from openim_ray.check import look
 from openim_ray.config import Config
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.errors import RegisteredAlready, Unavailable
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.message import Outcome
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
@@ -36,6 +36,7 @@ from openim_ray.restore import SKIP_MAX, restore
 from openim_ray.storage.open import open_directory_store, open_message_store, open_state_store
 from openim_ray.storage.places import Places
 from openim_ray.storage.sqlite.writer_lock import WriterLock
+from tests.contract.directory_queries import ask_every_table, fill_every_table
 from tests.contract.rows import CHAT, STREAM, message, write
 from tests.contract.test_check import OTHER, ROWS, fill
 from tests.contract.test_migrations import make_old_messages
@@ -43,8 +44,6 @@ from tests.contract.test_migrations import make_old_messages
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from openim_ray.domain.ids import ConversationID
 
 SKIP = 50
 BACKUPS = 5
@@ -493,6 +492,34 @@ async def test_nothing_counts_as_unread(tmp_path: Path, backup: Path) -> None:
         "bob": {CHAT: ReadPosition(newest, 2, ROWS + 1), OTHER: ReadPosition(other)},
         "carol": {OTHER: ReadPosition(other)},
     }
+
+
+async def test_groups_come_back(data_dir: Path, tmp_path: Path) -> None:
+    """With members, applications and what waits for their logs; nothing is unread, and version lists are fetched anew."""
+    await fill(Places(data_dir))
+    directory = await open_directory_store(Places(data_dir))
+    await directory.change(fill_every_table)
+    before = await directory.view(ask_every_table)
+    version, version_id, ids = await directory.member_ids("g")
+    await directory.aclose()
+    messages = await open_message_store(Places(data_dir))
+    chat = ConversationID("sg_g")
+    await messages.write([write(message(1, conversation=chat), participants=("g",))])
+    await messages.aclose()
+    await backed_up(data_dir, tmp_path / "backup")
+
+    await restored(tmp_path / "restored", tmp_path / "backup")
+
+    directory = await open_directory_store(Places(tmp_path / "restored"))
+    assert (await directory.view(ask_every_table))[:-1] == before[:-1]
+    assert (await directory.members_delta("g", version_id, version)).full
+    assert (await directory.member_ids("g"))[2] == ids
+    await directory.aclose()
+    state = await open_state_store(Places(tmp_path / "restored"))
+    assert (await state.read_positions(UserID("bob")))[chat] == ReadPosition(1 + SKIP)
+    assert await state.read_positions(UserID("g")) == {}
+    await state.aclose()
+    assert await faults_of(tmp_path / "restored") == []
 
 
 async def test_copies_of_lists_are_fetched_anew(data_dir: Path, tmp_path: Path, backup: Path) -> None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Engine, event
 
+from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.errors import ArgsError, NoPermission, RecordNotFound, UserIDNotFound
-from openim_ray.domain.group import Group, GroupChatFacts, GroupRequest, GroupStatus, Member, Role
-from openim_ray.domain.ids import GroupID, UserID
+from openim_ray.domain.group import Cut, Group, GroupChatFacts, GroupRequest, GroupStatus, Member, Role
+from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.people import HandleResult, User
 from openim_ray.ports import VersionDelta
 from openim_ray.storage.version_rules import MARKER
@@ -294,6 +296,34 @@ async def test_many_at_once(groups: OpenDirectoryStore) -> None:
     assert (await groups.joined_group_ids(UserID("u7")))[2] == []
     await groups.change(lambda transaction: transaction.put_members([]))
     assert (await groups.change(lambda transaction: transaction.delete_members("g", []))).result == []
+
+
+@pytest.mark.parametrize("people_places", ["sqlite", "postgresql"], indirect=True)
+async def test_many_take_as_many_statements_as_a_few(groups: OpenDirectoryStore) -> None:
+    """To let 300 in with their rows, and to remove them, is a handful of statements."""
+    names = [f"u{number}" for number in range(310)]
+    await groups.register([user(name) for name in names])
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    async def come_and_go(some: Sequence[str]) -> int:
+        before = statements
+        chat = ConversationID("sg_g")
+        rows = [Conversation(owner_user_id=UserID(name), conversation_id=chat, conversation_type=3) for name in some]
+        await groups.change(lambda transaction: transaction.put_members([member("g", name) for name in some]))
+        await groups.change(lambda transaction: transaction.ensure_conversations(rows))
+        await groups.change(lambda transaction: transaction.cut(chat, "g", [Cut(user_id=UserID(one)) for one in some]))
+        await groups.change(lambda transaction: transaction.delete_members("g", some))
+        return statements - before
+
+    event.listen(Engine, "before_cursor_execute", count)
+    few, many = await come_and_go(names[:10]), await come_and_go(names[10:])
+    event.remove(Engine, "before_cursor_execute", count)
+
+    assert 10 < many == few < 40
 
 
 async def test_a_member_needs_group_and_account(groups: OpenDirectoryStore) -> None:

@@ -249,6 +249,20 @@ async def test_friends(people: OpenDirectoryStore) -> None:
         await people.change(lambda transaction: transaction.put_friend(friend("alice", "eve")))
 
 
+async def test_entries_are_counted(people: OpenDirectoryStore) -> None:
+    """Of each list for itself."""
+
+    def use_case(transaction: DirectoryTransaction) -> list[int]:
+        for name in ("bob", "carol"):
+            transaction.put_friend(friend("alice", name))
+        transaction.put_friend(friend("bob", "alice"))
+        transaction.put_blocked(Blocked(owner_user_id=UserID("alice"), blocked=user("dave")))
+        counts = [transaction.friend_count(name) for name in ("alice", "bob", "carol")]
+        return [*counts, transaction.black_count("alice"), transaction.black_count("bob")]
+
+    assert (await people.change(use_case)).result == [2, 1, 0, 1, 0]
+
+
 async def test_owners_of_lists_that_hold_a_user(people: OpenDirectoryStore) -> None:
     """They come by id, a page at a time."""
 

@@ -21,9 +21,10 @@ from pymongo import MongoClient
 
 from openim_ray.check import look
 from openim_ray.domain.errors import UnsuitableStore
-from openim_ray.domain.ids import ConversationID, UserID
+from openim_ray.domain.group import GroupRequest, Member
+from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.message import Outcome
-from openim_ray.domain.people import User
+from openim_ray.domain.people import FriendRequest, User, UserCommand
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import SeqRange
 from openim_ray.domain.token_state import KICKED, NORMAL
@@ -38,7 +39,9 @@ from openim_ray.storage.open import (
     open_state_store,
 )
 from openim_ray.storage.places import Places
+from openim_ray.storage.relational.copying import tables_of
 from openim_ray.storage.transfer import Transfer
+from tests.contract.directory_queries import ask_every_table, fill_every_table
 from tests.contract.planting import flipped
 from tests.contract.rows import CHAT, KEY, STREAM, message, write
 from tests.contract.test_backup import SKIP, backed_up, config_of, restored
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openim_ray.config import Config
+    from openim_ray.transactions import DirectoryTransaction
 
 CHATS = 210
 """More than one page of logs."""
@@ -78,6 +82,7 @@ async def source(data_dir: Path, tmp_path: Path) -> Path:
     directory = await open_directory_store(places)
     await directory.register([User(user_id=UserID("dora"), nickname="Dôra ☺", ex='{"a": "\\t\\\\n"}')])
     await directory.conversations_delta(UserID("alice"), "", 0)
+    await directory.change(fill_every_table)
     await directory.aclose()
     state = await open_state_store(places)
     await state.save(
@@ -161,6 +166,8 @@ async def everything(places: Places) -> list[object]:
     await state.aclose()
     directory = await open_directory_store(places)
     found.append(await directory.users(["alice", "bob", "carol", "dora"]))
+    found.append(await directory.view(ask_every_table))
+    found += [await directory.members_delta("g", (await directory.member_ids("g"))[1], 1)]
     for user in ("alice", "bob", "dora"):
         found += [await directory.conversation_ids(UserID(user)), await directory.conversations(UserID(user))]
     await directory.aclose()
@@ -188,7 +195,31 @@ async def goes_on(places: Places) -> None:
     await messages.aclose()
     directory = await open_directory_store(places)
     await directory.register([User(user_id=UserID("newcomer"))])
+    await directory.change(join_and_tell)
+    assert (await directory.member_ids("g"))[2] == ["bob", "alice", "newcomer"]
+    assert [effect.number for effect in await directory.view(lambda view: view.waiting_effects("g", 9))] == [2, 3, 4]
     await directory.aclose()
+
+
+def join_and_tell(transaction: DirectoryTransaction) -> None:
+    """Let somebody join, so that the numbers of rows and effects go on."""
+    newcomer = transaction.users(["newcomer"])["newcomer"]
+    transaction.put_member(Member(group_id=GroupID("g"), user=newcomer))
+    transaction.put_friend_request(FriendRequest(from_user=newcomer, to_user=newcomer))
+    transaction.put_user_command(UserCommand(user_id=newcomer.user_id, kind=1, uuid="u"))
+    transaction.put_group_request(GroupRequest(group_id=GroupID("g"), user=newcomer))
+    transaction.put_effect("g", b"new", 6)
+
+
+def test_no_table_of_the_source_is_empty(source: Path) -> None:
+    """Else nobody would see that it doesn't arrive."""
+    for database in ("directory", "state"):
+        with closing(sqlite3.connect(source / f"{database}.db")) as connection:
+            rows = {
+                table.name: connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]
+                for table in tables_of([database])
+            }
+        assert [name for name, count in rows.items() if not count] == []
 
 
 KILLED = """

@@ -59,6 +59,43 @@ class Tab:
         await self.page.do("bringToFront")
         await self.page.do("click", f".conversation:has-text('{name}')")
 
+    async def ask_friend(self, user: str) -> None:
+        """Ask somebody to be friends, by id."""
+        await self.press("button:has-text('Friends')")
+        await self.page.do("fill", "#friend-id", user)
+        await self.page.do("press", "#friend-id", "Enter")
+        await self.sees("[data-part=added]:has-text('was asked')")
+
+    async def make_group(self, name: str, *, friends: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> None:
+        """Make a group of friends, ticked by nickname, and others, typed by id."""
+        await self.press("button[title='New group']")
+        await self.page.do("fill", "#group-name", name)
+        for friend in friends:
+            await self.press(f"#new-group .choice:has-text('{friend}')")
+        await self.page.do("fill", "#new-group [data-part=ids]", ", ".join(others))
+        await self.press("#new-group button:text-is('Make the group')")
+        await self.sees(f".thread .title:has-text('{name}')")
+
+    async def press(self, selector: str) -> None:
+        """Press the first such button that can be seen."""
+        await self.page.do("click", f"{selector} >> visible=true >> nth=0", WAIT)
+
+    async def press_for_member(self, name: str, *words: str) -> None:
+        """Press the buttons with these words, one after the other, beside a member in the open group panel."""
+        person = f".members .person:has-text('{name}')"
+        if not await self.page.do("isVisible", f"{person} .actions"):
+            await self.press(f"{person} summary")
+        for word in words:
+            await self.press(f"{person} button:text-is('{word}')")
+
+    async def has_lines(self, *texts: str) -> None:
+        """Wait until the open chat shows exactly these messages and grey lines, in this order, days aside."""
+        shown = "[...document.querySelectorAll('[data-part=messages] > :not([data-key^=day]):not(.unread-line) [data-part=text]')].map((text) => text.textContent)"
+        try:
+            await self.until(f"JSON.stringify({shown}) === JSON.stringify(values)", *texts)
+        except Exception as error:
+            raise AssertionError(f"{self.user} sees {await self.evaluate(shown)}, not {texts}") from error
+
     async def write(self, text: str) -> None:
         """Type a text and send it by Enter."""
         await self.page.do("fill", "#text", text)

@@ -65,6 +65,8 @@ class Clients:
         self._folder = folder
         self._opened: list[Opened] = []
         self._profiles: list[str] = []
+        self.expected_refusals: set[tuple[str, int]] = set()
+        """Paths and errCodes of refusals that a test makes happen: SDKs ask for what they have just lost."""
 
     def user(self, name: str) -> str:
         """Register a user and return its id."""
@@ -194,12 +196,17 @@ class Clients:
         """
         Fail if an HTTP answer of this test was a refusal, or code of an SDK threw what nobody caught.
 
-        No test here asks for anything that HTTP should refuse, so each refusal is a fault: of the server, or of a route that isn't there.
+        A refusal that isn't among `expected_refusals` is a fault: of the server, or of a route that isn't there.
         """
         for opened in self._opened:
             events = opened.client.events
             good = {0, *TOKEN_ERRORS} if events.named(*LOGIN_IS_OVER) else {0}
-            refusals = [event.data for event in events.named("http") if _error_code(event.data) not in good]
+            refusals = [
+                event.data
+                for event in events.named("http")
+                if (code := _error_code(event.data)) not in good
+                and (event.data["path"], code) not in self.expected_refusals
+            ]
             assert not refusals, f"{opened.client.user_id}: {refusals}"
             thrown = [
                 event for event in events.named("pageerror", "unhandledrejection") if not _is_known(event, opened)

@@ -128,7 +128,7 @@ class NativeClient(Client):
         seqs = range(max(1, top - count), top)
         is_end = await self._fetch(chat, [seq for seq in seqs if seq not in self.device.messages[chat]])
         stored = (self.device.messages[chat].get(seq) for seq in seqs)
-        texts = [_text(message) for message in stored if message and message.contentType == ContentType.TEXT]
+        texts = [_text(message) for message in stored if message and _is_shown(message)]
         return HistoryPage(texts, is_end or seqs.start == 1)
 
     async def unread(self, peer: str) -> int:
@@ -266,7 +266,7 @@ class NativeClient(Client):
             self.device.messages[chat].setdefault(message.seq, message)
             if message.contentType == ContentType.HAS_READ_RECEIPT:
                 self._receipt(json.loads(json.loads(message.content)["detail"]))
-            elif message.contentType == ContentType.TEXT:
+            elif _is_shown(message):
                 self.events.add("echo" if message.sendID == self.user_id else event, _text(message))
 
     def _receipt(self, tips: Mapping[str, Any]) -> None:
@@ -313,6 +313,11 @@ def new_client_msg_id() -> str:
 
 def _newest(data: bytes) -> dict[str, int]:
     return dict(sdkws_pb2.GetMaxSeqResp.FromString(data).maxSeqs)
+
+
+def _is_shown(message: sdkws_pb2.MsgData) -> bool:
+    """Tell whether a message is a text that is not deleted."""
+    return message.contentType == ContentType.TEXT and message.status != MessageStatus.DELETED
 
 
 def _text(message: sdkws_pb2.MsgData) -> Message:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 FIRST = 20_000
 PER_PROCESS = 3_000
+APART = 101
 PROCESSES = 4  # all below 32768, where Linux begins to take ports of outgoing connections: a restarted server finds its own free
 
 
@@ -19,7 +20,8 @@ def free_ports(count: int) -> list[int]:
 
 def _own_ports() -> Iterator[int]:
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
-    for step in itertools.count(os.getpid()):
+    # Two runs that begin at the same moment have neighbouring process ids: they shall not try the same ports.
+    for step in itertools.count(os.getpid() * APART):
         yield FIRST + process * PER_PROCESS + step % PER_PROCESS
 
 

@@ -253,3 +253,115 @@ async def test_the_policy_is_in_force(pair: tuple[Tab, Tab]) -> None:
     assert refused == ["connect-src", "img-src"]
     with pytest.raises(CallError, match="TrustedHTML"):
         await ann.evaluate("document.body.innerHTML = '<p>markup</p>'")
+
+
+async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
+    """Three people: friends are asked and accepted, a group is made, talked in, muted and unmuted, and one is removed and sees it."""
+    ann, ben, eve = [await tabs.sign_in(server.add_user(name)) for name in ("Ann", "Ben", "Eve")]
+    await ann.ask_friend(ben.user)
+    await ben.press("button:has-text('Friends')")
+    await ben.press(".person:has-text('Ann') button:text-is('Accept')")
+    await ann.sees("[data-part=friends] .person:has-text('Ben')")
+    await ben.sees("[data-part=friends] .person:has-text('Ann')")
+
+    await ann.make_group("Walk", friends=("Ben",), others=(eve.user,))
+    await ann.write("At nine?")
+    await ben.press("button:has-text('Chats')")
+    for tab in (ben, eve):
+        await tab.sees(".conversation:has-text('Walk'):has-text('Ann: At nine?')")
+        await tab.has_unread("2")
+        await tab.open_chat("Walk")
+        await tab.has_lines("Ann created the group.", "At nine?")
+        await tab.has_unread("")
+    await eve.write("Ten is better")
+    await ben.sees(".message:has-text('Ten is better') .author:text-is('Eve')")
+
+    await ann.press("button[title=Details]")
+    await ann.press_for_member("Ben", "Mute for 10 minutes")
+    await ben.sees(".thread .status:has-text('you are muted')")
+    await ben.write("But")
+    await ben.sees(".message:has-text('But') .trouble:has-text('You are muted in this group.')")
+    await ann.press_for_member("Ben", "Unmute")
+    await ben.sees(".line span:text-is('Ann unmuted you.')")
+    await ben.press("button:text-is('Try again')")
+    await ann.has_messages("At nine?", "Ten is better", "But")
+
+    await ann.press_for_member("Ben", "Remove", "Really remove?")
+    await ben.sees(".closed:has-text('You are not in this group any more')")
+    await ann.write("Ten, then")
+    story = (
+        "Ann created the group.",
+        "At nine?",
+        "Ten is better",
+        "Ann muted {}.",
+        "Ann unmuted {}.",
+        "But",
+        "Ann removed {} from the group.",
+    )
+    seen_by_ben = [line.format("you") for line in story]
+    seen_by_ben[3] = "Ann muted you for 10 minutes."
+    await ben.has_lines(*seen_by_ben)
+    await eve.sees(".thread .status:text-is('2 members')")
+    await eve.has_lines(*(line.replace("you", "Ben") for line in seen_by_ben), "Ten, then")
+    await ben.page.do("reload")
+    await ben.connected()
+    await ben.open_chat("Walk")
+    await ben.has_lines(*seen_by_ben)
+    await ben.sees(".closed:has-text('You are not in this group any more')")
+    assert ann.complaints() + ben.complaints() + eve.complaints() == []
+
+
+async def test_who_runs_a_group_can_end_it(tabs: Tabs, server: Server) -> None:
+    """A member is offered to invite and to leave; an owner to rename, to mute all, to hand over and to end it."""
+    ann, ben = [await tabs.sign_in(server.add_user(name)) for name in ("Ann", "Ben")]
+    await ann.make_group("Walk", others=(ben.user,))
+    await ben.open_chat("Walk")
+    for tab in (ann, ben):
+        await tab.press("button[title=Details]")
+    await ben.sees(".panel summary:has-text('Invite people')")
+    offered = (
+        "[...document.querySelectorAll('.panel:not([hidden]) > .actions button')].map((button) => button.textContent)"
+    )
+    assert await ben.evaluate(offered) == ["Leave the group"]
+    assert await ann.evaluate(offered) == ["Mute the group", "Dismiss the group"]
+    assert await ben.evaluate("document.querySelector('[data-part=rename-fold]').hidden")
+
+    await ann.press("summary:has-text('Rename')")
+    await ann.page.do("fill", "[data-part=rename] input", "Run")
+    await ann.press("[data-part=rename] button")
+    await ben.sees(".conversation .name:text-is('Run')")
+    await ann.press("button:text-is('Mute the group')")
+    await ben.sees(".thread .status:has-text('the group is muted')")
+    await ben.write("But")
+    await ben.sees(".message .trouble:has-text('This group is muted.')")
+    await ann.press("button:text-is('Unmute the group')")
+
+    await ben.press("summary:has-text('Invite')")
+    await ben.page.do("fill", "[data-part=invite] [data-part=ids]", "nobody-of-this-name")
+    await ben.press("button:text-is('Invite')")
+    await ben.sees("[data-part=invite] .fault:has-text('The server does not know this user.')")
+
+    await ann.press("button:text-is('Dismiss the group')")
+    await ann.press("button:text-is('Really dismiss it for everybody?')")
+    for tab in (ann, ben):
+        await tab.sees(".closed:has-text('This group was dismissed.')")
+    assert ann.complaints() + ben.complaints() == []
+
+
+async def test_a_blocked_person_is_refused_until_unblocked(pair: tuple[Tab, Tab]) -> None:
+    """The refusal is shown in words; who is there is shown beside the name."""
+    ann, ben = pair
+    await ann.start_chat(ben.user)
+    await ann.sees(".thread .presence:text-is('online')")
+    await ann.press("button[title=Details]")
+    await ann.press("button:text-is('Block')")
+    await ann.press("button:text-is('Really block?')")
+    await ann.sees(".panel:has-text('You have blocked this person.')")
+    await ben.start_chat(ann.user)
+    await ben.write("Hello")
+    await ben.sees(".message .trouble:has-text('This person does not take messages from you.')")
+    await ann.press(".panel button:text-is('Unblock')")
+    await ann.sees(".panel button:text-is('Block')")
+    await ben.press("button:text-is('Try again')")
+    await ann.has_messages("Hello")
+    assert ann.complaints() + ben.complaints() == []

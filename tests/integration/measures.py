@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tests.e2e.server import CALL_SECONDS, Server
 
+ROOT: Final = Path(__file__).parents[2]
 RETURN_SECONDS: Final = 30.0
 """How long something may take to come back to where it was."""
 
@@ -33,7 +34,7 @@ async def describe(server: Server, user_id: str) -> dict[str, Any]:
     """Ask the actor that hosts a user's inbox, as an operator does."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).parents[2] / "scripts" / "inbox.py"),
+        str(ROOT / "scripts" / "inbox.py"),
         user_id,
         "--json",
         "--data-dir",
@@ -42,6 +43,24 @@ async def describe(server: Server, user_id: str) -> dict[str, Any]:
     )
     output, _ = await process.communicate()
     return dict(json.loads(output))
+
+
+_ASK_ALL: Final = """
+import json, sys
+import ray
+from openim_ray.actors import connect, inbox
+connect(sys.argv[1])
+print(json.dumps([ray.get(inbox(one).describe.remote(), timeout=20)["actor"] for one in sys.argv[2:]]))
+"""
+
+
+async def hosts_of(server: Server, *user_ids: str) -> list[str]:
+    """Ask for the actors that host users' inboxes, in a script that asks for all of them: it takes longer to start than to ask."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ASK_ALL, str(server.data_dir), *user_ids, cwd=ROOT, stdout=subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    return list(json.loads(output))
 
 
 def descriptors(pid: int) -> int:

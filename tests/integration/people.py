@@ -9,7 +9,7 @@ from openim_ray.protocol.encoding import GOB
 from openim_ray.protocol.frames import Request
 from openim_ray.protocol.identifiers import RequestIdentifier
 from tests.e2e.server import Server
-from tests.integration.connection import NATIVE, WASM, Account, Connection, Kind, connect, target
+from tests.integration.connection import JS, NATIVE, PYPI, Account, Connection, Kind, connect, target
 from tests.integration.websocket import BINARY, WebSocket
 
 
@@ -47,7 +47,7 @@ class People:
         account = await self.account(who, kind) if isinstance(who, str) else who
         connection = await connect(self.server.ws_port, account, kind, headers)
         self._connections.append(connection)
-        if kind in (NATIVE, WASM) and not silent:
+        if kind not in (JS, PYPI) and not silent:
             await connection.answer(RequestIdentifier.GET_NEWEST_SEQ, b"")
         return connection
 

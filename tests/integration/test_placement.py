@@ -21,9 +21,11 @@ from openim_ray.protocol.pb.msg_pb2 import (
 )
 from tests.e2e.server import CALL_SECONDS, Server
 from tests.integration import kill_test
-from tests.integration.connection import JS, NATIVE, Connection
-from tests.integration.measures import describe, metric, until
+from tests.integration.connection import JS, NATIVE, PYPI, Connection
+from tests.integration.measures import describe, hosts_of, metric, until
 from tests.integration.people import People
+from tests.integration.watching import IPHONE, ask, sees, subscribe
+from tests.integration.websocket import HttpAnswer
 
 DEDICATED_MAX: Final = 3
 SHARED: Final = "inbox-0"
@@ -31,9 +33,10 @@ SHARED: Final = "inbox-0"
 
 @pytest.fixture(scope="module")
 def wide_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two actors of each kind."""
+    """A server with two actors of each kind, on which a login ends those on its class of platform."""
     kinds = ("GATEWAY", "INBOXES", "PERSISTENCE")
-    server = Server(tmp_path_factory.mktemp("wide"), environment={f"OPENIM_{kind}_ACTORS": "2" for kind in kinds})
+    environment = {f"OPENIM_{kind}_ACTORS": "2" for kind in kinds} | {"OPENIM_AUTH_MULTI_LOGIN_POLICY": "4"}
+    server = Server(tmp_path_factory.mktemp("wide"), environment=environment)
     server.start()
     yield server
     server.stop()
@@ -59,8 +62,9 @@ def readiness(server: Server) -> tuple[int, dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def personal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on which three active users have an inbox actor of their own."""
+    """A server on which three active users have an inbox actor of their own, and a login ends all but those on PCs."""
     environment = {
+        "OPENIM_AUTH_MULTI_LOGIN_POLICY": "5",
         "OPENIM_INBOXES_PLACEMENT": "per-user",
         "OPENIM_INBOXES_DEDICATED_ACTORS_MAX": str(DEDICATED_MAX),
     }
@@ -132,8 +136,7 @@ async def test_users_of_all_shards_chat(wide: People) -> None:
     clients = [await wide.connect(f"user{number}", (NATIVE, JS)[number % 2]) for number in range(8)]
     pairs = [(one, other) for index, one in enumerate(clients) for other in clients[index + 1 :]]
     await asyncio.gather(*(exchange(one, other, 3) for one, other in pairs))
-    actors = {(await describe(wide.server, client.user_id))["actor"] for client in clients}
-    assert actors == {"inbox-0", "inbox-1"}
+    assert set(await hosts_of(wide.server, *(client.user_id for client in clients))) == {"inbox-0", "inbox-1"}
 
 
 async def test_a_login_kicks_whatever_gateway_holds_the_older_one(wide: People) -> None:
@@ -146,6 +149,39 @@ async def test_a_login_kicks_whatever_gateway_holds_the_older_one(wide: People) 
     await first.send_text(first.user_id, "alone")
 
 
+async def test_policy_4_ends_a_login_of_the_same_class_whatever_gateway_holds_it(wide: People) -> None:
+    """An iPhone's login ends the Android phone's connection and its token, and leaves page and PC alone."""
+    phone = await wide.connect("alice", NATIVE)
+    page = await wide.connect(await wide.login(phone.user_id, JS), JS)
+    computer = await wide.connect(await wide.login(phone.user_id, PYPI), PYPI)
+    iphone = await wide.connect(await wide.login(phone.user_id, IPHONE), IPHONE)
+    assert await phone.ended() is None
+    with pytest.raises(HttpAnswer, match="1506"):
+        await wide.connect(phone.account, NATIVE)
+    await iphone.send_text(phone.user_id, "still there?")
+    for client in (page, computer, iphone):
+        assert [push.text for push in await client.pushed(1)] == ["still there?"]
+
+
+async def test_presence_is_seen_across_gateways_and_shards(wide: People) -> None:
+    """Whoever holds the connection and whoever the inbox, who watches sees the rest come and go, and an administrator's list agrees."""
+    watchers = [await wide.connect(f"watcher{number}", JS) for number in range(4)]
+    accounts = [await wide.account(f"user{number}") for number in range(6)]
+    names = [one.user_id for one in accounts]
+    for watcher in watchers:
+        assert await subscribe(watcher, *names) == {name: [] for name in names}
+    clients = [await wide.connect(account) for account in accounts]
+    for watcher in watchers:
+        for name in names:
+            await sees(watcher, name, int(NATIVE.platform), number=1)
+    await clients[0].close()
+    for watcher in watchers:
+        await sees(watcher, names[0], number=2)
+    found = await ask(wide, "/user/get_users_online_status", *names)
+    assert [one["status"] for one in found] == [0, 1, 1, 1, 1, 1]
+    assert set(await hosts_of(wide.server, *names)) == {"inbox-0", "inbox-1"}
+
+
 @pytest.mark.timeout(300)
 async def test_kills_among_two_actors_of_each_kind(wide_server: Server) -> None:
     """One of two dies: what it hosts comes back, and what the other one hosts goes on."""
@@ -155,9 +191,9 @@ async def test_kills_among_two_actors_of_each_kind(wide_server: Server) -> None:
     assert report.seen == 2 * report.stored
 
 
-async def actor_of(people: People, client: Connection) -> str:
-    """Return the actor that hosts a user's inbox."""
-    return str((await describe(people.server, client.user_id))["actor"])
+async def actors_of(people: People, *clients: Connection) -> list[str]:
+    """Return the actors that host users' inboxes."""
+    return await hosts_of(people.server, *(client.user_id for client in clients))
 
 
 @pytest.mark.timeout(300)
@@ -170,7 +206,7 @@ async def test_active_users_have_actors_of_their_own(personal: People) -> None:
     server = personal.server
     inbox_actors = lambda: len(server.actors("InboxActor"))  # noqa: E731
     alice, bob, carol, dave = [await personal.connect(name) for name in ("alice", "bob", "carol", "dave")]
-    hosts = [await actor_of(personal, client) for client in (alice, bob, carol, dave)]
+    hosts = await actors_of(personal, alice, bob, carol, dave)
     assert len(set(hosts)) == DEDICATED_MAX + 1
     assert hosts[3] == SHARED
     await exchange(alice, bob, 5)
@@ -183,18 +219,42 @@ async def test_active_users_have_actors_of_their_own(personal: People) -> None:
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.close()
     dave = await personal.connect(dave.account)
-    assert (await actor_of(personal, dave)) not in hosts
+    assert not {*await actors_of(personal, dave)} & {*hosts}
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.send_text(alice.user_id, "also unread")
 
     alice = await personal.connect(alice.account)
-    assert await actor_of(personal, alice) == SHARED
+    assert await actors_of(personal, alice) == [SHARED]
     chat = single_chat_id(alice.user_id, dave.user_id)
     assert await read_states(alice) == {**before, chat: (2, 0)}
     moved = (await describe(server, alice.user_id))["position"]
     assert (moved["epoch"], moved["seq"]) >= (position["epoch"], position["seq"])
     await exchange(alice, dave, 5)
     await exchange(bob, carol, 5)
+
+
+async def test_policy_5_leaves_computers_alone(personal: People) -> None:
+    """Of the others there is one at a time: a page's login ends the phone's, and a PC's ends nothing and is ended by nothing."""
+    phone = await personal.connect("alice", NATIVE)
+    computer = await personal.connect(await personal.login(phone.user_id, PYPI), PYPI)
+    await phone.send_text(phone.user_id, "both")
+    for client in (phone, computer):
+        assert [push.text for push in await client.pushed(1)] == ["both"]
+    page = await personal.connect(await personal.login(phone.user_id, JS), JS)
+    assert await phone.ended() is None
+    await page.send_text(phone.user_id, "still there?")
+    assert [push.text for push in await computer.pushed(2)] == ["both", "still there?"]
+
+
+async def test_presence_follows_an_inbox_that_moves(personal: People) -> None:
+    """Who is watched while away is seen to come, though her inbox gets an actor of her own at that moment."""
+    watcher = await personal.connect("watcher", JS)
+    account = await personal.account("alice")
+    assert await subscribe(watcher, account.user_id) == {account.user_id: []}
+    alice = await personal.connect(account)
+    await sees(watcher, account.user_id, int(NATIVE.platform), number=1)
+    await alice.close()
+    await sees(watcher, account.user_id, number=2)
 
 
 @pytest.mark.timeout(300)
@@ -204,7 +264,7 @@ async def test_a_personal_actor_that_is_killed_comes_back(personal: People) -> N
     alice, bob = await personal.connect("alice"), await personal.connect("bob")
     await exchange(alice, bob, 3)
     before = await read_states(alice)
-    assert SHARED not in {await actor_of(personal, client) for client in (alice, bob)}
+    assert SHARED not in await actors_of(personal, alice, bob)
     pids = set(server.actors("InboxActor"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

@@ -3,67 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+import json
 
-from openim_ray.protocol.frames import Response
-from openim_ray.protocol.identifiers import Platform, RequestIdentifier
-from openim_ray.protocol.pb.sdkws_pb2 import (
-    SetAppBackgroundStatusReq,
-    SubUserOnlineStatus,
-    SubUserOnlineStatusTips,
-)
+from openim_ray.domain.conversation import notification_stream_id, single_chat_id
+from openim_ray.protocol.pb.sdkws_pb2 import SubUserOnlineStatus
 from tests.integration.connection import JS, NATIVE, Connection, Kind
 from tests.integration.people import People
-
-SUBSCRIBE: Final = RequestIdentifier.SUB_USER_ONLINE_STATUS
-IPHONE: Final = NATIVE._replace(name="iphone", platform=Platform.IOS)
-ANDROID: Final = int(Platform.ANDROID)
-WEB: Final = int(Platform.WEB)
-
-
-def states(data: bytes) -> dict[str, list[int]]:
-    """Return what a 2005 says."""
-    return {one.userID: list(one.onlinePlatformIDs) for one in SubUserOnlineStatusTips.FromString(data).subscribers}
-
-
-async def subscribe(client: Connection, *user_ids: str) -> dict[str, list[int]]:
-    """Subscribe to users; returns the answer."""
-    request = SubUserOnlineStatus(subscribeUserID=user_ids)
-    response = await client.answer(SUBSCRIBE, request.SerializeToString())
-    assert response.err_code == 0, response.err_msg
-    return states(response.data)
-
-
-def pushed_states(client: Connection, user_id: str) -> list[list[int]]:
-    """Return the pushed states of a user, in order."""
-    pushes = [one for one in client.received if isinstance(one, Response)]
-    news = [states(one.data) for one in pushes if one.req_identifier == SUBSCRIBE and not one.msg_incr]
-    return [one[user_id] for one in news if user_id in one]
-
-
-async def sees(client: Connection, user_id: str, *platforms: int, number: int) -> None:
-    """Wait for that many pushes of a user's state; the last one must say this."""
-    await client.until(lambda: len(pushed_states(client, user_id)) >= number, f"push number {number} of {user_id}")
-    assert pushed_states(client, user_id)[number - 1] == list(platforms)
-
-
-async def all_see(clients: Sequence[Connection], user_id: str, *platforms: int, number: int) -> None:
-    """Let each of them see it."""
-    for client in clients:
-        await sees(client, user_id, *platforms, number=number)
-
-
-async def set_background(client: Connection, *, background: bool) -> None:
-    """Tell whether the app is in the background."""
-    request = SetAppBackgroundStatusReq(userID=client.user_id, isBackground=background)
-    response = await client.answer(RequestIdentifier.SET_BACKGROUND_STATUS, request.SerializeToString())
-    assert (response.err_code, response.data) == (0, b"")
-
-
-async def ask(people: People, path: str, *user_ids: str) -> Any:
-    """Ask a route about users; returns its data."""
-    return await asyncio.to_thread(people.server.data, path, {"userIDs": user_ids})
+from tests.integration.watching import (
+    ANDROID,
+    IPHONE,
+    SUBSCRIBE,
+    WEB,
+    all_see,
+    ask,
+    pushed_states,
+    sees,
+    set_background,
+    states,
+    subscribe,
+)
 
 
 async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:
@@ -90,6 +48,32 @@ async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:
     await people.connect(bob)
     await all_see([second], bob.user_id, ANDROID, number=5)
     assert len(pushed_states(first, bob.user_id)) == 4
+
+
+async def test_the_older_subscription_is_told_by_notifications(people: People) -> None:
+    """By HTTP, for the connections there are: 1304 for each platform that somebody comes to or leaves, in the stream of the two."""
+    alice, bob = await people.connect("alice"), await people.account("bob")
+    body = {"userID": alice.user_id, "userIDs": [bob.user_id], "genre": 1}
+    token = alice.account.token
+    answer = await asyncio.to_thread(people.server.call, "/user/subscribe_users_status", body, token)
+    assert answer == {"statusList": [{"userID": bob.user_id, "status": 0, "platformIDs": None}]}
+    phone = await people.connect(bob)
+    await alice.pushed(1)
+    await phone.close()
+    pushes = await alice.pushed(2)
+    for push, status in zip(pushes, (1, 0), strict=True):
+        assert (push.stream, push.seq) == (notification_stream_id(single_chat_id(alice.user_id, bob.user_id)), 0)
+        assert (push.message.contentType, push.message.sendID) == (1304, bob.user_id)
+        assert json.loads(json.loads(push.message.content)["detail"]) == {
+            "fromUserID": bob.user_id,
+            "toUserID": alice.user_id,
+            "status": status,
+            "platformID": ANDROID,
+        }
+    listed = await asyncio.to_thread(
+        people.server.call, "/user/get_subscribe_users_status", {"userID": alice.user_id}, token
+    )
+    assert [one["userID"] for one in listed["statusList"]] == [bob.user_id]
 
 
 async def test_a_subscription_outlives_the_inbox_actor(people: People) -> None:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-from openim_ray import __version__
+from openim_ray import __version__, cli
 from openim_ray.actors import cluster
+from openim_ray.api_client import ErasureStatus
 from openim_ray.cli import PLATFORMS, main
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import User
@@ -491,3 +492,49 @@ def test_a_data_directory_keeps_itself_out_of_version_control(command: Command, 
 def test_every_platform_of_the_protocol_can_be_named() -> None:
     """But for the administrator's, whose tokens the secret buys."""
     assert set(PLATFORMS.values()) == {int(one) for one in Platform} - {int(Platform.ADMIN)}
+
+
+class _Erasing:
+    """An API that erases a little further whenever it is asked."""
+
+    def __init__(self, *phases: str) -> None:
+        self.phases = list(phases)
+        self.begun: list[str] = []
+
+    def erase_user(self, user_id: str) -> ErasureStatus:
+        """Begin."""
+        self.begun.append(user_id)
+        return self.erasure(user_id)
+
+    def erasure(self, user_id: str) -> ErasureStatus:
+        """Tell how far it has come."""
+        return ErasureStatus(user_id, self.phases.pop(0), 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "phases", "begins", "status", "said"),
+    [
+        ([], ["messages"], True, 0, "user alice is being erased (messages; 7 messages so far)\n"),
+        (["--wait"], ["messages", "files", "done"], True, 0, "user alice is erased, with 7 messages\n"),
+        (["--status"], ["files"], False, 1, "user alice is being erased (files; 7 messages so far)\n"),
+        (["--status"], ["done"], False, 0, "user alice is erased, with 7 messages\n"),
+        (["--status", "--wait"], ["messages", "done"], False, 0, "user alice is erased, with 7 messages\n"),
+    ],
+)
+def test_a_user_is_erased_behind_the_answer(
+    options: list[str],
+    phases: list[str],
+    begins: bool,
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command returns when it is certain, or waits for the end, or only tells."""
+    api = _Erasing(*phases)
+    monkeypatch.setattr(cli, "_api", lambda _: api)
+    monkeypatch.setattr(cli, "ERASURE_LOOK_SECONDS", 0.0)
+    assert main(["user", "erase", "alice", *options]) == status
+    assert capsys.readouterr().out == said
+    assert api.begun == (["alice"] if begins else [])
+    assert api.phases == []

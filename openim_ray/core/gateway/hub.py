@@ -15,7 +15,7 @@ from openim_ray.core.call_numbers import first_number
 from openim_ray.core.failures import INTERNAL_ERROR, Failures
 from openim_ray.core.gateway.registrations import Registrations
 from openim_ray.core.gateway.session import CHECK_SECONDS, Run, Session, Verdict
-from openim_ray.core.gateway.watches import Known, ShowPresence, Watches
+from openim_ray.core.gateway.watches import Known, ShowPresence, StatusChanged, Watches
 from openim_ray.core.repair import REPAIR_MARGIN_MS, REPEAT_BYTES_AT_ONCE, REPEATS_AT_ONCE
 from openim_ray.core.sizes import Room, first_within, size_of
 from openim_ray.domain import errors
@@ -43,6 +43,7 @@ Request = (
     | items.AskStates
     | items.ForceLogout
     | items.AskPresence
+    | items.Subscribe
     | items.ApplyEffects
     | items.SaveTokens
 )
@@ -94,7 +95,7 @@ class Completed(NamedTuple):
     error: errors.OpenIMError | None
 
 
-Effect = Push | KickOut | Close | ReadRun | Completed | ShowPresence | Known
+Effect = Push | KickOut | Close | ReadRun | Completed | ShowPresence | StatusChanged | Known
 
 
 class Device(NamedTuple):
@@ -327,6 +328,8 @@ class Hub:
             self._on_expired(peer, item)
         elif isinstance(item, items.Presences):
             self.watches.heard(peer, item)
+        elif isinstance(item, items.Subscribed):
+            self._subscribed(item)
         elif isinstance(item, items.WatchEnded):
             self.placement_wanted = max(self.placement_wanted, item.placement_epoch)
             self.watches.ended(item)
@@ -576,6 +579,12 @@ class Hub:
             since_ms,
             device.background,
         )
+
+    def _subscribed(self, item: items.Subscribed) -> None:
+        for connection in item.connections:
+            if connection in self.sessions:
+                self.watches.subscribe(connection, item.subscribe, item.unsubscribe)
+        self.watches.send_due(self._repeats_at_once)
 
     def _inbox_of(self, user_id: str) -> str:
         return self.placement.inbox_of(user_id)

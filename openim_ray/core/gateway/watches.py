@@ -46,6 +46,17 @@ class ShowPresence(NamedTuple):
     connections: list[int]
 
 
+class StatusChanged(NamedTuple):
+    """
+    Write that a user came to a platform or left it to these connections, as a notification (1304).
+    """
+
+    user_id: str
+    platform_id: int
+    online: bool
+    connections: list[int]
+
+
 class Known(NamedTuple):
     """
     All that was asked for is known.
@@ -67,12 +78,15 @@ class Asking:
 
 
 class _Watched:
-    __slots__ = ("askings", "connections", "owed", "platforms")
+    __slots__ = ("askings", "connections", "notified", "owed", "platforms")
 
     def __init__(self) -> None:
         self.platforms: Platforms | None = None
         self.connections: set[int] = set()
         self.askings: list[Asking] = []
+        self.notified: set[int] = set()
+        """Those of the connections that are told by notifications, too."""
+
         self.owed: set[int] = set()
         """Connections whose answer had to leave this user out: told as soon as she is known."""
 
@@ -93,7 +107,7 @@ class Watches:
         self,
         home_of: Callable[[str], str],
         send: Callable[[str, items.AnyItem], None],
-        emit: Callable[[ShowPresence | Known], None],
+        emit: Callable[[ShowPresence | StatusChanged | Known], None],
     ) -> None:
         self._home_of = home_of
         self._send = send
@@ -140,6 +154,24 @@ class Watches:
             self._watched_by.setdefault(connection, watched).update(added)
         elif not watched:
             self._watched_by.pop(connection, None)
+
+    def subscribe(self, connection: int, subscribe: Iterable[str], unsubscribe: Iterable[str]) -> None:
+        """
+        Let a connection watch users by notifications, too, or watch them no more: the older form of a subscription.
+
+        Nobody waits for an answer: what is refused (see `change`) is not watched.
+        """
+        wanted = list(subscribe)
+        try:
+            self.change(connection, wanted, unsubscribe)
+        except errors.OpenIMError:
+            return
+        for user_id in wanted:
+            self._users[user_id].notified.add(connection)
+
+    def watched_by(self, connection: int) -> Iterable[str]:
+        """Return the users that a connection watches."""
+        return self._watched_by.get(connection, ())
 
     def states(self, user_ids: Iterable[str]) -> States:
         """Return what is known of watched users, each once, in this order."""
@@ -201,6 +233,8 @@ class Watches:
             if before != platforms:
                 for connection in concerned:
                     self._note(connection, (user_id, platforms), news)
+                if before is not None and watched.notified:
+                    self._notify(user_id, watched, before)
             watched.owed.clear()
         grouped: dict[States, list[int]] = {}
         for connection, states in news.items():
@@ -277,6 +311,7 @@ class Watches:
             watched = self._users[user_id]
             watched.connections.discard(connection)
             watched.owed.discard(connection)
+            watched.notified.discard(connection)
             missed.discard(user_id)
             self._count -= 1
             if not watched.connections:
@@ -307,6 +342,13 @@ class Watches:
             news.setdefault(connection, []).append(state)
         else:
             missed.add(state[0])
+
+    def _notify(self, user_id: str, watched: _Watched, before: Platforms) -> None:
+        connections = [one for one in watched.notified if one not in self._quiet]
+        platforms = watched.platforms or ()
+        for platform_id in sorted({*before} ^ {*platforms}):
+            if connections:
+                self._emit(StatusChanged(user_id, platform_id, platform_id in platforms, connections))
 
     def _show(self, grouped: dict[States, list[int]]) -> None:
         for states, connections in grouped.items():

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from openim_ray.domain.message import StreamHead
 
 
-Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout
+Request = items.Register | items.SetPosition | items.AskStates | items.ForceLogout | items.Subscribe
 
 LOOKED_AT_ONCE = 1_000
 """So many inboxes are looked at each time whether they are idle, in turn: with more of them an idle one stays a little longer."""
@@ -97,7 +97,7 @@ class InboxShard:
         if epochs:
             # Who connected and synced a moment ago, only the former owner knows.
             self._started = now
-            self.presence.unsettle(now)
+            self.presence.unsettle(epochs, now)
 
     def saving(self) -> Iterable[str]:
         """Return the users of whom something is not durable yet."""
@@ -230,6 +230,10 @@ class InboxShard:
             self._tell_states(inbox, peer, item, wall_ms)
         elif isinstance(item, items.SetPosition):
             self._set_position(inbox, peer, item, wall_ms)
+        elif isinstance(item, items.Subscribe):
+            for gateway, connections in _by_gateway(inbox.sessions.values()).items():
+                self._outbox.send(gateway, items.Subscribed(connections, item.subscribe, item.unsubscribe))
+            self._outbox.send(peer, items.Reply(item.call))
         else:
             self._kick(inbox.log_out(item.platform_id, now))
             self.presence.changed(inbox.user_id)

@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
+from openim_ray.core.placement import log_partition, user_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 1.0
 """A platform whose last connection ended is shown for so long."""
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 4.0
 """Where connections are registered again, after a start of this process or a break with a gateway, they have so long to come."""
 
 STATES_PER_ITEM = 500
@@ -65,6 +66,9 @@ class Presence:
         self._outbox = outbox
         self._sessions_of = sessions_of
         self._settled_at = now + SETTLE_SECONDS
+        self._settling: dict[str, float] = {}
+        """Partition that came from another owner -> until when the connections of its users are waited for."""
+
         self._watched: dict[str, _Watched] = {}
         self._changed: dict[str, float] = {}
         """User whose connections are others now -> for how long a platform that is gone is shown."""
@@ -75,9 +79,9 @@ class Presence:
         """Return how many users are watched."""
         return len(self._watched)
 
-    def unsettle(self, now: float) -> None:
-        """Note that connections are to come: those of users who were given to this shard."""
-        self._settled_at = now + SETTLE_SECONDS
+    def unsettle(self, partitions: Iterable[str], now: float) -> None:
+        """Note that connections are to come: those of users whose partitions were given to this shard."""
+        self._settling.update(dict.fromkeys(partitions, now + SETTLE_SECONDS))
 
     # --- what gateways say
 
@@ -90,10 +94,13 @@ class Presence:
                 watched = self._watched[user_id] = _Watched(self._platforms_of(user_id))
             elif user_id in self._changed:
                 self._look(user_id, watched, self._changed.pop(user_id), now)
+                # This gateway is answered with it, the others are to hear it, too.
+                heappush(self._due, (now, user_id))
             self._take_over(user_id, watched, shown, now)
-            if shown is None and not watched.shown() and now < self._settled_at:
+            settled_at = self._settled_at_of(user_id)
+            if shown is None and not watched.shown() and now < settled_at:
                 watched.told[gateway] = None
-                heappush(self._due, (self._settled_at, user_id))
+                heappush(self._due, (settled_at, user_id))
                 continue
             watched.told[gateway] = watched.shown()
             states.append((user_id, list(watched.shown())))
@@ -124,9 +131,9 @@ class Presence:
     def answer(self, user_ids: Iterable[str], now: float) -> dict[str, list[items.PresentDevice]]:
         """Return the devices of users; who seems to be offline only because nobody was heard of yet is left out."""
         found = {user_id: [_device(one) for one in self._sessions_of(user_id)] for user_id in user_ids}
-        if now < self._settled_at:
-            return {user_id: devices for user_id, devices in found.items() if devices}
-        return found
+        return {
+            user_id: devices for user_id, devices in found.items() if devices or now >= self._settled_at_of(user_id)
+        }
 
     # --- what happens to users
 
@@ -137,6 +144,8 @@ class Presence:
 
     def tick(self, now: float) -> None:
         """Tell what has changed: one item per gateway, whatever happened to a user since the last time."""
+        if self._settling:
+            self._settling = {one: until for one, until in self._settling.items() if until > now}
         looked_at: dict[str, None] = {}
         changed, self._changed = self._changed, {}
         for user_id, linger_seconds in changed.items():
@@ -161,7 +170,7 @@ class Presence:
             del watched.leaving[platform_id]
         shown = watched.shown()
         for gateway, told in watched.told.items():
-            if told != shown and (told is not None or shown or now >= self._settled_at):
+            if told != shown and (told is not None or shown or now >= self._settled_at_of(user_id)):
                 watched.told[gateway] = shown
                 news.setdefault(gateway, []).append((user_id, list(shown)))
 
@@ -170,15 +179,16 @@ class Presence:
         present = self._platforms_of(user_id)
         gone = [one for one in watched.present if one not in present]
         watched.present = present
-        self._let_leave(user_id, watched, gone, max(now + linger_seconds, self._settled_at))
+        self._let_leave(user_id, watched, gone, max(now + linger_seconds, self._settled_at_of(user_id)))
         for platform_id in present:
             watched.leaving.pop(platform_id, None)
 
     def _take_over(self, user_id: str, watched: _Watched, shown: list[int] | None, now: float) -> None:
         """Go on from what a gateway was told by an earlier owner: where the user was, she may be registered again in a moment."""
-        if shown and now < self._settled_at:
+        settled_at = self._settled_at_of(user_id)
+        if shown and now < settled_at:
             gone = [one for one in shown if one not in watched.present and one not in watched.leaving]
-            self._let_leave(user_id, watched, gone, self._settled_at)
+            self._let_leave(user_id, watched, gone, settled_at)
             if gone:
                 # Other gateways may have heard less.
                 heappush(self._due, (now, user_id))
@@ -187,6 +197,12 @@ class Presence:
         for platform_id in platform_ids:
             watched.leaving[platform_id] = until
             heappush(self._due, (until, user_id))
+
+    def _settled_at_of(self, user_id: str) -> float:
+        if not self._settling:
+            return self._settled_at
+        partitions = (user_partition(user_id), log_partition(user_id))
+        return max(self._settled_at, *(self._settling.get(one, 0.0) for one in partitions))
 
     def _forget_unwatched(self, user_id: str, watched: _Watched) -> None:
         if not watched.told:

@@ -317,8 +317,16 @@ class LogShard:
             self._passing_on.hold(log.home_key)
         self._passing_on.say(log.home_key, of_message(log.participants, message))
         self._tell_effects(log, done.waiters, reference)
-        if message.content_type == ContentType.AT_TEXT and is_group_chat(message.conversation_id):
+        if is_group_chat(message.conversation_id):
+            self._mark_rows(log, message)
+
+    def _mark_rows(self, log: ConversationLog, message: StoredMessage) -> None:
+        """Have rows marked where a message is to catch the eye (`groupAtType`)."""
+        if message.content_type == ContentType.AT_TEXT:
             self._mark_mentions(log, message)
+        elif message.content_type == ContentType.GROUP_ANNOUNCEMENT_SET:
+            cause = (message.operation_id, message.client_id)
+            self._outbox.load(MarkMentions(log.home_key, message.conversation_id, "", (), True, *cause, is_notice=True))
 
     def _mark_mentions(self, log: ConversationLog, message: StoredMessage) -> None:
         """Have the rows of those marked whom a message names (OpenIM wire, §4.6 step 9)."""

@@ -14,6 +14,7 @@ from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import GroupApplicationAcceptedTips, GroupApplicationRejectedTips
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.groups.authority import Action
+from openim_ray.services.groups.creation import existing_users
 from openim_ray.services.groups.limits import check_texts
 from openim_ray.services.groups.lookups import Operator, live_group, permit
 from openim_ray.services.groups.membership import enter, let_in
@@ -63,6 +64,7 @@ class GroupApplications:
             NoPermission: who answers is neither owner nor admin.
             ArgsError: the result is neither 1 nor -1, the text too long, or the group full.
             RecordNotFound: there is no such group or application.
+            UserIDNotFound: who shall be let in was erased.
             GroupRequestHandled: it was answered before.
             DismissedAlready: the group is over.
         """
@@ -88,6 +90,7 @@ def _respond(operator: Operator, verdict: Verdict, end: LogEnd, members_max: int
     if verdict.result == HandleResult.REFUSED:
         _tell(tx, operator, answered, ContentType.GROUP_APPLICATION_REJECTED)
         return
+    existing_users(tx, [request.user.user_id])
     if not tx.members(group.group_id, [request.user.user_id]):
         check_room(tx, group.group_id, 1, members_max)
         _admit(tx, operator, answered, end)

@@ -9,15 +9,11 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Final
 
-from openim_ray.core.effects import encode_effect
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import group_chat_id
-from openim_ray.domain.group import AtType, Group, GroupStatus
-from openim_ray.domain.ids import GroupID
+from openim_ray.domain.group import Group, GroupStatus
 from openim_ray.ports import DirectoryStore
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import (
-    ConversationUpdateTips,
     GroupCancelMutedTips,
     GroupDismissedTips,
     GroupInfoSetAnnouncementTips,
@@ -30,11 +26,7 @@ from openim_ray.services.groups.authority import Action
 from openim_ray.services.groups.limits import check_choices, check_texts
 from openim_ray.services.groups.lookups import Operator, existing_group, live_group, permit
 from openim_ray.services.groups.notices import Notices
-from openim_ray.services.notifications import notify_user
 from openim_ray.transactions import DirectoryTransaction
-
-NOTICED_MEMBERS_MAX: Final = 1_000
-"""In a larger group, an announcement marks nobody's conversation (`groupAtType` 4): everybody still hears 1519."""
 
 REMOVED_AT_ONCE_MAX: Final = 1_000
 """Members that one transaction removes when a group is dismissed; a larger group takes several."""
@@ -82,8 +74,8 @@ class GroupInformation:
 
     async def change(self, operator: Operator, group_id: str, change: GroupChange) -> None:
         """
-        Change a group: 1520 for its name, 1519 for its announcement, which also marks every member's conversation (`groupAtType` 4),
-        1502 for the rest.
+        Change a group: 1520 for its name, 1519 for its announcement, 1502 for the rest. An announcement stands in the chat, and the owner
+        of the log marks every member's conversation then (`groupAtType` 4); one that is taken back does neither.
 
         Raises:
             NoPermission: who changes it is neither owner nor admin.
@@ -163,7 +155,8 @@ def _change(operator: Operator, group_id: str, change: GroupChange, tx: Director
     if change.group_name is not None:
         notices.put(ContentType.GROUP_NAME_SET, GroupInfoSetNameTips())
     if change.notification is not None:
-        _announce(tx, operator, notices)
+        is_text = bool(change.notification)
+        notices.put(ContentType.GROUP_ANNOUNCEMENT_SET, GroupInfoSetAnnouncementTips(), clone=is_text)
     if change.is_more:
         notices.put(ContentType.GROUP_INFO_SET, GroupInfoSetTips())
 
@@ -173,26 +166,6 @@ def _changed(operator: Operator, group: Group, change: GroupChange) -> Group:
     if change.notification is None:
         return changed
     return replace(changed, notification_update_time=operator.now_ms, notification_user_id=operator.user_id)
-
-
-def _announce(tx: DirectoryTransaction, operator: Operator, notices: Notices) -> None:
-    """Tell of an announcement; one that is not empty stands in the chat and marks every member's conversation."""
-    is_text = bool(notices.group.notification)
-    notices.put(ContentType.GROUP_ANNOUNCEMENT_SET, GroupInfoSetAnnouncementTips(), clone=is_text)
-    if is_text and notices.group.member_count <= NOTICED_MEMBERS_MAX:
-        _mark(tx, operator, notices.group_id, tx.member_ids(notices.group_id))
-
-
-def _mark(tx: DirectoryTransaction, operator: Operator, group_id: GroupID, user_ids: Sequence[str]) -> None:
-    """Mark members' conversations. Each hears of it by the group's log: one owner, whom the call asks anyway, instead of one for each."""
-    chat = group_chat_id(group_id)
-    rows = [row for row in tx.rows_of(chat, user_ids).values() if row.group_at_type != AtType.NOTICE]
-    tx.put_conversations([replace(row, group_at_type=AtType.NOTICE) for row in rows])
-    for row in rows:
-        owner = row.owner_user_id
-        tips = ConversationUpdateTips(userID=owner, conversationIDList=[chat])
-        _, told = notify_user(operator.cause, ContentType.CONVERSATION_CHANGED, owner, owner, tips)
-        tx.put_effect(group_id, encode_effect(told), operator.now_ms)
 
 
 def _set_status(operator: Operator, group_id: str, status: GroupStatus, tx: DirectoryTransaction) -> None:

@@ -37,6 +37,7 @@ TEXT_BYTES_MAX: Final[Mapping[str, int]] = MappingProxyType(
         "ex": 16_384,
         "nickname": 1_024,
         "reqMessage": 4_096,
+        "reason": 4_096,
         "handledMsg": 4_096,
     }
 )

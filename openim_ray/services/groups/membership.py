@@ -118,7 +118,7 @@ class GroupMembership:
             RecordNotFound, DismissedAlready: there is no such group, or it is over.
         """
         user_ids = check_users("invitedUserIDs", invitation.user_ids)
-        check_texts({"reqMessage": invitation.reason})
+        check_texts({"reason": invitation.reason})
         end = await self._logs.end(invitation.group_id)
         await self._changes.commit(partial(_invite, operator, invitation, user_ids, end, self._members_max))
 

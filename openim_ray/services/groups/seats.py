@@ -7,6 +7,7 @@ A row that is written here bounds what its owner sees until the log's owner has 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from openim_ray.domain import errors
@@ -77,6 +78,28 @@ def unseat(tx: DirectoryTransaction, group_id: GroupID, members: Sequence[Member
     last = max(1, end.max_seq)
     cuts = [Cut(user_id=one, min_seq=_min_seq(rows, one), max_seq=last) for one in _ids(members)]
     tx.cut(group_chat_id(group_id), group_id, cuts)
+
+
+def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]) -> None:
+    """
+    Write the cuts that the owner of a group's log has fixed, as far as they still hold.
+
+    Who left keeps the beginning of what she may see. Who came back meanwhile is not closed out again by an older cut, and who left
+    meanwhile not let in again: what she is now, and her row with it, was committed later than what caused the cut.
+    """
+    ids = [cut.user_id for cut in cuts]
+    chat = group_chat_id(group_id)
+    members, rows = tx.members(group_id, ids), tx.rows_of(chat, ids)
+    exact = (_still_true(cut, rows.get(cut.user_id), is_member=cut.user_id in members) for cut in cuts)
+    tx.cut(chat, group_id, [cut for cut in exact if cut is not None])
+
+
+def _still_true(cut: Cut, row: Conversation | None, *, is_member: bool) -> Cut | None:
+    if not cut.max_seq:
+        return replace(cut, max_seq=0 if is_member or row is None else row.max_seq)
+    if is_member:
+        return None
+    return replace(cut, min_seq=row.min_seq if row else 0)
 
 
 def _ids(members: Sequence[Member]) -> list[UserID]:

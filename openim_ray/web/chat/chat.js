@@ -2,10 +2,13 @@
 
 import { Connection } from "./connection.js";
 import * as content from "./content.js";
-import { Conversation, LOOSE_MAX, SessionType, singleChatID } from "./conversation.js";
+import { Conversation, groupChatID, LOOSE_MAX, SessionType, singleChatID } from "./conversation.js";
 import { asFault, Fault } from "./faults.js";
 import { randomID } from "./frames.js";
+import { Friends } from "./friends.js";
+import { Groups } from "./groups.js";
 import { People } from "./people.js";
+import { Presence } from "./presence.js";
 import { decode, encode } from "./protobuf.js";
 import * as schema from "./schema.js";
 import { Order, Request } from "./schema.js";
@@ -53,10 +56,14 @@ export class Chat {
     this.#http = (route, body) => this.#post(http, route, token, body);
     this.#watcher = watcher;
     this.people = new People((userIDs) => this.#http("user/get_users_info", { userIDs }));
+    this.friends = new Friends(userID, this.#http, watcher.changed);
+    this.groups = new Groups(userID, this.#http, watcher.changed);
+    this.presence = new Presence((identifier, data) => this.#connection.request(identifier, data), watcher.changed);
     this.#connection = new Connection({ userID, token }, http.webSocketURL, {
       state: (state) => this.#enter(state),
       ready: () => this.#catchUp(),
       push: (data) => this.#receivePush(data),
+      presence: (data) => this.presence.take(data),
     });
   }
 
@@ -83,7 +90,7 @@ export class Chat {
   }
 
   nameOf(conversation) {
-    if (conversation.sessionType === SessionType.GROUP) return `Group ${conversation.otherID}`;
+    if (conversation.sessionType === SessionType.GROUP) return this.groups.nameOf(conversation.otherID);
     return this.people.nameOf(conversation.otherID);
   }
 
@@ -91,16 +98,21 @@ export class Chat {
   async startWith(userID) {
     if (userID === this.userID) throw new Fault("YOURSELF");
     if (!(await this.people.exists(userID))) throw new Fault(1101, userID);
-    const id = singleChatID(this.userID, userID);
-    const conversation = this.conversations.get(id) ?? this.#add(new Conversation(id, SessionType.SINGLE, userID));
-    if (conversation.isEmpty) conversation.newestTime = Date.now(); // on top of the list
-    return conversation;
+    return this.#begin(singleChatID(this.userID, userID), SessionType.SINGLE, userID);
+  }
+
+  /** The conversation of a new group. Throws Fault. */
+  async startGroup(name, userIDs) {
+    const groupID = await this.groups.create(name, userIDs);
+    return this.#begin(groupChatID(groupID), SessionType.GROUP, groupID);
   }
 
   async open(conversation) {
     this.current?.trim();
     this.current = conversation;
     this.#watcher.changed();
+    this.presence.watch(conversation?.sessionType === SessionType.SINGLE ? conversation.otherID : "");
+    this.#openGroup();
     if (conversation === null) return;
     conversation.markTried = 0;
     if (conversation.visible.length < PAGE) await this.loadOlder(conversation);
@@ -120,7 +132,8 @@ export class Chat {
 
   /** Tells the server that everything in the conversation has been seen. */
   async markRead(conversation) {
-    const isNew = (message) => message.sendID !== this.userID && !message.isRead;
+    const isSingle = conversation.sessionType === SessionType.SINGLE; // elsewhere nobody is told which were read
+    const isNew = (message) => isSingle && message.sendID !== this.userID && !message.isRead;
     const seqs = conversation.seqs(isNew).slice(-RECEIPT_SEQS_MAX);
     const hasReadSeq = conversation.maxSeq;
     if (this.#marking.has(conversation) || conversation.markTried === hasReadSeq) return;
@@ -181,7 +194,10 @@ export class Chat {
   #enter({ phase, fault }) {
     this.phase = phase;
     this.trouble = fault ?? this.trouble;
-    if (phase !== "ready") this.synced = false;
+    if (phase !== "ready") {
+      this.synced = false;
+      this.presence.forget();
+    }
     this.#watcher.changed();
   }
 
@@ -227,7 +243,8 @@ export class Chat {
     this.trouble = null;
     this.#connection.confirm();
     this.#sendWaiting();
-    await Promise.all([this.people.learn([userID, ...this.#others()]), this.#refreshCurrent()]);
+    this.presence.renew();
+    await Promise.all([this.people.learn([userID, ...this.#others()]), this.#refreshPeople(), this.#refreshCurrent()]);
   }
 
   #failSync(fault) {
@@ -284,6 +301,12 @@ export class Chat {
     await this.#refreshReceipts(this.current);
   }
 
+  /** Friends and groups may have changed meanwhile. */
+  async #refreshPeople() {
+    await Promise.all([this.friends.load(), this.groups.learn(this.#others({ areGroups: true }))]);
+    await this.groups.reload();
+  }
+
   /** Receipts are not repeated to a page that was away: asks anew for what the other had not read. */
   async #refreshReceipts(conversation) {
     if (!conversation.receiptsStale) return;
@@ -317,6 +340,7 @@ export class Chat {
   #meet(id, message) {
     const otherID = otherSide(message, this.userID);
     if (message.groupID === "") this.people.learn([otherID]).then(this.#watcher.changed, () => {}); // the id will do
+    else this.#refresh(() => this.groups.learn([otherID]));
     return this.#add(new Conversation(id, message.sessionType, otherID));
   }
 
@@ -332,6 +356,9 @@ export class Chat {
   }
 
   #receiveNotification(message) {
+    if (this.friends.concerns(message)) this.#refresh(() => this.friends.load());
+    if (this.groups.heed(message)) this.#heedGroup(message);
+    if (content.RENAMED.has(message.contentType)) this.#refresh(() => this.people.learn([content.tips(message).userID]));
     const told = content.tips(message);
     const conversation = this.conversations.get(told.conversationID);
     if (conversation === undefined) return;
@@ -339,6 +366,24 @@ export class Chat {
     if (message.contentType !== content.READ_RECEIPT) return;
     conversation.markRead(told.seqs ?? []);
     if (told.markAsReadUserID === this.userID) conversation.raise(0, told.hasReadSeq);
+  }
+
+  #heedGroup({ groupID }) {
+    if (groupID === this.groups.openID) this.#refresh(() => this.groups.reload());
+  }
+
+  #openGroup() {
+    const groupID = this.current?.sessionType === SessionType.GROUP ? this.current.otherID : "";
+    this.#refresh(() => this.groups.open(groupID));
+  }
+
+  async #refresh(load) {
+    try {
+      await load();
+    } catch (error) {
+      this.#failSync(asFault(error));
+    }
+    this.#watcher.changed();
   }
 
   #showTyping(conversation, isTyping) {
@@ -379,14 +424,21 @@ export class Chat {
     this.#watcher.changed();
   }
 
+  #begin(id, sessionType, otherID) {
+    const conversation = this.conversations.get(id) ?? this.#add(new Conversation(id, sessionType, otherID));
+    if (conversation.isEmpty) conversation.newestTime = Date.now(); // on top of the list
+    return conversation;
+  }
+
   #add(conversation) {
     this.conversations.set(conversation.id, conversation);
     return conversation;
   }
 
-  #others() {
-    const chats = [...this.conversations.values()].filter((one) => one.sessionType !== SessionType.GROUP);
-    return chats.map((one) => one.otherID).filter((userID) => userID !== "");
+  /** The users, or the groups, that there are conversations with. */
+  #others({ areGroups = false } = {}) {
+    const chats = [...this.conversations.values()].filter((one) => (one.sessionType === SessionType.GROUP) === areGroups);
+    return chats.map((one) => one.otherID).filter((otherID) => otherID !== "");
   }
 }
 

@@ -1,6 +1,5 @@
 // The field to write in: grows with the text, keeps a draft per conversation, tells the other that one is writing.
 
-import { SessionType } from "./conversation.js";
 import { part } from "./dom.js";
 import { showFault } from "./fault_view.js";
 import { asFault } from "./faults.js";
@@ -31,7 +30,6 @@ export class Composer {
     this.#chat = chat;
     this.#conversation = conversation;
     this.#form.text.value = conversation.draft;
-    this.#form.hidden = conversation.sessionType === SessionType.NOTIFICATION; // nobody reads answers there
     showFault(part(this.#form, "fault"), null);
     this.#grow();
     if (matchMedia("(hover: hover)").matches) this.#form.text.focus(); // elsewhere a keyboard would jump up

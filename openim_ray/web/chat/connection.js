@@ -19,10 +19,11 @@ const REQUESTS_OPEN_MAX = 256;
 /**
  * Connects, and connects again until told to stop or the token is refused.
  *
- * `events` has three functions:
+ * `events` has four functions:
  * - state({phase, fault}): phase is "connecting", "ready", "waiting" for the next try, or "ended";
  * - ready(): a connection stands, after every (re)connect; what the user has missed must be asked for;
- * - push(bytes): protobuf of a 2001 push.
+ * - push(bytes): protobuf of a 2001 push;
+ * - presence(bytes): protobuf of a 2005 push.
  *
  * A request that has no answer when the connection goes fails with Fault LOST: it may have been done or not.
  */
@@ -153,6 +154,7 @@ export class Connection {
   #receiveFrame({ reqIdentifier, msgIncr, errCode, errMsg, data }) {
     if (reqIdentifier === Request.KICKED) this.#end(new Fault("KICKED"));
     else if (reqIdentifier === Request.PUSH) this.#events.push(data);
+    else if (reqIdentifier === Request.PRESENCE && msgIncr === "") this.#events.presence(data);
     else if (errCode !== 0) this.#settle(msgIncr)?.reject(new Fault(errCode, errMsg));
     else this.#settle(msgIncr)?.resolve(data);
   }

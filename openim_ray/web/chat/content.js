@@ -1,10 +1,18 @@
 // What messages say: the text to show for each kind of content, and the content of what this page sends
 // (OpenIM wire, §4.3 and §4.4).
 
+import { sentence } from "./notifications.js";
+import { parse, tips } from "./tips.js";
+
+export { tips };
+
 export const TEXT = 101;
 export const TYPING = 113;
 export const REVOKED = 2101;
 export const READ_RECEIPT = 2200;
+
+/** Notifications that somebody's profile has changed: this user's own, or a friend's. */
+export const RENAMED = new Set([1209, 1303]);
 
 const NOTIFICATION_FIRST = 1000;
 
@@ -26,23 +34,19 @@ const LABELS = {
 };
 
 const SYSTEM_LINES = {
-  1201: "You are friends now.",
-  1501: "The group was created.",
-  1504: "A member left the group.",
-  1508: "A member was removed from the group.",
-  1509: "A member was invited.",
-  1510: "A member joined the group.",
-  1511: "The group was dismissed.",
   1701: "The setting for private messages was changed.",
   [REVOKED]: "This message was withdrawn.",
 };
 
 const ALL_OFF = ["history", "persistent", "senderSync", "conversationUpdate", "senderConversationUpdate", "unreadCount", "offlinePush"];
 
-/** {kind, text}: kind is "text", "label" for content that this page can only name, or "system" for a grey line. */
-export function describe(message) {
+/**
+ * {kind, text}: kind is "text", "label" for content that this page can only name, or "system" for a grey line, which speaks of
+ * `readerID` as "you".
+ */
+export function describe(message, readerID) {
   const { contentType } = message;
-  if (contentType >= NOTIFICATION_FIRST) return { kind: "system", text: systemLine(message) };
+  if (contentType >= NOTIFICATION_FIRST) return { kind: "system", text: systemLine(message, readerID) };
   if (WITH_CONTENT.has(contentType)) return written(parse(message.content).content);
   if (WITH_TEXT.has(contentType)) return written(parse(message.content).text);
   return { kind: "label", text: label(message) };
@@ -70,30 +74,15 @@ export function isTyping(message) {
   return parse(message.content).msgTips === "yes";
 }
 
-/** What a notification tells: its content is JSON in JSON (OpenIM wire, §5.1). */
-export function tips(message) {
-  return parse(parse(message.content).detail);
-}
-
-function systemLine(message) {
+function systemLine(message, readerID) {
   if (message.contentType === 1400) return string(tips(message).text) || "Announcement";
-  return SYSTEM_LINES[message.contentType] ?? `Notification ${message.contentType}`;
+  return sentence(message, readerID) || SYSTEM_LINES[message.contentType] || `Notification ${message.contentType}`;
 }
 
 function label({ contentType, content }) {
   const name = contentType === 105 ? string(parse(content).fileName) : "";
   const kind = LABELS[contentType] ?? `Message of kind ${contentType}`;
   return name ? `${kind}: ${name}` : kind;
-}
-
-// Content comes from other people: anything may be in it.
-function parse(json) {
-  try {
-    const value = JSON.parse(typeof json === "string" ? json : new TextDecoder().decode(json));
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }
 
 function string(value) {

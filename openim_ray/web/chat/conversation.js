@@ -15,6 +15,10 @@ export function singleChatID(one, other) {
   return `si_${[one, other].sort(byCodePoints).join("_")}`;
 }
 
+export function groupChatID(groupID) {
+  return `sg_${groupID}`;
+}
+
 // The server compares UTF-8, which orders like code points; JavaScript's "<" compares UTF-16 and differs for emoji.
 function byCodePoints(one, other) {
   const [left, right] = [Array.from(one), Array.from(other)];

@@ -1,6 +1,7 @@
 // Starts the page: who is signed in, and what is on the screen.
 
 import { Chat } from "./chat.js";
+import { Details } from "./details.js";
 import { part } from "./dom.js";
 import { clearNotices, notify, showFault } from "./fault_view.js";
 import { Fault } from "./faults.js";
@@ -15,6 +16,7 @@ const LOGIN_KEY = "openim-ray.login";
 const screen = document.getElementById("chat");
 const signIn = new SignIn(enter);
 const thread = new Thread({ back: closeThread });
+const details = new Details();
 const sidebar = new Sidebar({ open: openThread, signOut: () => leave(null) });
 
 part(screen, "try-now").onclick = () => chat.probe();
@@ -30,6 +32,7 @@ function enter(login) {
   chat = new Chat(login, http, { changed: renderSoon, fault: notify });
   sidebar.show(chat);
   thread.show(chat);
+  details.show(chat);
   chat.start();
 }
 
@@ -48,11 +51,13 @@ function leave(fault) {
 
 function openThread(conversation) {
   screen.classList.add("in-thread");
+  details.close();
   thread.open(conversation);
 }
 
 function closeThread() {
   screen.classList.remove("in-thread");
+  details.close();
   thread.close();
 }
 
@@ -74,6 +79,7 @@ function render() {
   renderBanner();
   sidebar.render();
   thread.render();
+  details.render();
   document.title = chat.unread > 0 ? `(${chat.unread}) ${TITLE}` : TITLE;
 }
 

@@ -11,6 +11,7 @@ export const Request = {
   NEWEST_SEQS: 1006,
   PUSH: 2001,
   KICKED: 2002,
+  PRESENCE: 2005,
 };
 
 export const Order = { ASCENDING: 0, DESCENDING: 1 };
@@ -57,6 +58,12 @@ export const GetSeqMessageReq = {
 };
 
 export const SendMsgResp = { serverMsgID: [1, "string"], clientMsgID: [2, "string"], sendTime: [3, "int"] };
+
+export const PresenceReq = { subscribeUserID: [1, repeated("string")], unsubscribeUserID: [2, repeated("string")] };
+const PresenceOfUser = { userID: [1, "string"], onlinePlatformIDs: [2, repeated("int")] };
+
+/** The answer to 2005 and its push. */
+export const PresenceTips = { subscribers: [1, repeated(PresenceOfUser)] };
 
 export const NewestSeqsReq = { userID: [1, "string"], conversationIDs: [2, repeated("string")] };
 export const NewestSeqsResp = { seqs: [1, map("string", Seqs)] };

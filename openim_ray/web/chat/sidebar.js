@@ -4,6 +4,8 @@ import { describe } from "./content.js";
 import { SessionType } from "./conversation.js";
 import { part, setText, showAvatar, showItems, fromTemplate } from "./dom.js";
 import { showFault } from "./fault_view.js";
+import { FriendsView } from "./friends_view.js";
+import { NewGroup } from "./new_group.js";
 import { asFault } from "./faults.js";
 import { brief, full } from "./times.js";
 
@@ -12,6 +14,9 @@ const COUNT_MAX = 99;
 export class Sidebar {
   #root = document.querySelector(".sidebar");
   #newChat = part(this.#root, "new-chat");
+  #newGroup = part(this.#root, "new-group");
+  #groupForm = new NewGroup(this.#newGroup, (conversation) => this.#begin(conversation));
+  #friends = new FriendsView(part(this.#root, "friends-view"), async (userID) => this.#begin(await this.#chat.startWith(userID)));
   #chat = null;
   #actions;
 
@@ -20,9 +25,15 @@ export class Sidebar {
     this.#actions = actions;
     part(this.#root, "sign-out").onclick = actions.signOut;
     part(this.#root, "start-new").onclick = () => this.#toggleNewChat(this.#newChat.hidden);
+    part(this.#root, "start-group").onclick = () => this.#toggleNewGroup(this.#newGroup.hidden);
+    part(this.#root, "show-chats").onclick = () => this.#showFriends(false);
+    part(this.#root, "show-friends").onclick = () => this.#showFriends(true);
     part(this.#root, "conversations").onkeydown = (event) => this.#moveFocus(event);
     this.#newChat.onkeydown = (event) => {
       if (event.key === "Escape") this.#toggleNewChat(false);
+    };
+    this.#newGroup.onkeydown = (event) => {
+      if (event.key === "Escape") this.#toggleNewGroup(false);
     };
     this.#newChat.onsubmit = (event) => {
       event.preventDefault();
@@ -33,6 +44,9 @@ export class Sidebar {
   show(chat) {
     this.#chat = chat;
     this.#toggleNewChat(false);
+    this.#toggleNewGroup(false);
+    this.#friends.show(chat);
+    this.#showFriends(false);
     part(this.#root, "conversations").replaceChildren();
   }
 
@@ -43,6 +57,10 @@ export class Sidebar {
     part(this.#root, "own-name").title = chat.userID;
     this.#renderStatus(chat);
     this.#renderList(chat.list);
+    this.#groupForm.render();
+    this.#friends.render();
+    part(this.#root, "waiting").hidden = chat.friends.received.length === 0;
+    setText(part(this.#root, "waiting-count"), String(chat.friends.received.length));
   }
 
   #renderStatus({ synced, trouble }) {
@@ -69,6 +87,7 @@ export class Sidebar {
     const { newest, unread } = conversation;
     const time = newest?.sendTime || newest?.createTime || conversation.newestTime;
     showAvatar(part(button, "avatar"), conversation.otherID, name);
+    part(button, "avatar").classList.toggle("group", conversation.sessionType === SessionType.GROUP);
     setText(part(button, "name"), name);
     setText(part(button, "time"), time ? brief(time, Date.now()) : "");
     part(button, "time").title = time ? full(time) : "";
@@ -87,7 +106,7 @@ export class Sidebar {
 
   #lastWords(conversation, newest) {
     if (newest === null) return "";
-    const { kind, text } = describe(newest);
+    const { kind, text } = describe(newest, this.#chat.userID);
     if (kind === "system") return text;
     if (newest.delivery === "failed") return `Not sent: ${text}`;
     if (newest.sendID === this.#chat.userID) return `You: ${text}`;
@@ -95,7 +114,31 @@ export class Sidebar {
     return isGroup ? `${this.#chat.people.nameOf(newest.sendID)}: ${text}` : text;
   }
 
+  #showFriends(isShown) {
+    part(this.#root, "chats").hidden = isShown;
+    part(this.#root, "friends-view").hidden = !isShown;
+    part(this.#root, "show-chats").setAttribute("aria-pressed", String(!isShown));
+    part(this.#root, "show-friends").setAttribute("aria-pressed", String(isShown));
+  }
+
+  #begin(conversation) {
+    this.#toggleNewGroup(false);
+    this.#showFriends(false);
+    this.#actions.open(conversation);
+  }
+
+  #toggleNewGroup(isOpen) {
+    if (isOpen) this.#toggleNewChat(false);
+    this.#newGroup.hidden = !isOpen;
+    part(this.#root, "start-group").setAttribute("aria-expanded", String(isOpen));
+    this.#groupForm.reset(this.#chat);
+    if (!isOpen) return;
+    this.#groupForm.render();
+    this.#newGroup.groupName.focus();
+  }
+
   #toggleNewChat(isOpen) {
+    if (isOpen) this.#toggleNewGroup(false);
     this.#newChat.hidden = !isOpen;
     part(this.#root, "start-new").setAttribute("aria-expanded", String(isOpen));
     this.#newChat.reset();
@@ -110,7 +153,7 @@ export class Sidebar {
       const conversation = await chat.startWith(userID);
       if (chat !== this.#chat) return;
       this.#toggleNewChat(false);
-      this.#actions.open(conversation);
+      this.#begin(conversation);
     } catch (error) {
       showFault(part(this.#newChat, "fault"), asFault(error));
     }

@@ -29,7 +29,7 @@ export class Thread {
   #isAtEnd = true;
   #endTop = 0; // where the last move to the end came to
 
-  /** `actions`: back(). */
+  /** `actions`: back(), when this is closed. */
   constructor(actions) {
     part(this.#root, "back").onclick = () => actions.back();
     part(this.#root, "load-older").onclick = () => this.#loadOlder();
@@ -82,15 +82,31 @@ export class Thread {
     const isTyping = conversation.typingUntil > Date.now();
     showAvatar(part(this.#root, "avatar"), conversation.otherID, name);
     setText(part(this.#root, "name"), name);
-    setText(part(this.#root, "typing"), isTyping ? "is writing …" : name === conversation.otherID ? "" : conversation.otherID);
+    part(this.#root, "avatar").classList.toggle("group", conversation.sessionType === SessionType.GROUP);
+    setText(part(this.#root, "typing"), isTyping ? "is writing …" : this.#subtitle(conversation, name));
     part(this.#root, "typing").classList.toggle("typing", isTyping);
+    part(this.#root, "presence").hidden = !this.#chat.presence.isOnline(conversation.otherID);
+    this.#renderClosed(conversation);
+  }
+
+  #subtitle({ sessionType, otherID }, name) {
+    if (sessionType === SessionType.GROUP) return groupLine(this.#chat.groups, otherID);
+    return name === otherID ? "" : otherID;
+  }
+
+  /** Instead of the field to write in, where writing is over. */
+  #renderClosed({ sessionType, otherID }) {
+    const words = sessionType === SessionType.GROUP ? closedWords(this.#chat.groups, otherID) : "";
+    setText(part(this.#root, "closed"), words);
+    part(this.#root, "closed").hidden = words === "";
+    part(this.#root, "composer").hidden = words !== "" || sessionType === SessionType.NOTIFICATION; // nobody reads answers there
   }
 
   #renderMessages(conversation) {
     const messages = conversation.visible;
     if (this.#hasLeftEnd()) this.#isAtEnd = false; // the event that tells comes with the next frame
     const fromEnd = this.#history.scrollHeight - this.#history.scrollTop;
-    const lines = linesOf(messages, this.#unreadFrom);
+    const lines = linesOf(messages, this.#unreadFrom, this.#chat.userID);
     const update = (element, line) => this.#update(element, line);
     showItems(part(this.#root, "messages"), lines, ({ key }) => key, (line) => this.#create(line), update);
     part(this.#root, "older").hidden = conversation.isComplete;
@@ -132,7 +148,7 @@ export class Thread {
     const isGroup = this.#shown.sessionType === SessionType.GROUP;
     element.classList.toggle("own", isOwn);
     element.classList.toggle("starts-group", startsGroup);
-    element.classList.toggle("label", describe(message).kind === "label");
+    element.classList.toggle("label", describe(message, this.#chat.userID).kind === "label");
     part(element, "author").hidden = !isGroup || isOwn || !startsGroup;
     setText(part(element, "author"), this.#chat.people.nameOf(message.sendID));
     this.#updateMeta(element, message, isOwn);
@@ -203,8 +219,24 @@ export class Thread {
   }
 }
 
+function closedWords(groups, groupID) {
+  if (groups.isDismissed(groupID)) return "This group was dismissed. Nobody can write here any more.";
+  return groups.hasLeft(groupID) ? "You are not in this group any more, so you can't write here." : "";
+}
+
+function groupLine(groups, groupID) {
+  if (closedWords(groups, groupID) !== "") return "";
+  const count = groups.infoOf(groupID)?.memberCount;
+  const words = [
+    count === undefined ? "" : count === 1 ? "1 member" : `${count} members`,
+    groups.isMuted(groupID) ? "the group is muted" : "",
+    groups.isSilenced(groupID) ? "you are muted" : "",
+  ];
+  return words.filter(Boolean).join(" · ");
+}
+
 /** Messages with lines between the days and above the first unread one. */
-function linesOf(messages, unreadFrom) {
+function linesOf(messages, unreadFrom, readerID) {
   const lines = [];
   let previous = null;
   for (const message of messages) {
@@ -213,19 +245,21 @@ function linesOf(messages, unreadFrom) {
     const isFirstUnread = unreadFrom > 0 && message.seq >= unreadFrom && !lines.some(({ kind }) => kind === "unread");
     if (isNewDay) lines.push({ key: `day ${startOfDay(time)}`, kind: "day", text: day(time, Date.now()) });
     if (isFirstUnread) lines.push({ key: "unread", kind: "unread", text: "New messages" });
-    const startsGroup = isNewDay || isFirstUnread || !belongsTogether(previous, message, time);
-    lines.push(lineOf(message, startsGroup));
-    previous = { message, time };
+    const line = lineOf(message, readerID);
+    line.startsGroup = isNewDay || isFirstUnread || !belongsTogether(previous, line, time);
+    lines.push(line);
+    previous = { line, time };
   }
   return lines;
 }
 
-function lineOf(message, startsGroup) {
-  const { kind, text } = describe(message);
+function lineOf(message, readerID) {
+  const { kind, text } = describe(message, readerID);
   const key = message.clientMsgID ? `${message.clientMsgID} of ${message.sendID}` : `seq ${message.seq}`;
-  return { key, kind: kind === "system" ? "system" : "message", text, message, startsGroup };
+  return { key, kind: kind === "system" ? "system" : "message", text, message };
 }
 
-function belongsTogether(previous, message, time) {
-  return previous.message.sendID === message.sendID && time - previous.time < GROUPED_WITHIN_MS;
+function belongsTogether(previous, { kind, message }, time) {
+  const isSame = previous.line.kind === kind && previous.line.message.sendID === message.sendID;
+  return isSame && time - previous.time < GROUPED_WITHIN_MS;
 }

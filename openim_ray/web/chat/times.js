@@ -15,6 +15,11 @@ export function brief(time, now) {
   return startOfDay(time) === startOfDay(now) ? clock(time) : day(time, now);
 }
 
+/** For a time to come: "7:53 PM", with the date if it is not today. */
+export function until(time, now) {
+  return startOfDay(time) === startOfDay(now) ? clock(time) : `${DATE.format(time)}, ${clock(time)}`;
+}
+
 /** "Today", "Yesterday", a weekday of this week, or a date. */
 export function day(time, now) {
   const days = Math.round((startOfDay(now) - startOfDay(time)) / DAY_MS); // rounded: days of 23 and 25 hours exist

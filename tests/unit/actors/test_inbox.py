@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from openim_ray.actors.inbox import LOADS_AT_ONCE, InboxActor
-from openim_ray.config import Config
+from openim_ray.config import Config, load_config
 from openim_ray.core import items
 from openim_ray.core.placement import Placement
 from openim_ray.domain.conversation import Conversation, SessionType, single_chat_id
@@ -21,6 +21,7 @@ from openim_ray.storage.memory import MemoryMessageStore, MemoryStateStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 inbox_module = import_module("openim_ray.actors.inbox")  # the package has a function of that name
 placement_module = import_module("openim_ray.actors.placement_updates")
@@ -64,6 +65,7 @@ class Directory:
         self.is_down = False
         self.ensured: list[int] = []
         self.was_asked = asyncio.Event()
+        self.friends: set[tuple[str, str]] = set()
 
     async def conversations(self, user_id: str) -> list[Conversation]:
         """See `ports.ConversationStore`."""
@@ -79,7 +81,7 @@ class Directory:
             )
         ]
 
-    async def single_chat_facts(self, _sender_id: str, _receiver_id: str) -> SingleChatFacts:
+    async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.DirectoryStore`."""
         return SingleChatFacts(
             receiver_exists=True,
@@ -87,6 +89,7 @@ class Directory:
             receiver_global_option=0,
             receiver_conversation_option=0,
             sender_is_system=False,
+            are_friends=(receiver_id, sender_id) in self.friends,
         )
 
     async def ensure_conversations(self, rows: list[Conversation]) -> None:
@@ -221,6 +224,32 @@ async def test_rows_are_not_asked_for_one_by_one_while_the_store_is_down(
     await others.until_sent(items.StoreLog)
 
     assert set(directory.ensured) == {4}
+
+
+async def test_strangers_are_refused_where_friends_only_may_write(
+    others: Others, directory: Directory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """1303 by the setting as it is when the facts are read: it changes while the actor runs. Friends pass."""
+    file = tmp_path / "server.toml"
+    file.write_text("[relations]\nfriends_only = true\n")
+    monkeypatch.setattr(inbox_module, "load_actor_config", lambda _payload, _name: load_config(file, {}, {}))
+    actor = InboxActor("inbox-0", b"")
+    while await others.asked.get() != "claim":
+        pass
+    await asyncio.sleep(0)
+    directory.friends = {("carol", "alice")}
+
+    actor.on_items("gateway-0", [text(1, "bob", stored=False)])
+    reply = await others.until_sent(items.Reply)
+    assert isinstance(reply, items.Reply)
+    assert (reply.call, reply.code) == (1, 1303)
+    actor.on_items("gateway-0", [text(2, "carol", stored=False)])
+    await others.until_sent(items.Accepted)
+
+    file.write_text("[relations]\nfriends_only = false\n")
+    actor.on_items("gateway-0", [text(3, "dave", stored=False)])
+    await others.until_sent(items.Accepted)
+    await actor.drain()
 
 
 async def test_a_placement_that_was_not_heard_of_is_found(actor: InboxActor, others: Others) -> None:

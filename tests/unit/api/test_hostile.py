@@ -13,7 +13,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from openim_ray.api.bodies import PROTOBUF_TYPE
 from openim_ray.api.not_built import NOT_BUILT
 from openim_ray.api.route_table import TABLE
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.group import Group, Member, Role
+from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.domain.people import User
 from openim_ray.storage.open import open_directory_store
 from openim_ray.storage.places import Places
@@ -32,6 +33,8 @@ BODIES_PER_ROUTE = 60
 TEXTS = (
     "",
     "alice",
+    "bob",
+    "group",
     "si_alice_bob",
     "n_",
     "n_alice_bob",
@@ -50,10 +53,16 @@ STRANGE = (None, True, 1.5, 1e308, [], {}, [None], {"": {}}, [[[]]])
 
 @asynccontextmanager
 async def served(kind: str, folder: Path) -> AsyncIterator[ApiClient]:
-    """Serve alice and bob from a directory of one kind."""
+    """Serve alice and bob, and a group of theirs, from a directory of one kind."""
     directory = await open_directory_store(Places.in_memory(folder) if kind == "memory" else Places(folder))
     try:
         await directory.register([User(user_id=UserID(name)) for name in ("alice", "bob")])
+        group, members = Group(group_id=GroupID("group")), (("alice", Role.OWNER), ("bob", Role.MEMBER))
+        await directory.change(lambda change: change.put_group(group))
+        rows = [
+            Member(group_id=group.group_id, user=User(user_id=UserID(one)), role_level=role) for one, role in members
+        ]
+        await directory.change(lambda change: change.put_members(rows))
         async with api_client(MemoryWorld(directory=directory)) as api:
             yield api
     finally:

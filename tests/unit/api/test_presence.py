@@ -77,16 +77,18 @@ async def test_platforms_are_listed(api: ApiClient) -> None:
     }
 
 
-async def test_the_older_subscription_answers_and_remembers_nothing(api: ApiClient) -> None:
-    """States for a subscription, nothing for its end, 1001 for neither; pushes are what a WebSocket subscribes to."""
+async def test_the_older_subscription_answers_with_states(api: ApiClient) -> None:
+    """States for a subscription and for the list of them, nothing for the end of one, 1001 for what is neither."""
     path, token = "/user/subscribe_users_status", await api.user_token("bob")
     body = {"userID": "bob", "userIDs": ["alice"], "genre": 1}
     answer = await api.call(path, body, token)
     assert answer.data == {"statusList": [{"userID": "alice", "status": 1, "platformIDs": [1, 5]}]}
+    assert (await api.call("/user/get_subscribe_users_status", {"userID": "bob"}, token)).data == answer.data
     assert (await api.call(path, {**body, "genre": 2}, token)).data == {"statusList": None}
-    assert (await api.call(path, {**body, "genre": 3}, token)).code == 1001
     listed = await api.call("/user/get_subscribe_users_status", {"userID": "bob"}, token)
     assert listed.data == {"statusList": None}
+    bad = [{**body, "genre": 3}, {**body, "userIDs": ["a:b"]}, {**body, "userIDs": list(map(str, range(2_001)))}]
+    assert [(await api.call(path, one, token)).code for one in bad] == [1001] * 3
 
 
 async def test_limits_and_trouble_have_their_codes(api: ApiClient) -> None:

@@ -15,6 +15,7 @@ from openim_ray.core.shard_loads import (
     LoadEffects,
     LoadFacts,
     LoadLog,
+    MarkMentions,
     WriteCuts,
 )
 from openim_ray.core.shard_outbox import Outbox
@@ -487,3 +488,20 @@ def test_a_dissolved_group_is_over_after_its_last_notification() -> None:
         ("group", f"{STREAM} dismiss", 0),
         ("over", "", 1),
     ]
+
+
+def test_an_announcement_has_every_row_marked() -> None:
+    """When its line in the chat is durable; who was marked hears 1300."""
+    owner = Owner()
+    owner.poke(7)
+    owner.read(group_effect("e1", content_type=1519), group_effect("e2", content_type=1520))
+    owner.load_log()
+    owner.store()
+    load = owner.take(MarkMentions)
+    assert (load.home_key, load.conversation_id, load.everybody, load.is_notice) == (GROUP, CHAT, True, True)
+    assert (load.operation_id, load.command_id) == ("op", "e1")
+    owner.store()
+    assert not owner.wants(MarkMentions)
+    owner.said()
+    owner.logs.mentions_marked(load, ["ann", "bob"])
+    assert owner.said() == [("rows", "ann,bob", 0)]

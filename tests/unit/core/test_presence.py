@@ -150,6 +150,18 @@ def test_who_begins_to_watch_hears_what_the_others_were_told() -> None:
     assert sorted(bench.told()) == [("gateway-0", [(ALICE, [])]), ("gateway-1", [(ALICE, [])])]
 
 
+def test_a_change_that_one_is_answered_with_is_told_to_the_others() -> None:
+    """Who asks at that moment must not take it away from them."""
+    bench = Bench()
+    bench.watch(ALICE)
+    bench.login(ALICE, 1)
+    bench.told()
+    bench.watch(ALICE, gateway="gateway-0")
+    assert bench.told() == [("gateway-0", [(ALICE, [WEB])])]
+    bench.later()
+    assert bench.told() == [("gateway-1", [(ALICE, [WEB])])]
+
+
 def test_watching_loads_no_inbox() -> None:
     """People who are not there cost an entry, so that a list of ids can't fill the memory with inboxes."""
     bench = Bench()
@@ -282,6 +294,28 @@ def test_watches_of_an_inbox_that_moves_end() -> None:
     assert len(bench.shard.inboxes.presence) == 1
 
 
+def test_who_moves_here_has_time_to_come_and_the_others_are_not_concerned() -> None:
+    """Her connections are registered again in a moment; inboxes come and go all the time where each active one has an actor of its own."""
+    bench = Bench()
+    bench.login(BOB, 2)
+    bench.watch(BOB)
+    bench.shard.place(Placement(epoch=3, shards=PLACEMENT.shards), {f"user:{ALICE}": 5})
+    bench.watch(ALICE, shown=[WEB])
+    bench.logout(BOB, 2)
+    bench.told()
+
+    bench.later()
+    bench.later(LINGER_SECONDS)
+    assert bench.told() == [("gateway-1", [(BOB, [])])]
+    bench.hear(items.AskPresence(7, [ALICE, BOB]))
+    (reply,) = bench.sent(items.Reply)
+    assert list(msgspec.msgpack.decode(reply.value, type=items.PresenceAnswer).devices) == [BOB]
+
+    bench.later(SETTLE_SECONDS)
+    assert bench.told() == [("gateway-1", [(ALICE, [])])]
+    assert bench.shard.inboxes.presence._settling == {}
+
+
 # --- questions
 
 
@@ -315,6 +349,21 @@ def test_a_young_shard_says_nothing_of_who_may_be_about_to_come() -> None:
     bench.hear(items.AskPresence(7, [ALICE, BOB]))
     (reply,) = bench.sent(items.Reply)
     assert list(msgspec.msgpack.decode(reply.value, type=items.PresenceAnswer).devices) == [ALICE]
+
+
+def test_the_older_subscription_reaches_all_connections_of_the_user() -> None:
+    """Wherever they are; who has none is answered all the same."""
+    bench = Bench()
+    bench.login(ALICE, 1, IOS)
+    bench.login(ALICE, 2, gateway="gateway-1")
+    bench.shard.outbox.take_items()
+    bench.hear(items.Subscribe(7, ALICE, ["x"], []))
+    sent = bench.shard.outbox.take_items()
+    assert sent == [
+        ("gateway-0", items.Subscribed([1], ["x"], [])),
+        ("gateway-1", items.Subscribed([2], ["x"], [])),
+        ("gateway-0", items.Reply(7)),
+    ]
 
 
 # --- cost

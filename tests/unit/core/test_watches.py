@@ -10,7 +10,7 @@ from openim_ray.core import items
 from openim_ray.core.gateway import watches as watches_module
 from openim_ray.core.gateway.hub import Device, Hub
 from openim_ray.core.gateway.session import ClientKind, Session
-from openim_ray.core.gateway.watches import RETRY_SECONDS, Known, ShowPresence
+from openim_ray.core.gateway.watches import RETRY_SECONDS, Known, ShowPresence, StatusChanged
 from openim_ray.core.placement import Placement
 from openim_ray.core.repair import REPAIR_MARGIN_MS
 from openim_ray.domain import errors
@@ -167,6 +167,27 @@ def test_repetitions_and_strangers_change_nothing() -> None:
     assert bench.sent(items.Unwatch) == []
     bench.hub.watch(99, [ANN], [])
     assert len(bench.hub.watches) == 1
+
+
+def test_the_older_form_is_told_platform_by_platform() -> None:
+    """Each platform that came or went, besides the state as a whole; not what is known at first, and no more after the end."""
+    bench = Bench()
+    me, other = bench.connect(), bench.connect()
+    bench.hub.watch(other, [ANN], [])
+    bench.hear(items.Subscribed([me, 99], [ANN], []))
+    bench.tell(ANN, WEB)
+    assert bench.hub.take_effects() == []
+
+    bench.tell(ANN, IOS)
+    notified = [one for one in bench.hub.take_effects() if isinstance(one, StatusChanged)]
+    assert notified == [StatusChanged(ANN, IOS, True, [me]), StatusChanged(ANN, WEB, False, [me])]
+    assert list(bench.hub.watches.watched_by(me)) == [ANN]
+
+    bench.hear(items.Subscribed([me], [], [ANN]))
+    bench.tell(ANN)
+    assert bench.hub.take_effects() == [ShowPresence(((ANN, ()),), [other])]
+    bench.hear(items.Subscribed([me], ["a:b"], []))
+    assert list(bench.hub.watches.watched_by(me)) == []
 
 
 # --- limits

@@ -24,7 +24,7 @@ from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import ConversationState
 from openim_ray.protocol.messages import encode_unplaced, with_position
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
-from openim_ray.services import Services, build_services
+from openim_ray.services.assembly import Services, build_services
 from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, MemoryStateStore, MemoryTables
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class MemoryBroker:
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
         self.poked: list[str] = []
         self.online: dict[str, list[PresentDevice]] = {}
+        self.watched: dict[str, dict[str, None]] = {}
         self.fails = False
 
     async def conversation_states(
@@ -104,6 +105,18 @@ class MemoryBroker:
         """See `ports.Broker`."""
         self._check()
         return {user_id: self.online.get(user_id, []) for user_id in user_ids}
+
+    async def subscribe_presence(self, user_id: str, subscribe: Sequence[str], unsubscribe: Sequence[str]) -> None:
+        """See `ports.Broker`; as if the user had a connection."""
+        self._check()
+        watched = self.watched.setdefault(user_id, {})
+        watched.update(dict.fromkeys(subscribe))
+        for one in unsubscribe:
+            watched.pop(one, None)
+
+    async def watched_users(self, user_id: str) -> list[str]:
+        """See `ports.Broker`."""
+        return sorted(self.watched.get(user_id, {}))
 
     # --- for tests
 

@@ -8,7 +8,7 @@ import pytest
 
 from openim_ray.domain import errors
 from openim_ray.protocol.identifiers import Platform
-from openim_ray.services import Services, build_services
+from openim_ray.services.assembly import Services, build_services
 from tests.unit.services.memory_world import MemoryWorld
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openim_ray.domain import errors
+from openim_ray.services import black_lists
 from tests.unit.services.memory_world import START_MS, MemoryWorld
 from tests.unit.services.outbox import kinds, waiting
 from tests.unit.services.test_friendships import caused_by, detail
@@ -68,6 +69,26 @@ async def test_a_bad_entry_is_refused(world: MemoryWorld, other: str, ex: str, c
     assert caught.value.code == code
     assert await blocked(world) == []
     assert await kinds(world) == {}
+
+
+async def test_there_must_be_an_owner(world: MemoryWorld) -> None:
+    """1004 for an administrator who names nobody; nothing is told."""
+    for owner in ("nobody", ""):
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.black_lists.block(caused_by("imAdmin"), owner, "ben", "")
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.black_lists.unblock(caused_by("imAdmin"), owner, "ben")
+    assert await kinds(world) == {}
+
+
+async def test_a_black_list_has_a_limit(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1001 naming the field; who is on it may be blocked again."""
+    monkeypatch.setattr(black_lists, "BLACKS_MAX", 1)
+    world.add_users("cid")
+    await world.services.black_lists.block(caused_by("ann"), "ann", "ben", "")
+    await world.services.black_lists.block(caused_by("ann"), "ann", "ben", "x")
+    with pytest.raises(errors.ArgsError, match="ownerUserID"):
+        await world.services.black_lists.block(caused_by("ann"), "ann", "cid", "")
 
 
 async def test_entries_are_looked_up_by_name(world: MemoryWorld) -> None:

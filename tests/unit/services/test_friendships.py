@@ -256,6 +256,19 @@ async def test_what_is_noted_of_a_friend_survives_a_new_friendship(world: Memory
     assert await friend_ids(world, "ben") == ["ann"]
 
 
+async def test_a_friend_list_has_a_limit(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1001 saying whose; the application waits on, and nobody is in one list only."""
+    monkeypatch.setattr(friendships, "FRIENDS_MAX", 1)
+    await befriend(world, "ben", "cid")
+    await apply(world)
+    with pytest.raises(errors.ArgsError, match="ben has 1 friends"):
+        await respond(world, 1)
+    assert (await friend_ids(world, "ann"), await friend_ids(world, "ben")) == ([], ["cid"])
+    assert await world.services.friend_requests.unhandled("ben", 0) == 1
+    with pytest.raises(errors.ArgsError, match="cid has 1 friends"):
+        await world.services.friendships.import_friends(caused_by("imAdmin"), "ann", ["cid"])
+
+
 # --- changing
 
 
@@ -361,6 +374,9 @@ async def test_deleting_a_stranger_succeeds(world: MemoryWorld) -> None:
     assert await kinds(world) == {"ann_nobody": [1205]}
     with pytest.raises(errors.ArgsError, match="friendUserID"):
         await world.services.friendships.delete(caused_by("ann"), "ann", "")
+    for owner in ("nobody", "", "a:b"):
+        with pytest.raises(errors.RecordNotFound, match="ownerUserID"):
+            await world.services.friendships.delete(caused_by("imAdmin"), owner, "ann")
 
 
 # --- importing

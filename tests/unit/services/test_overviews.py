@@ -8,6 +8,8 @@ import pytest
 
 from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import Friend
+from tests.unit.api.api_client import api_client
+from tests.unit.services.groups.group_world import GROUP, GroupWorld
 from tests.unit.services.memory_world import START_MS, MemoryWorld
 
 
@@ -60,6 +62,27 @@ async def test_friendship_comes_with_the_peer(world: MemoryWorld) -> None:
     world.tables.directory.change(lambda transaction: transaction.put_friend(friend))
     (one,) = (await world.services.overviews.some("alice", ["si_alice_bob"])).conversations
     assert (one.friend.friendUserID, one.friend.remark, one.friend.createTime) == ("bob", "Bobby", START_MS)
+
+
+async def test_a_group_comes_with_its_name_and_numbers() -> None:
+    """As it is, beside the newest message; in the list of the newer route, too."""
+    world = GroupWorld()
+    await world.make(face_url="http://face/g")
+    world.write("hello")
+    (one,) = (await world.services.overviews.active("mia", 20)).conversations
+    assert (one.conversation.groupID, one.group.groupName, one.group.memberCount) == (GROUP, "G", 4)
+    assert not one.HasField("user")
+    async with api_client(world) as api:
+        body = {"userID": "mia", "conversationIDs": [], "pagination": {"pageNumber": 1, "showNumber": 10}}
+        answer = await api.call("/conversation/get_sorted_conversation_list", body, await api.user_token("mia"))
+    (element,) = answer.data["conversationElems"]
+    info = element["msgInfo"]
+    assert (info["groupName"], info["groupFaceURL"], info["groupType"], info["groupMemberCount"]) == (
+        "G",
+        "http://face/g",
+        2,
+        4,
+    )
 
 
 async def test_named_conversations_count_for_themselves(world: MemoryWorld) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from openim_ray.domain import errors
 from openim_ray.domain.group import Group, Member
@@ -16,6 +19,8 @@ from tests.unit.services.outbox import forget, kinds, waiting
 from tests.unit.services.test_friendships import befriend, caused_by, detail
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from openim_ray.transactions import DirectoryTransaction
 
 
@@ -271,3 +276,67 @@ async def test_people_are_no_notification_accounts(world: MemoryWorld) -> None:
         await accounts.update(caused_by("imAdmin"), "nobody", "N", "")
     with pytest.raises(errors.ArgsError, match="appManagerLevel"):
         await accounts.search("", 2, 1, 10)
+
+
+# --- the task that announces
+
+
+async def announced(world: MemoryWorld, home_key: str) -> None:
+    """Wait until something waits for a log."""
+    async with asyncio.timeout(20):
+        while home_key not in await kinds(world):  # noqa: ASYNC110 - an outbox wakes nobody
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running(world: MemoryWorld) -> AsyncIterator[None]:
+    """Let announcements run, as a gateway does."""
+    task = asyncio.create_task(world.services.announcements.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_change_wakes_the_task(world: MemoryWorld) -> None:
+    """It sleeps until there is something, and does not wait for its next look."""
+    await befriend(world)
+    async with running(world):
+        await asyncio.sleep(0)
+        await update(world, nickname="Anna")
+        await announced(world, "ann_ben")
+
+
+@pytest.mark.parametrize("error", [errors.Unavailable("the store is down"), ValueError("a fault of ours")])
+async def test_the_task_outlives_failures(
+    world: MemoryWorld, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever failed is logged and tried again a little later."""
+    monkeypatch.setattr(profile_announcements, "RETRY_SECONDS", 0.001)
+    await befriend(world)
+    await update(world, nickname="Anna")
+    failures = iter([error, error])
+    change = world.directory.change
+
+    async def failing(use_case: Callable[[DirectoryTransaction], object]) -> object:
+        if failure := next(failures, None):
+            raise failure
+        return await change(use_case)
+
+    monkeypatch.setattr(world.directory, "change", failing)
+    with capture_logs() as logs:
+        async with running(world):
+            await announced(world, "ann_ben")
+    assert [one["event"] for one in logs] == ["profile not announced"] * 2
+
+
+async def test_what_another_process_left_is_found(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody says that there is something: a look now and then finds it."""
+    monkeypatch.setattr(profile_announcements, "POLL_SECONDS", 0.001)
+    await befriend(world)
+    async with running(MemoryWorld(directory=world.directory)):
+        await asyncio.sleep(0.005)
+        await update(world, nickname="Anna")
+        await announced(world, "ann_ben")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openim_ray.domain import errors
+from openim_ray.domain.ids import UserID
+from openim_ray.domain.people import User, UserStatus
 from openim_ray.services import client_configs, user_commands
 from openim_ray.services.user_commands import CommandKey
 from tests.unit.services.memory_world import START_MS, MemoryWorld
@@ -87,6 +89,14 @@ async def test_a_bad_thing_is_not_kept(
         await world.services.user_commands.add(caused_by("ann"), key, value, ex)
     assert caught.value.code == code
     assert await kept(world) == []
+
+
+async def test_who_was_erased_keeps_nothing(world: MemoryWorld) -> None:
+    """1101, as for somebody who never was."""
+    erased = User(user_id=UserID("ann"), status=UserStatus.ERASED)
+    await world.directory.change(lambda transaction: transaction.put_user(erased))
+    with pytest.raises(errors.UserIDNotFound, match="userID"):
+        await world.services.user_commands.add(caused_by("imAdmin"), KEY, "v", "")
 
 
 async def test_what_a_user_keeps_has_a_limit(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -278,3 +278,90 @@ test("oneself and unknown users can't be written to", async () => {
   server.http.post = async () => ({ usersInfo: [] });
   await assert.rejects(chat.startWith("nobody"), { code: 1101 });
 });
+
+const GROUP_ID = "sg_7";
+const inGroup = { groupID: "7", recvID: "", sessionType: 3, senderNickname: "Bob" };
+const walk = { groupID: "7", groupName: "Walk", memberCount: 3, status: 0 };
+
+test("a group is called by its name, and messages in it are sent to the group", async () => {
+  server.groups = [walk];
+  server.add(GROUP_ID, 2, inGroup);
+  await start();
+  const group = chat.conversations.get(GROUP_ID);
+  assert.deepEqual([chat.nameOf(group), group.otherID, chat.people.nameOf("bob")], ["Walk", "7", "Bob"]);
+  chat.send(group, "hello");
+  await settle();
+  const [sent] = server.of("send");
+  assert.deepEqual([sent.groupID, sent.recvID, sent.sessionType], ["7", "", 3]);
+});
+
+test("a group that one is added to is met by its first message", async () => {
+  await start();
+  server.groups = [walk];
+  server.push(GROUP_ID, server.add(GROUP_ID, 1, inGroup));
+  await settle();
+  const group = chat.conversations.get(GROUP_ID);
+  assert.deepEqual([chat.nameOf(group), group.unread, chat.groups.hasJoined("7")], ["Walk", 1, true]);
+});
+
+test("reading in a group tells the server how far, not which", async () => {
+  server.groups = [walk];
+  server.add(GROUP_ID, 2, inGroup);
+  await start();
+  await chat.markRead(chat.conversations.get(GROUP_ID));
+  assert.deepEqual(server.of("msg/mark_conversation_as_read"), [{ conversationID: GROUP_ID, userID: "alice", hasReadSeq: 2, seqs: [] }]);
+  await chat.markRead(chat.conversations.get(GROUP_ID));
+  assert.equal(server.of("msg/mark_conversation_as_read").length, 1);
+});
+
+test("a notification renames the group, and takes out who was removed", async () => {
+  server.groups = [walk];
+  server.add(GROUP_ID, 1, inGroup);
+  await start();
+  server.notifyGroup(1520, "7", { group: { ...walk, groupName: "Run" } });
+  assert.equal(chat.nameOf(chat.conversations.get(GROUP_ID)), "Run");
+  server.notifyGroup(1508, "7", { group: walk, kickedUserList: [{ userID: "alice" }] });
+  assert.equal(chat.groups.hasLeft("7"), true);
+});
+
+test("old notifications in the history change nothing", async () => {
+  server.groups = [walk];
+  const content = new TextEncoder().encode(JSON.stringify({ detail: JSON.stringify({ group: { ...walk, groupName: "Old" }, kickedUserList: [{ userID: "alice" }] }) }));
+  server.add(GROUP_ID, 2, { ...inGroup, contentType: 1508, content });
+  await start();
+  await chat.open(chat.conversations.get(GROUP_ID));
+  assert.deepEqual([chat.nameOf(chat.conversations.get(GROUP_ID)), chat.groups.hasLeft("7")], ["Walk", false]);
+});
+
+test("a new group has a conversation at once", async () => {
+  await start();
+  const group = await chat.startGroup("Walk", ["bob"]);
+  assert.deepEqual([group.id, chat.nameOf(group)], ["sg_9", "Walk"]);
+  const [made] = server.of("group/create_group");
+  assert.deepEqual([made.ownerUserID, made.memberUserIDs, made.groupInfo], ["alice", ["bob"], { groupName: "Walk", groupType: 2 }]);
+});
+
+test("notifications of friends read the lists anew", async () => {
+  await start();
+  const before = server.of("friend/get_friend_list").length;
+  server.notify(1203, {});
+  await settle();
+  assert.equal(server.of("friend/get_friend_list").length, before + 1);
+});
+
+test("the other side of the open chat is watched, and watched again after a reconnect", async () => {
+  server.add(ID, 1);
+  server.online.add("bob");
+  await start();
+  await chat.open(conversation());
+  assert.equal(chat.presence.isOnline("bob"), true);
+  server.online.delete("bob");
+  server.tellPresence("bob");
+  assert.equal(chat.presence.isOnline("bob"), false);
+  server.online.add("bob");
+  await reconnect();
+  assert.equal(chat.presence.isOnline("bob"), true);
+  await chat.open(null);
+  assert.deepEqual(server.of("presence").at(-1), { subscribeUserID: [], unsubscribeUserID: ["bob"] });
+  assert.equal(chat.presence.isOnline("bob"), null);
+});

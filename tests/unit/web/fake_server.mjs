@@ -16,6 +16,8 @@ export class FakeServer {
   /** What a request is answered with instead: reqIdentifier → "nothing", "lost" or an error code. */
   moods = new Map();
   withholdsHistory = false;
+  online = new Set();
+  groups = [];
   http = { webSocketURL: async () => "ws://host:1", post: (route, _token, body) => this.#post(route, body) };
   #socket = null;
 
@@ -56,6 +58,17 @@ export class FakeServer {
     this.push("n_alice_bob", { contentType, content, sendID: "bob", seq: 1 }, "notificationMsgs");
   }
 
+  /** A 2005 push: somebody came or went. */
+  tellPresence(userID) {
+    const subscribers = [{ userID, onlinePlatformIDs: this.online.has(userID) ? [5] : [] }];
+    this.#write(this.#socket, { reqIdentifier: Request.PRESENCE, msgIncr: "" }, encode(schema.PresenceTips, { subscribers }));
+  }
+
+  notifyGroup(contentType, groupID, detail) {
+    const content = new TextEncoder().encode(JSON.stringify({ detail: JSON.stringify(detail) }));
+    this.push(`n_${groupID}`, { contentType, content, sendID: "bob", groupID, sessionType: 3, seq: 0 }, "notificationMsgs");
+  }
+
   drop() {
     this.#socket.onclose?.();
   }
@@ -83,6 +96,9 @@ export class FakeServer {
     this.asked.push([route, body]);
     if (route === "conversation/get_all_conversations") return { conversations: this.rows };
     if (route === "user/get_users_info") return { usersInfo: body.userIDs.map((userID) => ({ userID, nickname: userID.toUpperCase() })) };
+    if (route === "group/get_joined_group_list") return { groups: this.groups };
+    if (route === "group/get_groups_info") return { groupInfos: this.groups.filter(({ groupID }) => body.groupIDs.includes(groupID)) };
+    if (route === "group/create_group") return { groupInfo: { ...body.groupInfo, groupID: "9", memberCount: 2, status: 0 } };
     return {};
   }
 }
@@ -111,6 +127,13 @@ const ANSWERS = {
     const Msgs = server.withholdsHistory ? [] : seqs.filter((seq) => seq >= minSeq).map((seq) => messages[seq - 1]);
     const isEnd = seqs.some((seq) => seq < minSeq);
     return encode(schema.PulledMessages, { msgs: new Map([[conversationID, { Msgs, isEnd, endSeq: isEnd ? minSeq : 0 }]]) });
+  },
+
+  [Request.PRESENCE](server, data) {
+    const change = decode(schema.PresenceReq, data);
+    server.asked.push(["presence", change]);
+    const subscribers = change.subscribeUserID.map((userID) => ({ userID, onlinePlatformIDs: server.online.has(userID) ? [5] : [] }));
+    return encode(schema.PresenceTips, { subscribers });
   },
 
   [Request.SEND](server, data) {

@@ -1,4 +1,4 @@
-"""The page's modules that need no browser, run in Node: codec, conversation, content, connection."""
+"""The page's modules that need no browser, run in Node."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from openim_ray import web
+from openim_ray.domain.group import Role
 from openim_ray.protocol.pb import msg_pb2, sdkws_pb2
+from openim_ray.services.groups.authority import ALLOWED, KICK, MUTE, Action, Standing
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +52,42 @@ def test_module(modules: Path, program: Path) -> None:
     output = run_node(modules, "--test", program.name)
     assert "# fail 0" in output
     assert "# pass 0" not in output
+
+
+@pytest.mark.parametrize("standing", [Standing.OWNER, Standing.ADMIN, Standing.MEMBER], ids=lambda one: one.name)
+def test_what_is_offered_is_what_the_server_allows(offered: dict[str, Any], standing: Standing) -> None:
+    """No button that is always refused, and none missing."""
+    shown = offered[standing.name]
+    group = {
+        "invite": may(standing, Action.INVITE),
+        "rename": may(standing, Action.SET_INFO),
+        "muteGroup": may(standing, Action.MUTE_GROUP),
+        "leave": standing is not Standing.OWNER,  # the one rule that is not in the table
+        "dismiss": may(standing, Action.DISMISS),
+    }
+    assert shown["group"] == group
+    assert not any(shown["oneself"].values())
+    for role in Role:
+        if role.name == standing.name == "OWNER":
+            continue  # there is one owner
+        over = {
+            "kick": role in KICK and may(standing, KICK[role]),
+            "mute": may(standing, MUTE[role]),
+            "setRole": role is not Role.OWNER and may(standing, Action.SET_ROLE),
+        }
+        assert shown["over"][role.name] == over
+
+
+def may(standing: Standing, action: Action) -> bool:
+    """Tell whether the server lets somebody do something."""
+    return standing in ALLOWED[action]
+
+
+@pytest.fixture(scope="module")
+def offered(modules: Path) -> dict[str, Any]:
+    """What the page offers: role of the reader → rights in the group, and over each role."""
+    found: dict[str, Any] = json.loads(run_node(modules, "rights.mjs"))
+    return found
 
 
 def test_the_codec_agrees_with_the_protobuf_library(modules: Path) -> None:

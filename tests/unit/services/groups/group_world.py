@@ -20,7 +20,7 @@ from tests.unit.services.memory_world import START_MS, MemoryWorld
 
 if TYPE_CHECKING:
     from openim_ray.config import GroupsSection
-    from openim_ray.services.groups import GroupServices
+    from openim_ray.services.groups.assembly import GroupServices
 
 GROUP = GroupID("g")
 OPERATION = "operation"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from openim_ray.core.shard_loads import MarkMentions
 from openim_ray.domain import errors
 from openim_ray.domain.group import AtType, GroupStatus
+from openim_ray.services import mentions
 from openim_ray.services.groups import information
 from openim_ray.services.groups.information import GroupChange
 from openim_ray.services.groups.membership import Invitation
@@ -44,23 +46,28 @@ async def test_the_rest_is_told_of_beside_the_chat() -> None:
     assert (group.look_member_info, group.apply_member_friend) == (1, 1)
 
 
-async def test_an_announcement_marks_every_conversation() -> None:
-    """1519 in the chat, then each member's row says so, and she hears 1300."""
+async def test_an_announcement_stands_in_the_chat() -> None:
+    """1519; its line is what lets the owner of the log mark every conversation."""
     world = GroupWorld()
     await world.make()
     await change(world, "ada", notification="be kind")
     group = world.group()
     assert (group.notification_user_id, group.notification_update_time) == ("ada", world.clock.now_ms)
-    told, *marks = world.told()
+    (told,) = world.told()
     assert (told.type, told.effect.clone_id, told.options["isSendMsg"]) == (1519, "sg_g", True)
-    assert {one.type for one in marks} == {1300}
-    assert [one.effect.receivers for one in marks] == [["olga"], ["ada"], ["mia"], ["max"]]
-    assert marks[0].tips == {"userID": "olga", "conversationIDList": ["sg_g"]}
-    assert marks[0].effect.stream == "n_olga_olga"
+
+
+async def test_an_announcement_marks_every_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page; a mark that is there is not put again."""
+    monkeypatch.setattr(mentions, "PAGE_MEMBERS", 3)
+    world = GroupWorld()
+    await world.make()
+    load = MarkMentions(GROUP, "sg_g", "", (), True, "operation", "command", is_notice=True)
+    pages = [page async for page in mentions.marked_pages(world.directory, load)]
+    assert pages == [["olga", "ada", "mia"], ["max"]]
     rows = [world.row(one) for one in world.member_ids()]
     assert {row.group_at_type for row in rows if row} == {AtType.NOTICE}
-    await change(world, "ada", notification="be kinder")
-    assert [one.type for one in world.told()] == [1519], "a mark that is there is not put again"
+    assert [page async for page in mentions.marked_pages(world.directory, load)] == [[], []]
 
 
 async def test_an_announcement_that_is_taken_back_is_no_line_of_the_chat() -> None:
@@ -72,23 +79,12 @@ async def test_an_announcement_that_is_taken_back_is_no_line_of_the_chat() -> No
     assert (told.type, told.effect.clone_id, told.effect.clone, told.options["isSendMsg"]) == (1519, "", b"", False)
 
 
-async def test_a_large_group_is_not_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1519 tells everybody all the same."""
-    monkeypatch.setattr(information, "NOTICED_MEMBERS_MAX", 3)
-    world = GroupWorld()
-    await world.make()
-    await change(world, "ada", notification="be kind")
-    assert [one.type for one in world.told()] == [1519]
-
-
 async def test_all_at_once_is_told_of_one_by_one() -> None:
     """Each in its notification."""
     world = GroupWorld()
     await world.make()
     await change(world, "ada", group_name="H", notification="n", ex="e")
-    types = [one.type for one in world.told()]
-    assert types[:2] == [1520, 1519]
-    assert types[-1] == 1502
+    assert [one.type for one in world.told()] == [1520, 1519, 1502]
 
 
 async def test_nothing_to_change_changes_nothing() -> None:

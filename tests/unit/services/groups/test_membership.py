@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from openim_ray.config import GroupsSection
 from openim_ray.domain import errors
 from openim_ray.domain.group import JoinSource, Role, Verification
+from openim_ray.domain.people import UserStatus
+from openim_ray.services.groups.applications import Verdict
 from openim_ray.services.groups.membership import Application, Invitation, Removal
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
 
@@ -186,10 +189,12 @@ async def test_an_ordinary_member_proposes_where_everybody_needs_approval() -> N
     assert world.waiting() == []
 
 
-async def test_proposals_have_a_limit_of_their_own() -> None:
-    """Each of them is told of one by one."""
+async def test_proposals_have_limits_of_their_own() -> None:
+    """Each of them is told of one by one, with the reason."""
     world = GroupWorld()
     await world.make(**BY_APPROVAL)
+    with pytest.raises(errors.ArgsError, match="reason"):
+        await invite(world, "mia", "sue", reason="x" * 4097)
     with pytest.raises(errors.ArgsError, match="100"):
         await invite(world, "mia", *world.add_many(101))
 
@@ -203,6 +208,20 @@ async def test_who_is_a_member_already_is_left_out() -> None:
     assert told.effect.joined == ["sue"]
     await invite(world, "mia", "max", "sue")
     assert world.waiting() == []
+
+
+async def test_nobody_invites_who_was_erased() -> None:
+    """Nor accepts an application of hers."""
+    world = GroupWorld()
+    await world.make()
+    await join(world, "sue")
+    sue = world.tables.directory.users(["sue"])["sue"]
+    world.tables.directory.change(lambda tx: tx.put_user(replace(sue, status=UserStatus.ERASED)))
+    with pytest.raises(errors.UserIDNotFound):
+        await invite(world, "mia", "sue")
+    with pytest.raises(errors.UserIDNotFound):
+        await world.use.applications.respond(world.by("olga"), Verdict(group_id=GROUP, applicant_id="sue", result=1))
+    assert world.member("sue") is None
 
 
 async def test_many_are_told_of_in_batches() -> None:

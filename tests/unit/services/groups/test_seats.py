@@ -1,0 +1,63 @@
+"""Rows of a group's members: bounded at the commit, and exactly once the owner of the log has fixed where."""
+
+from __future__ import annotations
+
+from openim_ray.config import GroupsSection
+from openim_ray.domain.group import Cut, Verification
+from openim_ray.domain.ids import UserID
+from openim_ray.services.groups.membership import Application
+from openim_ray.services.groups.seats import cut_exactly
+from tests.unit.services.groups.group_world import GROUP, GroupWorld
+
+
+def bounds(world: GroupWorld, user_id: str) -> tuple[int, int]:
+    """Return what a row says that its owner may see."""
+    row = world.row(user_id)
+    assert row is not None
+    return row.min_seq, row.max_seq
+
+
+def cut(world: GroupWorld, **cuts: tuple[int, int]) -> None:
+    """Write cuts as the owner of the log does."""
+    exact = [Cut(user_id=UserID(one), min_seq=first, max_seq=last) for one, (first, last) in cuts.items()]
+    world.tables.directory.change(lambda tx: cut_exactly(tx, GROUP, exact))
+
+
+async def join(world: GroupWorld, user_id: str) -> None:
+    """Come in."""
+    await world.use.membership.join(world.by(user_id), Application(group_id=GROUP, applicant_id=user_id))
+
+
+async def test_who_leaves_sees_nothing_of_what_was_before_she_came() -> None:
+    """Neither from the commit on, nor when the owner of the log has cut her row."""
+    world = GroupWorld(GroupsSection(history_for_new_members=False))
+    await world.make(need_verification=Verification.ALL_DIRECTLY)
+    world.write("one", "two")
+    await join(world, "sue")
+    cut(world, sue=(4, 0))
+    assert bounds(world, "sue") == (4, 0)
+    world.write("three", "four", "five")
+    await world.use.membership.quit(world.by("sue"), GROUP, "sue")
+    assert bounds(world, "sue") == (4, 5)
+    cut(world, sue=(0, 6))
+    assert bounds(world, "sue") == (4, 6)
+
+
+async def test_who_came_back_is_not_closed_out_by_an_older_cut() -> None:
+    """The log's owner was away while she left and joined again."""
+    world = GroupWorld()
+    await world.make(need_verification=Verification.ALL_DIRECTLY)
+    await world.use.membership.quit(world.by("mia"), GROUP, "mia")
+    await join(world, "mia")
+    cut(world, mia=(0, 7))
+    assert bounds(world, "mia") == (0, 0)
+
+
+async def test_who_left_is_not_let_in_by_an_older_cut() -> None:
+    """The log's owner was away while she joined and left again."""
+    world = GroupWorld(GroupsSection(history_for_new_members=False))
+    await world.make(need_verification=Verification.ALL_DIRECTLY)
+    await join(world, "sue")
+    await world.use.membership.quit(world.by("sue"), GROUP, "sue")
+    cut(world, sue=(3, 0))
+    assert bounds(world, "sue") == (3, 1)
