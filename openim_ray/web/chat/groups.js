@@ -119,10 +119,10 @@ export class Groups {
     return { invite: role > 0, rename: isStaff, muteGroup: isStaff, leave: role > 0 && !isOwner, dismiss: isOwner };
   }
 
-  /** What this user may do to a member of that group. */
-  rightsOver({ userID, roleLevel }) {
+  /** What this user may do to a member of that group: those who run it, to those below them. */
+  rightsOver({ roleLevel }) {
     const role = this.rights.invite ? this.own.roleLevel : 0;
-    const isAbove = userID !== this.#userID && role >= Role.ADMIN && role > roleLevel;
+    const isAbove = role >= Role.ADMIN && role > roleLevel; // nobody is above herself
     return { kick: isAbove, mute: isAbove, setRole: isAbove && role === Role.OWNER };
   }
 
