@@ -82,6 +82,8 @@ async def call(actor: str, namespace: str, method: str, *arguments: object, seco
 def _what_it_means(error: Exception, what: str) -> OpenIMError:
     if isinstance(error, RayTaskError) and isinstance(error.cause, OpenIMError):
         return error.cause
+    if isinstance(error, ValueError):  # how Ray says that nothing has this name
+        return Unavailable(f"{what}: there is no such actor yet")
     return Unavailable(f"{what}: {type(error).__name__}")
 
 
