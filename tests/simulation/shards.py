@@ -24,7 +24,8 @@ from openim_ray.core.shard_loads import (
 )
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.ids import GroupID, UserID
+from openim_ray.services.groups.seats import cut_exactly
 from tests.simulation.coroutines import Future
 from tests.simulation.groups import CHAT
 from tests.simulation.process import Process
@@ -180,7 +181,8 @@ class ShardProcess(Process):
                 load.home_key, await self.reader.view(lambda view: view.waiting_effects(load.home_key, load.limit))
             )
         elif isinstance(load, WriteCuts):
-            await self.reader.change(lambda tx: tx.cut(load.conversation_id, load.home_key, load.cuts))
+            group_id = GroupID(load.home_key)
+            await self.reader.change(lambda tx: cut_exactly(tx, group_id, load.cuts))
             effects.cuts_written(load.home_key)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))

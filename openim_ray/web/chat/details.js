@@ -1,7 +1,7 @@
 // The panel beside the open conversation: about the other person, or about the group.
 
 import { SessionType } from "./conversation.js";
-import { part, setText } from "./dom.js";
+import { keepFocus, part, setText } from "./dom.js";
 import { GroupPanel } from "./group_panel.js";
 import { PersonPanel } from "./person_panel.js";
 
@@ -42,7 +42,7 @@ export class Details {
     if (panel === undefined) this.#hide();
     if (this.#root.hidden) return;
     setText(part(this.#root, "details-title"), conversation.sessionType === SessionType.GROUP ? "Group" : "Person");
-    panel.render(this.#chat, conversation);
+    keepFocus(this.#root, () => panel.render(this.#chat, conversation));
   }
 
   #open() {

@@ -34,6 +34,13 @@ export function showItems(parent, items, keyOf, create, update) {
   if (parent.contains(focused) && focused !== document.activeElement) focused.focus(); // moving it took the focus
 }
 
+/** Does `render()`. If that takes away what had the focus within `root`, then `root` has it: the next key shall not be lost. */
+export function keepFocus(root, render) {
+  const hadFocus = root.contains(document.activeElement);
+  render();
+  if (hadFocus && !root.contains(document.activeElement)) root.focus();
+}
+
 function keyed(element, key) {
   element.dataset.key = key;
   return element;

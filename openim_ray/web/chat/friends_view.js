@@ -1,7 +1,7 @@
 // The left side's second list: friends, applications and blocked users.
 
 import { attempt, onSubmit } from "./actions.js";
-import { part, setText } from "./dom.js";
+import { keepFocus, part, setText } from "./dom.js";
 import { showFault } from "./fault_view.js";
 import { Fault } from "./faults.js";
 import { showPeople } from "./people_rows.js";
@@ -31,7 +31,10 @@ export class FriendsView {
   }
 
   render() {
-    const { friends } = this.#chat;
+    keepFocus(this.#root, () => this.#renderLists(this.#chat.friends));
+  }
+
+  #renderLists(friends) {
     this.#section("received", friends.received.map((request) => this.#received(request)));
     this.#section("sent", friends.sent.map(sent));
     this.#section("friends", friends.list.map((friend) => this.#friend(friend)));
