@@ -204,7 +204,8 @@ async def test_effects_survive_the_death_of_their_owner(people: People, director
     ):
         await change()
         await kill_inbox_actor(people)
-    await kill_inbox_actor(people)
+        ann.ping()
+        bob.ping()
 
     await bob.until(lambda: any(push.seq == 4 for push in bob.pushes_of(group.chat)), "the fourth")
     await ann.send_message(group_message(ann, group, uuid.uuid4().hex))
