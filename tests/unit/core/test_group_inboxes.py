@@ -70,7 +70,7 @@ class Home:
     def change(self, seq: int, **changes: object) -> None:
         """Let the group's log say who comes and goes."""
         membership = {"joined": [], "left": [], **changes}
-        self.shard.change_members(items.Membership(GROUP, seq, **membership), WALL_MS)  # type: ignore[arg-type]
+        self.shard.change_members(items.Membership(GROUP, seq, seq, **membership), WALL_MS)  # type: ignore[arg-type]
 
     def take(self) -> list[items.AnyItem]:
         """Return and forget what was sent to the gateway."""
