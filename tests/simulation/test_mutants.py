@@ -42,7 +42,7 @@ FOUND_IN = {
     "deleted_before_floor_raised": 0,
     "effect_deleted_before_applied": 20,
     "expired_before_confirmed": 3,
-    "fanout_before_cut": 20,
+    "fanout_before_cut": 13,
     "gap_not_filled": 19,
     "logout_undone": 89,
     "placeholder_for_history_row": 49,
