@@ -87,7 +87,7 @@ class GroupCreation:
     def _check(self, new: NewGroup) -> None:
         group = new.group
         if group.group_type != WORKING_GROUP:
-            raise errors.ArgsError("group type only supports 2")
+            raise errors.ArgsError("groupType: group type only supports 2")
         if not new.owner_id:
             raise errors.ArgsError("ownerUserID is empty")
         check_users("memberUserIDs with adminUserIDs and ownerUserID", new.user_ids, USERS_PER_CALL_MAX + 1)
