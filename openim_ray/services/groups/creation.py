@@ -92,7 +92,9 @@ class GroupCreation:
             raise errors.ArgsError("ownerUserID is empty")
         check_users("memberUserIDs with adminUserIDs and ownerUserID", new.user_ids, USERS_PER_CALL_MAX + 1)
         if len(new.user_ids) > self._members_max:
-            raise errors.ArgsError(f"the group would have more than {self._members_max} members (groups.members_max)")
+            raise errors.ArgsError(
+                f"memberUserIDs: the group would have more than {self._members_max} members (groups.members_max)"
+            )
         check_texts(
             {
                 "groupName": group.group_name,
