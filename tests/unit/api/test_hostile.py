@@ -298,7 +298,7 @@ def long_value(field: FieldDescriptor) -> Any:
     if field.message_type.GetOptions().map_entry:
         return {f"k{number}": "v" for number in range(LONG)}
     ids = [one.name for one in field.message_type.fields if one.name in ("groupID", "conversationID", "userID")]
-    return [{name: f"x{number}" for name in ids} for number in range(LONG)]
+    return [dict.fromkeys(ids, f"x{number}") for number in range(LONG)]
 
 
 async def test_the_longest_lists(tmp_path: Path) -> None:
