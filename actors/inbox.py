@@ -221,6 +221,7 @@ class InboxActor:
             "inboxes_active": len(list(shard.inboxes.active())) if shard else 0,
             "items_received": self._items_received,
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,
+            "marks_dropped": shard.logs.mentions.dropped if shard else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
             **(self._state.counters() if self._state else {}),

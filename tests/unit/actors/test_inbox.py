@@ -202,6 +202,7 @@ async def test_marks_keep_nobody_waiting(actor: InboxActor, others: Others, dire
         actor.on_items("persistence-0", [items.StoredLog(write.call, "stored")])
     await asyncio.sleep(0)
     assert directory.changing == MARKS_AT_ONCE
+    assert (await actor.health())["marks_dropped"] == 0
 
     actor.on_items("gateway-0", [text(1, "bob", stored=False)])
     await others.until_sent(items.Accepted)
