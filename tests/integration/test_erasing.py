@@ -315,7 +315,7 @@ def leave_half_begun(server: Server, user_id: str) -> None:
         database.execute("UPDATE users SET status = ? WHERE user_id = ?", (int(UserStatus.ERASED), user_id))
         begun = asdict(Erasure(user_id=user_id, created_ms=time.time_ns() // 1_000_000))
         columns, places = ", ".join(begun), ", ".join("?" * len(begun))
-        database.execute(f"INSERT INTO erasures ({columns}) VALUES ({places})", tuple(begun.values()))  # noqa: S608
+        database.execute(f"INSERT INTO erasures ({columns}) VALUES ({places})", tuple(begun.values()))
 
 
 def collections_holding(url: str, secret: bytes) -> set[str]:
