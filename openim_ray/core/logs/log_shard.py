@@ -499,7 +499,7 @@ def _mark_refusal(log: ConversationLog, item: items.MarkRead) -> errors.OpenIMEr
     if item.user_id not in log.participants:
         return errors.NoPermission("conversationID: not a conversation of this user")
     if item.has_read_seq > log.max_seq(item.conversation_id):
-        return errors.ArgsError("hasReadSeq is above the newest message")
+        return errors.ArgsError("hasReadSeq, or the highest of seqs, is above the newest message")
     return None
 
 

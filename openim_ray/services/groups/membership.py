@@ -195,7 +195,7 @@ def _join(
     group = live_group(tx, application.group_id)
     applicant = existing_users(tx, [application.applicant_id])[application.applicant_id]
     if tx.members(group.group_id, [applicant.user_id]):
-        raise errors.ArgsError("already a member of the group")
+        raise errors.ArgsError("groupID: already a member of the group")
     if group.need_verification != Verification.ALL_DIRECTLY:
         _apply(tx, operator, _request(operator, application, applicant), [applicant.user_id])
         return
