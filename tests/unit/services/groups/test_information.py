@@ -11,6 +11,7 @@ from openim_ray.services import mentions
 from openim_ray.services.groups import information
 from openim_ray.services.groups.information import GroupChange
 from openim_ray.services.groups.membership import Invitation
+from openim_ray.storage.memory.conversations import MemoryView
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
 
 
@@ -213,6 +214,21 @@ async def test_who_may_not_end_it() -> None:
     for by in ("olga", "imAdmin"):
         with pytest.raises(errors.DismissedAlready):
             await world.use.information.dismiss(world.by(by), GROUP, silently=False)
+
+
+async def test_who_may_not_end_it_costs_no_list_of_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large group it would be long."""
+    world = GroupWorld()
+    await world.make()
+
+    def read_all(_view: object, _group_id: str) -> list[str]:
+        raise AssertionError("all members were read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryView, "member_ids", read_all)
+        with pytest.raises(errors.NoPermission):
+            await world.use.information.dismiss(world.by("max"), GROUP, silently=False)
+    await world.use.information.dismiss(world.by("olga"), GROUP, silently=False)
 
 
 async def test_a_large_group_ends_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
