@@ -313,10 +313,10 @@ class InboxActor:
         elif isinstance(load, WriteCuts):
             group_id = GroupID(load.home_key)
             await self._directory.change(lambda change: cut_exactly(change, group_id, load.cuts))
-            effects.cuts_written(load.home_key)
+            effects.cuts_written(load)
         elif isinstance(load, DeleteEffects):
             await self._directory.change(lambda change: change.delete_effects(load.home_key, load.through))
-            effects.deleted(load.home_key)
+            effects.deleted(load)
         else:
             found = await self._directory.view(lambda view: view.logs_with_effects(load.limit))
             effects.found([key for key in found if shard.placement.log_of(key) == self._name])

@@ -377,6 +377,7 @@ class Membership(Item, tag=32, frozen=True, array_like=True, gc=False):
     Who comes to and goes from a group with the message `seq`; to every shard, before that message. It is durable in the members' rows.
 
     Args:
+        last: the last seq that those who go may see: `seq`, or the one before it if nothing in the chat says that they go.
         first: the first seq that those who come may see; 0 = whatever their rows say.
         sent: newest seqs of those among them who wrote before, when they were here before.
         stream_seq, stream_time: where the group's notification stream stands.
@@ -386,6 +387,7 @@ class Membership(Item, tag=32, frozen=True, array_like=True, gc=False):
 
     group_id: str
     seq: int
+    last: int
     joined: list[str]
     left: list[str]
     first: int = 0

@@ -77,10 +77,11 @@ class DeleteEffects(NamedTuple):
 
 class WriteCuts(NamedTuple):
     """
-    Write what members may see of a group into their rows; answered by `Effects.cuts_written`.
+    Write what members may see of a group into their rows, as the effect with this number says; answered by `Effects.cuts_written`.
     """
 
     home_key: str
+    number: int
     conversation_id: str
     cuts: tuple[Cut, ...]
 

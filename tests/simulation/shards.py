@@ -185,10 +185,10 @@ class ShardProcess(Process):
         elif isinstance(load, WriteCuts):
             group_id = GroupID(load.home_key)
             await self.reader.change(lambda tx: cut_exactly(tx, group_id, load.cuts))
-            effects.cuts_written(load.home_key)
+            effects.cuts_written(load)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
-            effects.deleted(load.home_key)
+            effects.deleted(load)
         elif isinstance(load, FindEffects):
             # Without a group nothing is asked: worlds replay as they did without.
             found = []

@@ -428,11 +428,11 @@ class InboxShard:
         """Let users who are active come to and go from a group."""
         if change.is_over:
             for user_id in self._members.of(change.group_id):
-                self._inboxes[user_id].leave(change.group_id, change.seq)
+                self._inboxes[user_id].leave(change.group_id, change.last)
             return
         for user_id in change.left:
             if (inbox := self._changing(user_id)) is not None:
-                inbox.leave(change.group_id, change.seq)
+                inbox.leave(change.group_id, change.last)
                 self._members.put(change.group_id, user_id)
         for user_id in change.joined:
             if (inbox := self._changing(user_id)) is not None:

@@ -3,7 +3,7 @@ The effects of a shard's logs, on their way out of the outbox (`core/effects.py`
 
 Promises: effects of one log are applied in the order of their numbers, one after the other. A clone and a stored notification are appended
 once, however often an effect is read. Who comes or goes is cut durably, at the clone's seq, before the clone is passed on; what the
-log says after it waits behind it. What comes with cuts is deleted before anything later is applied, so that an old cut never replaces a newer one. A poke
+log says after it waits behind it. Without a clone the cut is at the newest message, and all that becomes durable after it waits. What comes with cuts is deleted before anything later is applied, so that an old cut never replaces a newer one. A poke
 is answered when everything is applied that was committed before it was sent.
 """
 
@@ -28,7 +28,7 @@ from openim_ray.protocol.messages import with_position
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from openim_ray.core.logs.conversation_log import ConversationLog
     from openim_ray.core.shard_outbox import Outbox
@@ -40,6 +40,9 @@ FOUND_MAX = 1_000
 
 READ_MAX = 100
 """So many effects of a log are read at once."""
+
+WAITERS_MAX = 10_000
+"""So many pokes of a log wait for an answer; beyond it they are answered at once, before what they speak of is applied."""
 
 EFFECTS = ""
 """Stands for this machine among the peers that wait for a message (`Waiter.peer`)."""
@@ -70,6 +73,7 @@ class _Step(Enum):
     CUT = "cuts are being written"
     NOTIFICATION = "the notification is being appended"
     DELETE = "what was applied is being deleted"
+    FAILED = "a fault of ours: with the next sweep the outbox is read again"
 
 
 class _Message(NamedTuple):
@@ -84,14 +88,23 @@ class _Application:
     def __init__(self) -> None:
         self.step = _Step.READ
         self.effects: deque[WaitingEffect] = deque()
-        self.is_full = False
+        self.has_more = False
         self.effect = Effect()
         self.clone: MessageRef | None = None
+        self.first = 0
+        """The first seq for who comes: the clone's, which is the last one for who goes, or else the one after what was newest once."""
+
+        self.is_passed_on = False
+        self.is_due = False
+        self.is_going_on = False
+        self.awaited: WriteCuts | DeleteEffects | None = None
+        """The only load whose answer counts."""
+
         self.applied = 0
-        self.waiters: list[tuple[str, int]] = []
+        self.waiters: dict[tuple[str, int], None] = {}
         """Who is answered once what is being read is applied."""
 
-        self.later: list[tuple[str, int]] = []
+        self.later: dict[tuple[str, int], None] = {}
         """Who poked after the reading began: another one follows."""
 
         self.is_poked = False
@@ -102,12 +115,33 @@ class _Application:
     def number(self) -> int:
         return self.effects[0].number
 
+    @property
+    def last(self) -> int:
+        """The last seq for who goes; a row says nothing with 0."""
+        return self.first if self.clone is not None else max(self.first - 1, 1)
+
+    def awaits(self, load: WriteCuts | DeleteEffects) -> bool:
+        """Tell, once, whether the answer to a load is waited for."""
+        if self.awaited != load:
+            return False
+        self.awaited = None
+        return True
+
+    def fail(self) -> None:
+        """Forget what was read: it is not known how far it came."""
+        self.step = _Step.FAILED
+        self.is_due = False
+        self.effects.clear()
+        self.has_more = True
+        self.awaited = None
+
 
 class Effects:
     """
     Applies what waits in the outbox for the logs of a shard.
 
-    Limits: one effect of a log is under way, `READ_MAX` of them are in memory.
+    Limits: one effect of a log is under way, `READ_MAX` of them are in memory; `WAITERS_MAX` pokes wait. An effect in which something
+    of ours fails is tried again with the next sweep; those behind it wait, and so does what is held.
     """
 
     def __init__(self, outbox: Outbox, logs: Logs, passing_on: PassingOn) -> None:
@@ -116,7 +150,8 @@ class Effects:
         self._passing_on = passing_on
         self._applications: dict[str, _Application] = {}
         self._crowded: set[str] = set()
-        """Logs whose queue was full when a clone was to be appended."""
+        """Logs whose queue was full when something was to be appended."""
+        self._failed: set[str] = set()
         self._next_sweep = 0.0
         self._sweeps = False
         self.wall_ms = 0
@@ -141,8 +176,12 @@ class Effects:
         else:
             application.is_poked = True
             waiters = application.later
-        if peer and (peer, call) not in waiters:
-            waiters.append((peer, call))
+        if not peer:
+            return
+        if len(waiters) < WAITERS_MAX:
+            waiters[peer, call] = None
+        elif (peer, call) not in waiters:
+            self._outbox.send(peer, items.Reply(call))
 
     def log_read(self, key: str, *, is_group: bool) -> None:
         """
@@ -157,14 +196,15 @@ class Effects:
             self._passing_on.hold(key)
         application = self._applications.get(key)
         if application is not None and application.step is _Step.LOG:
-            self._begin(key, application)
+            self._attempt(self._begin, key, application)
 
     def tick(self) -> None:
         """Go on where there was no room."""
         crowded, self._crowded = self._crowded, set()
         for key in crowded:
-            if (application := self._applications.get(key)) is not None:
-                self._go_on(key, application)
+            application = self._applications.get(key)
+            if application is not None and application.step is _Step.LOG:
+                self._attempt(self._begin, key, application)
 
     def sweep(self, now: float) -> None:
         """Look for what was left to be done, every few seconds."""
@@ -172,6 +212,10 @@ class Effects:
             self._sweeps = True
             self._next_sweep = now + SWEEP_SECONDS
             self._outbox.load(FindEffects(FOUND_MAX))
+            failed, self._failed = self._failed, set()
+            for key in failed:
+                if (application := self._applications.get(key)) is not None:
+                    self._attempt(self._next, key, application)
 
     def found(self, keys: Sequence[str]) -> None:
         """Take the logs of this shard for which something waits; none if that could not be read."""
@@ -188,19 +232,14 @@ class Effects:
         if application is None or application.step is not _Step.READ:
             return
         application.effects = deque(effects)
-        application.is_full = len(effects) >= READ_MAX
-        self._next(key, application)
+        application.has_more = len(effects) >= READ_MAX
+        self._attempt(self._next, key, application)
 
     def appended(self, key: str, reference: MessageRef) -> None:
         """Take the place of a message that was appended for an effect, now or before."""
         application = self._applications.get(key)
-        if application is None:
-            return
-        if application.step is _Step.CLONE:
-            application.clone = reference
-            self._cut(key, application)
-        elif application.step is _Step.NOTIFICATION:
-            self._finish(key, application)
+        if application is not None:
+            self._attempt(self._appended, key, application, reference)
 
     def holds_at(self, key: str, message: StoredMessage) -> bool:
         """Tell whether members come or go with a message that is durable now: it must wait until their inboxes know."""
@@ -211,22 +250,41 @@ class Effects:
         is_clone = (message.conversation_id, message.client_id) == (effect.clone_id, effect.client_id)
         return is_clone and _needs_membership(effect)
 
-    def cuts_written(self, key: str) -> None:
+    def cuts_written(self, load: WriteCuts) -> None:
         """Note that the members' rows say what they may see."""
-        application = self._applications.get(key)
-        if application is not None and application.step is _Step.CUT:
-            self._pass_on(key, application)
+        application = self._applications.get(load.home_key)
+        if application is not None and application.awaits(load):
+            self._attempt(self._pass_on, load.home_key, application)
 
-    def deleted(self, key: str) -> None:
+    def deleted(self, load: DeleteEffects) -> None:
         """Note that what was applied is deleted."""
-        application = self._applications.get(key)
-        if application is not None and application.step is _Step.DELETE:
-            self._next(key, application)
+        application = self._applications.get(load.home_key)
+        if application is not None and application.awaits(load):
+            self._attempt(self._next, load.home_key, application)
+
+    def _attempt(self, step: Callable[..., None], key: str, application: _Application, *answer: MessageRef) -> None:
+        """Go on; after a fault of ours, not before the next sweep, and from the outbox."""
+        if not self._outbox.failures.attempt("Effect", step, key, application, *answer):
+            application.fail()
+            self._failed.add(key)
 
     # --- step by step
 
     def _next(self, key: str, application: _Application) -> None:
-        application.clone = None
+        """Go on with the next effect; in turn, not one within the other, however many need nothing of the stores."""
+        application.is_due = True
+        if application.is_going_on:
+            return
+        application.is_going_on = True
+        try:
+            while application.is_due:
+                application.is_due = False
+                self._take_next(key, application)
+        finally:
+            application.is_going_on = False
+
+    def _take_next(self, key: str, application: _Application) -> None:
+        application.clone, application.first, application.is_passed_on = None, 0, False
         if application.effects:
             self._go_on(key, application)
             return
@@ -234,19 +292,18 @@ class Effects:
             through, application.applied = application.applied, 0
             self._delete(key, application, through)
             return
-        if application.is_full:
+        if application.has_more:
             application.step = _Step.READ
             self._outbox.load(LoadEffects(key, READ_MAX))
             return
         for peer, call in application.waiters:
             self._outbox.send(peer, items.Reply(call))
-        if application.holds:
-            application.holds = False
-            self._passing_on.release(key)
+        application.holds = False
+        self._passing_on.release(key)
         if not application.is_poked:
             del self._applications[key]
             return
-        application.waiters, application.later = application.later, []
+        application.waiters, application.later = application.later, {}
         application.is_poked = False
         application.step = _Step.READ
         self._outbox.load(LoadEffects(key, READ_MAX))
@@ -272,14 +329,25 @@ class Effects:
     def _begin(self, key: str, application: _Application) -> None:
         effect = application.effect
         application.step = _Step.LOG
+        self._crowded.discard(key)
         needs_log = effect.clone or effect.stored or _needs_membership(effect)
         if needs_log and not self._logs.log(key).loaded:
             return
-        if effect.clone:
+        if application.is_passed_on:
+            application.step = _Step.NOTIFICATION
+            self._append(key, application, effect.stream, effect.notification)
+        elif effect.clone:
             application.step = _Step.CLONE
             self._append(key, application, effect.clone_id, effect.clone)
         else:
             self._cut(key, application)
+
+    def _appended(self, key: str, application: _Application, reference: MessageRef) -> None:
+        if application.step is _Step.CLONE:
+            application.clone = reference
+            self._cut(key, application)
+        elif application.step is _Step.NOTIFICATION:
+            self._finish(key, application)
 
     def _append(self, key: str, application: _Application, conversation_id: str, body: bytes) -> None:
         log = self._logs.log(key)
@@ -289,21 +357,34 @@ class Effects:
             application.effect = _without_messages(application.effect)
             self._begin(key, application)
         elif (known := log.known(message.draft)) is not None:
-            self.appended(key, known)
+            self._appended(key, application, known)
         elif not self._logs.stage(log, message.draft, Waiter(EFFECTS, 0, is_submit=False)):
             application.step = _Step.LOG
             self._crowded.add(key)
 
     def _cut(self, key: str, application: _Application) -> None:
-        cuts = self._cuts(key, application)
+        if _needs_membership(application.effect):
+            # Once: what becomes durable while the cut is written is not for who goes, and it is for who comes.
+            application.first = self._first_of(key, application)
+        cuts = self._cuts(application)
         if not cuts:
             self._pass_on(key, application)
             return
         application.step = _Step.CUT
-        self._passing_on.hold(key)
-        self._outbox.load(WriteCuts(key, group_chat_id(GroupID(key)), cuts))
+        if application.clone is None:
+            self._passing_on.mark(key)
+        else:
+            self._passing_on.hold(key)
+        application.awaited = WriteCuts(key, application.number, group_chat_id(GroupID(key)), cuts)
+        self._outbox.load(application.awaited)
 
-    def _cuts(self, key: str, application: _Application) -> tuple[Cut, ...]:
+    def _first_of(self, key: str, application: _Application) -> int:
+        if application.clone is not None:
+            return application.clone.seq
+        return self._logs.log(key).max_seq(group_chat_id(GroupID(key))) + 1
+
+    @staticmethod
+    def _cuts(application: _Application) -> tuple[Cut, ...]:
         """
         Return what the members' rows are to say.
 
@@ -312,19 +393,11 @@ class Effects:
         effect = application.effect
         if not effect.left and not effect.joined:
             return ()
-        first = self._first_of(key, application)
-        if not effect.left and effect.with_history and first <= 1:
+        if not effect.left and effect.with_history and application.first <= 1:
             return ()  # nobody can have left before
-        last = first if application.clone is not None else first - 1
-        left = [Cut(user_id=UserID(user_id), max_seq=max(last, 1)) for user_id in effect.left]
-        min_seq = 0 if effect.with_history else first
+        left = [Cut(user_id=UserID(user_id), max_seq=application.last) for user_id in effect.left]
+        min_seq = 0 if effect.with_history else application.first
         return (*left, *(Cut(user_id=UserID(user_id), min_seq=min_seq) for user_id in effect.joined))
-
-    def _first_of(self, key: str, application: _Application) -> int:
-        """Return the first seq for who comes: the clone's, which is the last one for who goes, or else the one after the newest."""
-        if application.clone is not None:
-            return application.clone.seq
-        return self._logs.log(key).max_seq(group_chat_id(GroupID(key))) + 1
 
     def _pass_on(self, key: str, application: _Application) -> None:
         effect = application.effect
@@ -336,6 +409,7 @@ class Effects:
                 self._passing_on.say(key, item)
         if _needs_membership(effect) and not application.holds:
             self._passing_on.release(key)
+        application.is_passed_on = True
         if effect.stored:
             application.step = _Step.NOTIFICATION
             self._append(key, application, effect.stream, effect.notification)
@@ -349,10 +423,9 @@ class Effects:
         if changed:
             after = [*after, items.RowsChanged(changed, chat, effect.operation_id, effect.client_id)]
         if effect.dissolved:
-            after = [*after, items.Membership(key, membership.seq, [], [], is_over=True)]
+            after = [*after, items.Membership(key, membership.seq, membership.last, [], [], is_over=True)]
         if clone is None:
-            for item in (membership, *after):
-                self._passing_on.say(key, item)
+            self._passing_on.say_at_mark(key, [membership, *after])
             return
         place = Place(effect.clone_id, clone.seq)
         if not self._passing_on.has(key, place):
@@ -363,13 +436,13 @@ class Effects:
 
     def _membership(self, key: str, application: _Application) -> items.Membership:
         effect, log, chat = application.effect, self._logs.log(key), group_chat_id(GroupID(key))
-        first = self._first_of(key, application)
         return items.Membership(
             key,
-            first,
+            application.first,
+            application.last,
             effect.joined,
             effect.left,
-            0 if effect.with_history else first,
+            0 if effect.with_history else application.first,
             {one: sent for one in effect.joined if (sent := log.sent_seq(chat, one))},
             *log.newest(notification_stream_id(chat)),
         )
@@ -398,7 +471,8 @@ class Effects:
 
     def _delete(self, key: str, application: _Application, through: int) -> None:
         application.step = _Step.DELETE
-        self._outbox.load(DeleteEffects(key, through))
+        application.awaited = DeleteEffects(key, through)
+        self._outbox.load(application.awaited)
 
 
 def _needs_membership(effect: Effect) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import pytest
+
 from openim_ray.core import items
 from openim_ray.core.effects import Effect, encode_effect
-from openim_ray.core.logs.effects import READ_MAX
+from openim_ray.core.logs import effects as effects_module
+from openim_ray.core.logs.effects import READ_MAX, SWEEP_SECONDS
 from openim_ray.core.logs.log_shard import LogShard
 from openim_ray.core.shard_loads import (
     DeleteEffects,
@@ -70,10 +73,11 @@ class Owner:
     The logs of a shard, with an outbox table and a message store that the test answers for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queue_max: int = 4096) -> None:
         self.outbox = Outbox(0)
         self.passed_on: list[ToInboxes] = []
-        self.logs = LogShard(self.outbox, {}, (WRITER,), ShardSettings(), self.passed_on.append)
+        settings = ShardSettings(log_queue_max=queue_max)
+        self.logs = LogShard(self.outbox, {}, (WRITER,), settings, self.passed_on.append)
         self.loads: list[Load] = []
         self.replies: list[items.AnyItem] = []
         self.writes: list[items.StoreLog] = []
@@ -129,16 +133,26 @@ class Owner:
     def cut(self) -> WriteCuts:
         """Answer the writing of cuts."""
         load = self.take(WriteCuts)
-        self.logs.effects.cuts_written(load.home_key)
+        self.logs.effects.cuts_written(load)
         self.turn()
         return load
 
     def delete(self) -> int:
         """Answer a deletion; returns up to which number."""
         load = self.take(DeleteEffects)
-        self.logs.effects.deleted(load.home_key)
+        self.logs.effects.deleted(load)
         self.turn()
         return load.through
+
+    def lose_write(self) -> None:
+        """Answer a write: somebody else's stands there, the log is to be read anew."""
+        self.logs.stored(items.StoredLog(self.writes.pop(0).call, "conflict"), 0.0)
+        self.turn()
+
+    def sweep(self, now: float) -> None:
+        """Let the machine look for what was left."""
+        self.logs.effects.sweep(now)
+        self.turn()
 
     def said(self) -> list[tuple[str, str, int]]:
         """Return and forget what inboxes were told: kind, clientMsgID or users, seq."""
@@ -505,3 +519,235 @@ def test_an_announcement_has_every_row_marked() -> None:
     owner.said()
     owner.logs.mentions.marked(load, ["ann", "bob"], "")
     assert owner.said() == [("rows", "ann,bob", 0)]
+
+
+def running_group(queue_max: int = 4096) -> Owner:
+    """Return the owner of a group's log with 4 messages, for which nothing waits, and of which one more is on its way to the store."""
+    owner = Owner(queue_max)
+    owner.submit(1, "m0")
+    owner.load_log(group_state(4))
+    owner.submit(1, "m0")
+    owner.read()
+    return owner
+
+
+def test_who_is_kicked_silently_hears_nothing_of_what_becomes_durable_while_she_is_cut() -> None:
+    """No message says that she goes: she is gone before what was held, at the same seq as in her row."""
+    owner = running_group()
+    owner.poke(1)
+    owner.read(silent_effect("kick", left=["bob"], also=["bob"]))
+    owner.store()
+    owner.submit(2, "m1")
+    owner.store()
+    assert owner.said() == []
+
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=4),)
+    membership = owner.passed_on[0]
+    assert isinstance(membership, items.Membership)
+    assert (membership.left, membership.last) == (["bob"], 4)
+    assert owner.said() == [
+        ("membership", "bob", 5),
+        ("group", f"{STREAM} kick", 0),
+        ("rows", "bob", 0),
+        ("group", f"{CHAT} m0", 5),
+        ("group", f"{CHAT} m1", 6),
+    ]
+
+
+def test_who_is_invited_silently_sees_what_becomes_durable_while_her_row_is_written() -> None:
+    """Without history she begins where her row says, and what was held is hers."""
+    owner = running_group()
+    owner.poke(1)
+    owner.read(silent_effect("invite", joined=["bob"], with_history=False))
+    owner.store()
+    assert owner.said() == []
+
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), min_seq=5),)
+    membership = owner.passed_on[0]
+    assert isinstance(membership, items.Membership)
+    assert (membership.seq, membership.first) == (5, 5)
+    assert owner.said()[-1] == ("group", f"{CHAT} m0", 5)
+
+
+def test_a_new_owner_passes_on_what_a_silent_change_came_after() -> None:
+    """What it held before it looked into the outbox is older than the kick; the rest is not."""
+    owner = Owner()
+    owner.submit(1, "m0")
+    owner.load_log(group_state(4))
+    owner.submit(1, "m0")
+    owner.store()
+    owner.submit(2, "m1")
+    owner.read(silent_effect("kick", left=["bob"]))
+    owner.store()
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=5),)
+    assert owner.said() == []
+    owner.delete()
+
+    assert [(kind, seq) for kind, _, seq in owner.said()] == [
+        ("group", 5),
+        ("membership", 6),
+        ("group", 0),
+        ("rows", 0),
+        ("group", 6),
+    ]
+
+
+def test_a_silent_dissolution_ends_with_the_newest_message() -> None:
+    """Nothing in the chat says so: what comes later nobody hears."""
+    owner = running_group()
+    owner.store()
+    owner.said()
+    owner.poke(1)
+    owner.read(silent_effect("dismiss", dissolved=True))
+
+    over = owner.passed_on[-1]
+    assert isinstance(over, items.Membership)
+    assert (over.is_over, over.last) == (True, 5)
+
+
+def test_a_clone_that_found_no_room_is_begun_once() -> None:
+    """The log is read anew before there is a look at the queue: then there is nothing left to try again."""
+    owner = running_group(queue_max=1)
+    owner.submit(2, "m1")
+    owner.poke(1)
+    owner.read(group_effect("quit", left=["bob"]), group_effect("again", left=["cid"]))
+    owner.lose_write()
+    owner.logs.log_loaded(owner.take(LoadLog).home_key, group_state(6, "m0", "m1", "quit"), 0.0, WALL_MS)
+    owner.turn()
+    owner.logs.tick(9.0)
+    owner.turn()
+
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=6),)
+
+
+def test_a_stored_notification_that_finds_no_room_repeats_nothing() -> None:
+    """Who was cut is not cut again, and the clone not said again."""
+    owner = running_group(queue_max=1)
+    owner.store()
+    owner.poke(1)
+    owner.read(silent_effect("kick", left=["bob"], stored=True))
+    owner.submit(2, "m1")
+    owner.submit(3, "m2")
+    owner.cut()
+    owner.said()
+    owner.store()
+    owner.store()
+    owner.logs.tick(9.0)
+    owner.turn()
+    owner.store()
+
+    assert not owner.wants(WriteCuts)
+    assert [seen for seen in owner.said() if seen[0] != "group"] == []
+    assert owner.delete() == 1
+
+
+def test_an_answer_counts_for_what_was_asked_only() -> None:
+    """One that comes twice says nothing of the next effect's cut or deletion."""
+    owner = running_group()
+    owner.store()
+    owner.poke(1)
+    owner.read(group_effect("quit", left=["bob"]), group_effect("again", left=["cid"]))
+    owner.store()
+    first_cut = owner.cut()
+    first_deletion = DeleteEffects(GROUP, owner.delete())
+    owner.store()
+    owner.said()
+    owner.logs.effects.cuts_written(first_cut)
+    owner.turn()
+    assert owner.said() == []
+
+    owner.cut()
+    owner.logs.effects.deleted(first_deletion)
+    owner.turn()
+    assert owner.replies[-1] != items.Reply(1)
+    assert owner.delete() == 2
+    assert owner.replies[-1] == items.Reply(1)
+
+
+def test_an_effect_in_which_something_of_ours_fails_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the next sweep, and what is held waits for it; it would wait for ever otherwise."""
+    owner = running_group()
+    owner.poke(7)
+    owner.read(silent_effect("info"), silent_effect("kick", left=["bob"]))
+    owner.store()
+    said = owner.said()
+    with monkeypatch.context() as broken:
+        broken.delattr(effects_module, "notification_stream_id")
+        owner.cut()
+    assert [failure.what for failure in owner.outbox.failures.take()] == ["Effect"]
+    assert (owner.said(), owner.replies[-1]) == ([], items.Accepted(1, 5, "server m0", WALL_MS))
+
+    owner.sweep(SWEEP_SECONDS)
+    assert owner.delete() == 1
+    owner.read(silent_effect("kick", left=["bob"]), first=2)
+    owner.cut()
+    owner.delete()
+    assert said == [("group", f"{STREAM} info", 0)]
+    assert {seen[0] for seen in owner.said()} == {"membership", "group", "rows"}
+    assert owner.replies[-1] == items.Reply(7)
+
+
+def test_an_effect_that_fails_as_it_is_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once: it may fail again."""
+    owner = running_group()
+    owner.store()
+    owner.poke(7)
+    with monkeypatch.context() as broken:
+        broken.delattr(effects_module, "_message_of")
+        owner.read(group_effect("e1"))
+    owner.logs.tick(9.0)
+    owner.turn()
+    assert not owner.wants(LoadEffects)
+    assert [failure.what for failure in owner.outbox.failures.take()] == ["Effect"]
+
+    owner.sweep(SWEEP_SECONDS)
+    owner.read(group_effect("e1"))
+    owner.store()
+    owner.delete()
+    assert owner.replies[-1] == items.Reply(7)
+
+
+def test_what_is_held_is_let_out_if_nothing_is_left_to_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fault it may be that somebody else has applied the rest."""
+    owner = running_group()
+    owner.poke(7)
+    with monkeypatch.context() as broken:
+        broken.delattr(effects_module, "notification_stream_id")
+        owner.read(silent_effect("kick", left=["bob"]))
+        owner.cut()
+    owner.store()
+    owner.outbox.failures.take()
+    owner.sweep(SWEEP_SECONDS)
+    owner.read()
+
+    assert owner.said() == [("group", f"{CHAT} m0", 5)]
+
+
+def test_effects_that_stand_in_the_log_already_are_passed_over_one_by_one() -> None:
+    """As many as are read at once, with all that they can have, do not exhaust the stack."""
+    clients = [f"e{number}" for number in range(READ_MAX)]
+    state = group_state(READ_MAX, *clients)
+    stream = tuple(row._replace(conversation_id=ConversationID(STREAM)) for row in state.tail)
+    owner = Owner()
+    owner.poke(1)
+    owner.read(*(group_effect(client_id, stored=True) for client_id in clients))
+    owner.load_log(state._replace(tail=state.tail + stream))
+
+    assert owner.delete() == READ_MAX
+    assert not owner.outbox.failures.take()
+
+
+def test_so_many_who_poke_wait_and_the_others_are_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they speak of is applied all the same."""
+    monkeypatch.setattr(effects_module, "WAITERS_MAX", 2)
+    owner = Owner()
+    for call in range(1, 6):
+        owner.poke(call)
+    owner.poke(2)
+    assert owner.replies == [items.Reply(4), items.Reply(5)]
+
+    owner.read()
+    owner.read(silent_effect("e1"))
+    assert owner.said() == [("group", f"{STREAM} e1", 0)]
+    owner.delete()
+    assert owner.replies == [items.Reply(call) for call in (4, 5, 1, 2, 3)]

@@ -69,7 +69,7 @@ class Home:
 
     def change(self, seq: int, **changes: object) -> None:
         """Let the group's log say who comes and goes."""
-        membership = {"joined": [], "left": [], **changes}
+        membership = {"last": seq, "joined": [], "left": [], **changes}
         self.shard.change_members(items.Membership(GROUP, seq, **membership), WALL_MS)  # type: ignore[arg-type]
 
     def take(self) -> list[items.AnyItem]:
@@ -149,6 +149,16 @@ def test_who_comes_without_history_begins_with_the_message_that_says_so() -> Non
     assert inbox is not None
     assert inbox.states()[STREAM].max_seq == 7
     assert inbox.minima([CHAT, STREAM]) == {CHAT: 5}
+
+
+def test_who_goes_without_a_message_gets_nothing_more() -> None:
+    """The next message of the group is not the one that says so."""
+    home = Home()
+    home.activate("ann", "bob", max_seq=4)
+    home.change(5, last=4, left=["bob"])
+
+    assert [one.connections for one in home.say(5)] == [[1]]
+    assert home.state("bob") == (1, 4, 2)
 
 
 def test_who_comes_again_has_no_end_any_more() -> None:
