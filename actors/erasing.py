@@ -1,5 +1,5 @@
 """
-Accounts that are erased: what they wrote becomes tombstones, what relates them to others ends, and the stores' files forget.
+Accounts that are erased: nobody is logged in with them any more, what they wrote becomes tombstones, what relates them to others ends, and the stores' files forget.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from openim_ray.actors.clock import wall_ms
+from openim_ray.actors.refs import call
+from openim_ray.actors.settings import gateway_names
 from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.domain.erasure import Erasure, ErasurePhase
 from openim_ray.domain.errors import OpenIMError, Unavailable
 from openim_ray.domain.ids import UserID
-from openim_ray.services.account_erasing import is_waited_for, neutralize
+from openim_ray.services.account_erasing import is_waited_for, logins_ended, neutralize
 from openim_ray.services.changes import DirectoryChanges, LeftToSweep
 from openim_ray.services.erasing import MessageErasing
 from openim_ray.services.leaving import build_leaving
@@ -24,10 +26,13 @@ from openim_ray.storage.open import open_directory_store, open_history_store
 from openim_ray.storage.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from openim_ray.config import Config
     from openim_ray.storage.stores import OpenDirectoryStore, OpenHistoryStore, OpenMessageStore
+    from openim_ray.transactions import DirectoryTransaction
+
+    EndLogins = Callable[[str], Awaitable[None]]
 
 LOOK_SECONDS = 5.0
 """Between two looks for accounts that are to be erased, and between two tries while a store is down."""
@@ -48,6 +53,21 @@ def settle_ms(config: Config) -> int:
     return int((longest + SETTLE_SECONDS) * 1000)
 
 
+async def end_logins(config: Config, user_id: str) -> None:
+    """
+    Have the first gateway that can end all tokens of a user and close her connections. Raises Unavailable if none can.
+    """
+    failure = Unavailable("there is no gateway")
+    for name in gateway_names(config):
+        try:
+            await call(name, config.cluster.namespace, "end_logins", user_id)
+        except Unavailable as error:
+            failure = error
+        else:
+            return
+    raise failure
+
+
 class Eraser:
     """
     The job of one persistence actor, for the accounts that are its own.
@@ -57,13 +77,17 @@ class Eraser:
     Args:
         messages: the message store.
         is_mine: tells which accounts this process erases; each has one.
+        end_logins: ends all tokens and connections of a user, or raises.
     """
 
-    def __init__(self, config: Config, messages: OpenMessageStore, is_mine: Callable[[str], bool]) -> None:
+    def __init__(
+        self, config: Config, messages: OpenMessageStore, is_mine: Callable[[str], bool], end_logins: EndLogins
+    ) -> None:
         self._config = config
         self._places = Places.of(config)
         self._messages = messages
         self._is_mine = is_mine
+        self._end_logins = end_logins
         self._settle_ms = settle_ms(config)
         self._unfinished = 0
         self._messages_erased = 0
@@ -89,13 +113,24 @@ class Eraser:
         try:
             mine = await self._find(directory)
             self._unfinished = len(mine)
-            settled = [one for one in mine if one.created_ms + self._settle_ms <= wall_ms()]
+            logged_in = [one for one in mine if one.phase == ErasurePhase.TOKENS]
+            # At once: each takes as long as actors that are away may take to answer.
+            await asyncio.gather(*(self._try(one, self._log_out(directory, one)) for one in logged_in))
+            settled = [one for one in mine if one.phase != ErasurePhase.TOKENS and self._is_settled(one)]
             if settled:
                 await self._erase_all(directory, settled)
         except OpenIMError as error:
             self._complain("", error)
         except Exception:
             log.exception("accounts can't be erased")
+
+    def _is_settled(self, erasure: Erasure) -> bool:
+        return erasure.created_ms + self._settle_ms <= wall_ms()
+
+    async def _log_out(self, directory: OpenDirectoryStore, erasure: Erasure) -> None:
+        """Do what whoever began it could not; nothing else is done before what was under way then has settled."""
+        await self._end_logins(erasure.user_id)
+        await directory.change(partial(logins_ended, erasure, wall_ms()))
 
     async def _find(self, directory: OpenDirectoryStore) -> list[Erasure]:
         mine: list[Erasure] = []
@@ -112,15 +147,16 @@ class Eraser:
         history = await open_history_store(self._places) if self._places.has_history else None
         try:
             for erasure in erasures:
-                await self._try_to_erase(_Stores(directory, self._messages, history), erasure)
+                work = _Work(self._config, _Stores(directory, self._messages, history), self._note)
+                await self._try(erasure, work.complete(erasure))
         finally:
             if history is not None:
                 await history.aclose()
 
-    async def _try_to_erase(self, stores: _Stores, erasure: Erasure) -> None:
-        """Erase an account; what fails is tried again at the next look, and does not keep others from being erased."""
+    async def _try(self, erasure: Erasure, work: Awaitable[None]) -> None:
+        """Work on an account; what fails is tried again at the next look, and does not keep others from being erased."""
         try:
-            await _Work(self._config, stores, self._note).complete(erasure)
+            await work
             self._complained.discard(erasure.user_id)
         except OpenIMError as error:
             self._complain(erasure.user_id, error)
@@ -190,7 +226,7 @@ class _Work:
                 return await self._note(replace(erasure, phase=ErasurePhase.RELATIONS))
 
     async def _note(self, erasure: Erasure) -> Erasure:
-        await self._stores.directory.change(lambda transaction: transaction.put_erasure(erasure))
+        await self._stores.directory.change(partial(_put, erasure))
         self._noted(erasure.messages - self._messages)
         self._messages = erasure.messages
         return erasure
@@ -201,3 +237,10 @@ class _Work:
         if stores.history is not None:
             scrubbed.append(await stores.history.scrub())
         return all(scrubbed)
+
+
+def _put(erasure: Erasure, tx: DirectoryTransaction) -> None:
+    known = tx.erasure(erasure.user_id)
+    if known is None or known.created_ms != erasure.created_ms:
+        raise Unavailable("it was begun anew meanwhile")
+    tx.put_erasure(erasure)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from openim_ray.actors.readiness import Checks
     from openim_ray.core import items
     from openim_ray.core.placement import Placement
+    from openim_ray.services.auth import TokenService
     from openim_ray.storage.stores import OpenMessageReader, OpenStateReader
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,7 @@ class GatewayActor:
         self._server: WebSocketServer | None = None
         self._listeners: Listeners | None = None
         self._broker: HubBroker | None = None
+        self._tokens: TokenService | None = None
         self._readiness = Readiness(self._checks)
         self._stores = StoreWaits()
         self._asking_placement = False
@@ -120,6 +122,7 @@ class GatewayActor:
         services = build_services(
             config=config, directory=directory, tokens=state, messages=reader, broker=self._broker, now_ms=wall_ms
         )
+        self._tokens = services.tokens
         admins = config.auth.admin_user_ids
         await stores.open("directory", places.directory, lambda: services.users.ensure_admins(admins))
         requests = Requests(process, services.messages, config.persistence.append_deadline_seconds)
@@ -186,6 +189,12 @@ class GatewayActor:
         if self._process is not None:
             self._hub.place(placement, wall_ms())
             self._process.perform()
+
+    async def end_logins(self, user_id: str) -> None:
+        """End all tokens of a user and close her connections, wherever they are. Raises Unavailable if that is not certain."""
+        if self._tokens is None:
+            raise Unavailable("starting")
+        await self._tokens.end_all(user_id)
 
     async def ready(self) -> tuple[bool, dict[str, object]]:
         """Tell whether a client can log in and be answered now."""

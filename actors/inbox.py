@@ -25,6 +25,7 @@ from openim_ray.actors.settings import (
 from openim_ray.actors.store_waits import StoreWaits
 from openim_ray.config import LiveConfig
 from openim_ray.core.inboxes.inbox import RowCut
+from openim_ray.core.logs.mentions import MARKS_AT_ONCE
 from openim_ray.core.placement import Placement
 from openim_ray.core.shard import Shard
 from openim_ray.core.shard_loads import (
@@ -49,7 +50,7 @@ from openim_ray.domain.conversation import (
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.services.groups.seats import cut_exactly
-from openim_ray.services.mentions import marked_pages
+from openim_ray.services.mentions import mark_page
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
 from openim_ray.telemetry import errors_logged
@@ -98,6 +99,7 @@ class InboxActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room_for_inboxes = asyncio.Semaphore(LOADS_AT_ONCE)
         self._room_for_logs = asyncio.Semaphore(LOADS_AT_ONCE)
+        self._room_for_mentions = asyncio.Semaphore(MARKS_AT_ONCE)
         self._items_received = 0
         self._serving_since = 0.0
         self._started = begin(self._start())
@@ -219,6 +221,7 @@ class InboxActor:
             "inboxes_active": len(list(shard.inboxes.active())) if shard else 0,
             "items_received": self._items_received,
             "damaged_rows": self._messages.damaged_rows if self._messages else 0,
+            "marks_dropped": shard.logs.mentions.dropped if shard else 0,
             "link_resets": self._links.resets,
             "errors_logged": errors_logged(),
             **(self._state.counters() if self._state else {}),
@@ -270,9 +273,8 @@ class InboxActor:
 
     async def _load(self, load: Load) -> None:
         shard = self._serving()
-        room = self._room_for_inboxes if isinstance(load, LoadInbox | LoadToken) else self._room_for_logs
         try:
-            async with room:
+            async with self._room_for(load):
                 await self._read(shard, load)
         except OpenIMError as error:
             log.warning("load failed", load=type(load).__name__, error=repr(error))
@@ -282,6 +284,11 @@ class InboxActor:
             self._load_failed(load)
         shard.logs.flush(wall_ms())
         self._perform()
+
+    def _room_for(self, load: Load) -> asyncio.Semaphore:
+        if isinstance(load, LoadInbox | LoadToken):
+            return self._room_for_inboxes
+        return self._room_for_mentions if isinstance(load, MarkMentions) else self._room_for_logs
 
     async def _read(self, shard: Shard, load: Load) -> None:
         if isinstance(load, LoadLog):
@@ -316,9 +323,8 @@ class InboxActor:
 
     async def _mark_mentions(self, shard: Shard, load: MarkMentions) -> None:
         assert self._directory is not None
-        async for changed in marked_pages(self._directory, load):
-            shard.logs.mentions_marked(load, changed)
-            self._perform()
+        page = await mark_page(self._directory, load)
+        shard.logs.mentions.marked(load, page.changed, page.after)
 
     def _load_failed(self, load: Load) -> None:
         shard, now = self._serving(), self._loop.time()

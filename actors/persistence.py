@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from openim_ray.actors.erasing import Eraser
+from openim_ray.actors.erasing import Eraser, end_logins
 from openim_ray.actors.history import HistoryKeeper
 from openim_ray.actors.lifetime import begin, check_start, tick_forever
 from openim_ray.actors.refs import Links
@@ -77,7 +78,7 @@ class PersistenceActor:
         if places.has_history:
             self._history = HistoryKeeper(self._config, self._messages, self._is_mine)
             self._history_kept = begin(self._history.run())
-        self._eraser = Eraser(self._config, self._messages, self._works_for)
+        self._eraser = Eraser(self._config, self._messages, self._works_for, partial(end_logins, self._config))
         self._erased = begin(self._eraser.run())
         self._state = await stores.open(
             "state store", places.directory, lambda: open_state_store(places, writer=self._name)

@@ -46,7 +46,7 @@ class Refused(CallFailed):
 
 class ErasureStatus(NamedTuple):
     """
-    How far the erasure of a user has come: `phase` is "messages", "relations", "files" or "done".
+    How far the erasure of a user has come: `phase` is "tokens", "messages", "relations", "files" or "done".
     """
 
     user_id: str

@@ -212,6 +212,10 @@ class GroupView(Protocol):
         """Return the ids of all members in list order: role descending, then by time of joining."""
         ...
 
+    def member_ids_behind(self, group_id: str, after: str, limit: int) -> list[str]:
+        """Return ids of members: the first `limit` behind the id `after`, ascending."""
+        ...
+
     def group_request(self, group_id: str, user_id: str) -> GroupRequest | None:
         """Return a user's newest application to a group."""
         ...

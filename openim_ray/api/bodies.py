@@ -4,7 +4,8 @@ Reading the body of a call: limits, JSON, protobuf (OpenIM wire, §6.1).
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -67,8 +68,8 @@ def parse_json(route: Route[Request], body: bytes) -> Request:
     ArgsError (among them `ProtocolError`) says what is wrong with it, never what it says.
     """
     try:
-        values = msgspec.json.decode(body) if body.strip() else {}
-    except (msgspec.DecodeError, RecursionError) as error:
+        values = _decode(body) if body.strip() else {}
+    except (ValueError, RecursionError) as error:
         raise errors.ArgsError(f"body is not JSON: {error}") from None
     return from_json_dict(route.request, values)
 
@@ -81,3 +82,17 @@ def parse_protobuf(route: Route[Request], body: bytes) -> Request:
         return route.request.FromString(body)
     except DecodeError:
         raise errors.ArgsError(f"body is not a {route.request.DESCRIPTOR.name} in protobuf") from None
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        if b"\\ud" not in body.lower():
+            raise
+    # Half of a surrogate pair, as browsers write it where a text was cut: whoever reads the fields refuses it, and can say which.
+    return json.loads(body.decode(), parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no value")

@@ -62,7 +62,7 @@ async def get_groups_info(call: Call, request: GetGroupsInfoReq) -> GetGroupsInf
 
 async def get_group_abstract_info(call: Call, request: GetGroupAbstractInfoReq) -> GetGroupAbstractInfoResp:
     """Return number and hash of groups' members."""
-    abstracts = await call.services.groups.queries.abstracts(request.groupIDs)
+    abstracts = await call.services.groups.queries.abstracts(operator_of(call), request.groupIDs)
     infos = [
         GroupAbstractInfo(groupID=one.group_id, groupMemberNumber=one.member_count, groupMemberListHash=one.ids_hash)
         for one in abstracts

@@ -96,10 +96,10 @@ class FindEffects(NamedTuple):
 
 class MarkMentions(NamedTuple):
     """
-    Mark the rows of members whom a message names (OpenIM wire, §4.6 step 9); answered by `LogShard.mentions_marked`.
+    Mark the rows of members whom a message names (OpenIM wire, §4.6 step 9), one page of them; answered by `Mentions.marked`.
 
-    `everybody`: all members are named besides. `is_notice`: it is an announcement of the group, which nobody is named in: all rows get
-    that mark.
+    `user_ids` are in order. `everybody`: all members are named besides. `is_notice`: it is an announcement of the group, which nobody is
+    named in: all rows get that mark. `after`: only members behind this id are left.
     """
 
     home_key: str
@@ -110,6 +110,7 @@ class MarkMentions(NamedTuple):
     operation_id: str
     command_id: str
     is_notice: bool = False
+    after: str = ""
 
 
 EffectLoad = LoadEffects | DeleteEffects | WriteCuts | FindEffects

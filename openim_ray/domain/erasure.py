@@ -13,6 +13,9 @@ class ErasurePhase(IntEnum):
     What is to be done next.
     """
 
+    TOKENS = 0
+    """Her tokens end and her connections are closed. Nothing is erased before: what she goes on writing would stay."""
+
     MESSAGES = 1
     """What she wrote becomes tombstones."""
 
@@ -34,11 +37,13 @@ class Erasure:
     """
 
     user_id: str
-    phase: int = ErasurePhase.MESSAGES
+    phase: int = ErasurePhase.TOKENS
     conversation_id: str = ""
     seq: int = 0
     messages: int = 0
     """How many rows were replaced so far, more or less: those that only the history has count, too."""
 
     created_ms: int = 0
+    """When it was begun; from the phase MESSAGES on, when her tokens had ended."""
+
     finished_ms: int = 0

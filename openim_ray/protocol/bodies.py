@@ -243,6 +243,8 @@ def _string(value: Json, path: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise ProtocolError(f"{path}: not valid Unicode") from None
+    if "\0" in value:  # not every store can hold it, or look for it
+        raise ProtocolError(f"{path}: contains a NUL character")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from openim_ray.config.settings import AuthSection
 from openim_ray.domain import errors
-from openim_ray.domain.erasure import Erasure
+from openim_ray.domain.erasure import Erasure, ErasurePhase
 from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import DirectoryStore
 from openim_ray.services.changes import DirectoryChanges
@@ -30,7 +30,8 @@ class AccountErasing:
     Begins erasures, and tells how far they have come; a persistence actor does the rest (`services.erasing`).
 
     Guarantee: when `begin` has returned, the account has no name, no token and no connection any more, nobody can log in with it or take its id,
-    and the erasure of what she wrote goes on by itself after whatever crash.
+    and the erasure of what she wrote goes on by itself after whatever crash. When it has raised Unavailable, the erasure may have begun: then tokens
+    and connections end by themselves, too, before anything is erased.
 
     Args:
         changes: runs changes.
@@ -58,15 +59,20 @@ class AccountErasing:
         """
         Erase an account. Saying it again ends what may have been left when it was said first, and tells how far it has come.
 
+        If a token was still valid, what she wrote with it is erased anew, also after all was done.
+
         Raises:
+            Unavailable: it may have begun, but tokens or connections could not be ended now.
             ArgsError: an administrator of this server.
             UserIDNotFound: no such user.
         """
         if user_id in self._admin_ids:
             raise errors.ArgsError("userID is an administrator of this server")
         erasure = await self._changes.commit(partial(_begin, user_id, self._now_ms()))
+        if erasure.phase != ErasurePhase.TOKENS and await self._tokens.has_valid(user_id):
+            erasure = await self._changes.commit(partial(_begin_anew, erasure, self._now_ms()))
         await self._tokens.end_all(user_id)
-        return erasure
+        return await self._changes.commit(partial(logins_ended, erasure, self._now_ms()))
 
     async def find(self, user_id: str) -> Erasure:
         """
@@ -91,6 +97,25 @@ def _begin(user_id: str, now_ms: int, tx: DirectoryTransaction) -> Erasure:
     begun = Erasure(user_id=user_id, created_ms=now_ms)
     tx.put_erasure(begun)
     return begun
+
+
+def _begin_anew(erasure: Erasure, now_ms: int, tx: DirectoryTransaction) -> Erasure:
+    known = tx.erasure(erasure.user_id) or erasure
+    begun = Erasure(user_id=known.user_id, messages=known.messages, created_ms=now_ms)
+    tx.put_erasure(begun)
+    return begun
+
+
+def logins_ended(erasure: Erasure, now_ms: int, tx: DirectoryTransaction) -> Erasure:
+    """
+    Let an erasure go on whose user's tokens and connections have ended, and return it; one that was begun anew meanwhile stays as it is.
+    """
+    known = tx.erasure(erasure.user_id) or erasure
+    if known.phase != ErasurePhase.TOKENS or known.created_ms != erasure.created_ms:
+        return known
+    ended = replace(known, phase=ErasurePhase.MESSAGES, created_ms=now_ms)
+    tx.put_erasure(ended)
+    return ended
 
 
 def neutralize(user_id: str, tx: DirectoryTransaction) -> None:

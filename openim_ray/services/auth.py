@@ -146,6 +146,17 @@ class TokenService:
             raise errors.TokenInvalid
         return caller
 
+    async def has_valid(self, user_id: str) -> bool:
+        """
+        Tell whether any token of a user would be taken now.
+        """
+        now = self._now_seconds()
+        for platform in Platform:
+            records = await self._tokens.tokens(user_id, platform)
+            if any(record.state == NORMAL and record.expires_at > now for record in records):
+                return True
+        return False
+
     # --- ending
 
     async def force_logout(self, user_id: str, platform_id: int) -> None:

@@ -53,7 +53,7 @@ class BlackListService:
 
     async def unblock(self, cause: Cause, owner_id: str, blocked_id: str) -> None:
         """
-        Take a user off the owner's black list; 1208 to both, also if she wasn't on it.
+        Take a user off the owner's black list; 1208 to both. If she wasn't on it nothing happens.
 
         Raises:
             ArgsError: no id that a user could have.
@@ -83,6 +83,7 @@ def _block(cause: Cause, owner_id: str, blocked_id: UserID, ex: str, tx: Directo
 
 def _unblock(cause: Cause, owner_id: str, blocked_id: UserID, tx: DirectoryTransaction) -> None:
     check_owner(tx, owner_id)
-    tx.delete_blocked(owner_id, blocked_id)
+    if not tx.delete_blocked(owner_id, blocked_id):
+        return  # else anybody could fill the outbox, and be heard by strangers
     tips = BlackDeletedTips(fromToUserID=FromToUserID(fromUserID=owner_id, toUserID=blocked_id))
     tell_user(tx, cause, ContentType.BLACK_DELETED, owner_id, blocked_id, tips, forget_facts=True)

@@ -119,7 +119,7 @@ class FriendshipService:
 
     async def delete(self, cause: Cause, owner_id: str, friend_id: str) -> None:
         """
-        Take a friend off the owner's list, not the owner off hers; 1205 to both, also if she was no friend.
+        Take a friend off the owner's list, not the owner off hers; 1205 to both. If she was no friend nothing happens.
 
         Raises:
             ArgsError: no id that a user could have.
@@ -270,7 +270,8 @@ def _tell_refused(tx: DirectoryTransaction, cause: Cause, request: FriendRequest
 
 def _delete(cause: Cause, owner_id: UserID, friend_id: UserID, tx: DirectoryTransaction) -> None:
     check_owner(tx, owner_id)
-    tx.delete_friend(owner_id, friend_id)
+    if not tx.delete_friend(owner_id, friend_id):
+        return  # else anybody could fill the outbox, and be heard by strangers
     version = tx.friend_list_version(owner_id)
     tips = FriendDeletedTips(
         fromToUserID=_pair(owner_id, friend_id), friendVersion=version.version, friendVersionID=version.version_id

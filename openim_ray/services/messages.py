@@ -155,7 +155,9 @@ class MessageReading:
     async def _states(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, ConversationState]:
         """Return the states of those conversations the user has a part in, in the order asked for."""
         if len(conversation_ids) > CONVERSATIONS_MAX:
-            raise errors.ArgsError(f"more than {CONVERSATIONS_MAX} conversations in one pull")
+            raise errors.ArgsError(
+                f"seqRanges, or conversationIDs, name more than {CONVERSATIONS_MAX} conversations in one pull"
+            )
         if not conversation_ids:
             return {}
         states = await self._broker.conversation_states(user_id, list(conversation_ids))

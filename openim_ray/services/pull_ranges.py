@@ -86,7 +86,7 @@ class _Budget:
     def take(self, size: int) -> None:
         self.left -= size
         if self.strict and self.left <= 0:
-            raise errors.ArgsError(f"more than {UNCUT_BYTES_MAX} bytes; ask for fewer messages at once")
+            raise errors.ArgsError(f"seqRanges: more than {UNCUT_BYTES_MAX} bytes; ask for fewer messages at once")
 
     @property
     def is_spent(self) -> bool:
@@ -184,7 +184,7 @@ _NOTHING: Final = ConversationState(1, 0, 0, 0)
 
 def _check_rows(number: int) -> None:
     if number > ROWS_MAX:
-        raise errors.ArgsError(f"more than {ROWS_MAX} messages in one pull")
+        raise errors.ArgsError(f"seqRanges: more than {ROWS_MAX} messages in one pull")
 
 
 def _end(seqs: Sequence[int], state: ConversationState, order: int) -> tuple[bool, int]:

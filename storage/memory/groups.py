@@ -88,6 +88,10 @@ class MemoryGroupView(MemoryPeopleView):
         """Return the ids of all members in list order."""
         return [member.user.user_id for member in self._in_order(group_id)]
 
+    def member_ids_behind(self, group_id: str, after: str, limit: int) -> list[str]:
+        """Return ids of members, ascending."""
+        return first_behind(self._rows.members.get(group_id, ()), after, limit)
+
     def group_request(self, group_id: str, user_id: str) -> GroupRequest | None:
         """Return a user's newest application to a group."""
         found = self._rows.group_requests.get((group_id, user_id))

@@ -68,6 +68,12 @@ _SOME_MEMBERS = _MEMBERS.where(is_wanted(MEMBERS.c.user_id))
 _STAFF = _MEMBERS.where(MEMBERS.c.role_level >= int(Role.ADMIN)).order_by(*_LIST_ORDER)
 _LIST = _MEMBERS.order_by(*_LIST_ORDER)
 _MEMBER_IDS = select(MEMBERS.c.user_id).where(MEMBERS.c.group_id == _GROUP).order_by(*_LIST_ORDER)
+_MEMBER_IDS_BEHIND = (
+    select(MEMBERS.c.user_id)
+    .where(MEMBERS.c.group_id == _GROUP, MEMBERS.c.user_id > bindparam("after", type_=TEXT))
+    .order_by(MEMBERS.c.user_id)
+    .limit(SIZE)
+)
 _MEMBER_COUNT = select(GROUPS.c.member_count).where(GROUPS.c.group_id == _GROUP)
 _ROLES_COUNT = select(func.count()).select_from(MEMBERS).where(MEMBERS.c.group_id == _GROUP)
 _NAMED_COUNT = _ROLES_COUNT.join(USERS, MEMBERS.c.user_id == USERS.c.user_id)
@@ -168,6 +174,11 @@ class GroupView(PeopleView):
     def member_ids(self, group_id: str) -> list[str]:
         """Return the ids of all members in list order."""
         return list(self._connection.scalars(_MEMBER_IDS, {"of_group": group_id}))
+
+    def member_ids_behind(self, group_id: str, after: str, limit: int) -> list[str]:
+        """Return ids of members, ascending."""
+        behind = {"of_group": group_id, "after": after, "size": max(0, limit)}
+        return list(self._connection.scalars(_MEMBER_IDS_BEHIND, behind))
 
     def group_request(self, group_id: str, user_id: str) -> GroupRequest | None:
         """Return a user's newest application to a group."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, case, delete, literal, select, update
+from sqlalchemy import bindparam, case, delete, func, literal, select, update
 
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import VERSION_CHANGES, VERSION_LISTS
@@ -81,6 +81,13 @@ _REORDERED = (
     update(VERSION_LISTS).where(_LISTS.id == _LIST_ID).values(sort_version=bindparam("reordered_at", type_=INTEGER))
 )
 _RECORD = Upsert(VERSION_CHANGES, _keep_last)
+_TOO_LONG = (
+    select(_CHANGES.list_id)
+    .where(_CHANGES.list_id.in_(bindparam("lists", expanding=True, type_=INTEGER)))
+    .group_by(_CHANGES.list_id)
+    .having(func.count() > CHANGES_MAX)
+)
+"""Lists that remember too much: one that took many steps may be about a few elements."""
 _NEWEST_FORGOTTEN = (
     select(_CHANGES.version)
     .where(_CHANGES.list_id == _LIST_ID)
@@ -164,8 +171,9 @@ def change_lists(connection: Connection, kind: ListKind, steps: Mapping[str, Seq
             overfull.append(list_id)
     if records:
         _RECORD.insert_all(connection, records)
-    for list_id in overfull:
-        _forget_old_changes(connection, list_id)
+    if overfull:
+        for list_id in connection.scalars(_TOO_LONG, {"lists": overfull}).all():
+            _forget_old_changes(connection, list_id)
 
 
 def _raise(connection: Connection, kind: ListKind, numbers: Mapping[str, int]) -> Sequence[Any]:

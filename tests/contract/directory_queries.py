@@ -61,6 +61,7 @@ def ask_groups(view: DirectoryView, group_id: str, user_id: str) -> None:
     for roles in ([], [Role.MEMBER, Role.ADMIN]):
         view.page_members(group_id, roles, "", PAGE)
     view.member_ids(group_id)
+    view.member_ids_behind(group_id, "u", 10)
     view.group_request(group_id, user_id)
     for results in ([], [0, 1]):
         view.requests_to_groups([group_id, "g8"], results, PAGE)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine, event
 
+from openim_ray.core.shard_loads import MarkMentions
 from openim_ray.domain.conversation import Conversation
 from openim_ray.domain.errors import ArgsError, NoPermission, RecordNotFound, UserIDNotFound
 from openim_ray.domain.group import Cut, Group, GroupChatFacts, GroupRequest, GroupStatus, Member, Role
 from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.people import HandleResult, User
 from openim_ray.ports import VersionDelta
+from openim_ray.services import mentions
+from openim_ray.storage.relational import version_lists
 from openim_ray.storage.version_rules import MARKER
 from openim_ray.transactions import Window
 
@@ -181,6 +184,9 @@ async def test_the_order_of_members(groups: OpenDirectoryStore) -> None:
 
     assert await groups.view(lambda view: view.member_ids("g")) == in_order
     assert (await groups.member_ids("g"))[2] == in_order
+    ascending = sorted(in_order)
+    assert await groups.view(lambda view: view.member_ids_behind("g", "", 99)) == ascending
+    assert await groups.view(lambda view: view.member_ids_behind("g", ascending[0], 2)) == ascending[1:3]
     assert await groups.view(lambda view: view.member_count("g")) == len(in_order)
     assert await page([], "", EVERYTHING) == (5, in_order)
     assert await page([], "", Window(1, 2)) == (5, in_order[1:3])
@@ -324,6 +330,45 @@ async def test_many_take_as_many_statements_as_a_few(groups: OpenDirectoryStore)
     event.remove(Engine, "before_cursor_execute", count)
 
     assert 10 < many == few < 40
+
+
+@pytest.mark.parametrize("people_places", ["sqlite", "postgresql"], indirect=True)
+async def test_a_page_of_marks_is_a_handful_of_statements(
+    groups: OpenDirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For 300 members as for 10; what is marked already is only read. Lists that took many steps cost no statement each."""
+    names, chat = [f"u{number:03}" for number in range(310)], ConversationID("sg_g")
+    rows = [Conversation(owner_user_id=UserID(name), conversation_id=chat, conversation_type=3) for name in names]
+    await groups.register([user(name) for name in names])
+    await groups.change(lambda transaction: transaction.put_members([member("g", name) for name in names]))
+    await groups.change(lambda transaction: transaction.put_conversations(rows))
+    monkeypatch.setattr(version_lists, "CHANGES_MAX", 1)
+    statements: list[str] = []
+
+    def collect(*event: object) -> None:
+        statements.append(str(event[2]))
+
+    async def mark(size: int, after: str, *named: str) -> tuple[int, bool]:
+        monkeypatch.setattr(mentions, "PAGE_MEMBERS", size)
+        load = MarkMentions("g", chat, "u001", named, not named, "op", "c", after=after)
+        statements.clear()
+        page = await mentions.mark_page(groups, load)
+        assert (len(page.changed), page.after) in ((size, after_page(size, after)), (0, after_page(size, after)))
+        return len(statements), any("INSERT" in one for one in statements)
+
+    def after_page(size: int, after: str) -> str:
+        return names[names.index(after) + size]
+
+    event.listen(Engine, "before_cursor_execute", collect)
+    first, few, many = await mark(5, "u001"), await mark(10, "u006"), await mark(290, "u016")
+    again, named = await mark(290, "u016"), await mark(290, "u016", *names)
+    event.remove(Engine, "before_cursor_execute", collect)
+
+    assert few == many == first
+    assert few[0] < 15
+    assert few[1]
+    assert (again[0] < few[0], again[1]) == (True, False)
+    assert named == few
 
 
 async def test_a_member_needs_group_and_account(groups: OpenDirectoryStore) -> None:

@@ -166,6 +166,7 @@ QUESTIONS = (
     operation("joined_groups", names, windows),
     operation("joined_group_ids", names, st.just("") | group_ids, st.integers(0, 2)),
     operation("managed_group_ids", names),
+    operation("member_ids_behind", group_ids, st.just("") | names, st.integers(0, 2)),
     operation("page_members", group_ids, st.lists(roles, max_size=2), st.sampled_from(("", "m", "n", "a")), windows),
     operation("requests_to_groups", some_groups, results, windows),
     operation("requests_of_user", names, some_groups, results, windows),

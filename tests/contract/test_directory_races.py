@@ -18,7 +18,8 @@ from openim_ray.domain.people import User
 from openim_ray.services.black_lists import BlackListService
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.friendships import Application, FriendshipService, Verdict
-from openim_ray.services.groups import GroupServices, applications, build_group_services
+from openim_ray.services.groups import applications
+from openim_ray.services.groups.assembly import GroupServices, build_group_services
 from openim_ray.services.groups.creation import NewGroup
 from openim_ray.services.groups.lookups import Operator
 from openim_ray.services.groups.membership import Application as Joining

@@ -162,6 +162,7 @@ async def test_lists_that_grow_come_in_the_order_of_an_index(data_dir: Path, sta
         view.groups(["g"])
         view.friend_owners(ALICE, "u", 10)
         view.joined_group_ids(ALICE, "g", 10)
+        view.member_ids_behind("g", ALICE, 10)
         view.sent_friend_requests(ALICE, [], Window(0, 10))
         view.received_friend_requests(ALICE, [0], Window(0, 10))
         view.requests_of_user(ALICE, [], [], Window(0, 10))

@@ -7,8 +7,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ import pytest
 from pymongo import MongoClient
 
 from openim_ray.domain.conversation import single_chat_id
+from openim_ray.domain.erasure import Erasure
+from openim_ray.domain.people import UserStatus
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData, PullMessageBySeqsReq, PullMessageBySeqsResp
 from tests.e2e.program import run
@@ -244,8 +249,13 @@ async def test_sqlite_forgets_her(tmp_path: Path) -> None:
     """No file of the data directory holds a word of hers, beside a running server."""
     with started(tmp_path, {}) as server:
         people = People(server)
+        dora = await people.connect("dora")
+        await asyncio.to_thread(leave_half_begun, server, dora.user_id)
         story = Story(server, people)
         await story.tell()
+        await dora.ended()  # her device may not go on for ever
+        with pytest.raises(ApiError, match="1506"):
+            await asyncio.to_thread(server.call, "/auth/parse_token", {"token": dora.account.token})
 
         def holding() -> list[str]:
             files = [path for path in sorted(server.data_dir.rglob("*")) if path.is_file()]
@@ -297,6 +307,15 @@ async def test_database_servers_forget_her(tmp_path: Path, databases: DatabaseSe
         await story.check()
         await people.close()
         await check_is_clean(server)
+
+
+def leave_half_begun(server: Server, user_id: str) -> None:
+    """Let the directory hold what a call leaves there that dies before it has ended tokens."""
+    with contextlib.closing(sqlite3.connect(server.data_dir / "directory.db", timeout=30)) as database, database:
+        database.execute("UPDATE users SET status = ? WHERE user_id = ?", (int(UserStatus.ERASED), user_id))
+        begun = asdict(Erasure(user_id=user_id, created_ms=time.time_ns() // 1_000_000))
+        columns, places = ", ".join(begun), ", ".join("?" * len(begun))
+        database.execute(f"INSERT INTO erasures ({columns}) VALUES ({places})", tuple(begun.values()))
 
 
 def collections_holding(url: str, secret: bytes) -> set[str]:

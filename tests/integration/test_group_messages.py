@@ -139,7 +139,8 @@ async def test_who_leaves_sees_nothing_after_that_and_everything_when_she_is_bac
             lambda client=client: client.pushes_of(group.chat)[-1:] != [] and client.pushes_of(group.chat)[-1].seq == 6,
             "6",
         )
-    assert [push.seq for push in bob.pushes_of(group.chat)] == [1, 2, 3, 5, 6]
+    seqs = [push.seq for push in bob.pushes_of(group.chat)]
+    assert seqs in ([1, 2, 3, 5, 6], [1, 2, 3, 4, 5, 6]), "4 is his to see again: a repair may bring it, in its place"
     assert [push.seq for push in cid.pushes_of(group.chat)] == [6]
     assert await pull(bob, group, 1, 6) == [1, 2, 3, 4, 5, 6]
     assert await pull(cid, group, 1, 6) == [6]

@@ -162,7 +162,9 @@ class ShardProcess(Process):
             elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
                 shard.logs.rows_ensured(load.home_key)
-            elif not isinstance(load, MarkMentions):
+            elif isinstance(load, MarkMentions):
+                shard.logs.mentions.marked(load, (), "")
+            else:
                 await self._work_on_effects(shard, load)
         except OpenIMError:
             self._load_failed(shard, load)

@@ -654,5 +654,5 @@ def _position_refusal(inbox: Inbox, item: items.SetPosition) -> errors.OpenIMErr
         return errors.RecordNotFound("conversationID: no such conversation")
     is_checked = item.exact or not is_single_chat(item.conversation_id)  # else the log has done so
     if is_checked and item.has_read_seq > inbox.max_seq(item.conversation_id):
-        return errors.ArgsError("hasReadSeq is above the newest message")
+        return errors.ArgsError("hasReadSeq, or the highest of seqs, is above the newest message")
     return None

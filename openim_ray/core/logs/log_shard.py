@@ -15,6 +15,7 @@ from openim_ray.core import items
 from openim_ray.core.logs.admission import Facts, FactsCache, log_of, refusal_of
 from openim_ray.core.logs.conversation_log import Committed, ConversationLog, Waiter
 from openim_ray.core.logs.effects import EFFECTS, Effects
+from openim_ray.core.logs.mentions import Mentions
 from openim_ray.core.logs.passing_on import PassingOn, ToInboxes, of_message
 from openim_ray.core.placement import log_partition
 from openim_ray.core.receipts import receipt_draft, receipt_seqs
@@ -23,12 +24,10 @@ from openim_ray.core.shard_loads import EnsureRows, FindEffects, LoadFacts, Load
 from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import home_key, is_group_chat, is_single_chat
-from openim_ray.domain.group import AT_ALL, GroupChatFacts
+from openim_ray.domain.group import GroupChatFacts
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
-from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
-from openim_ray.protocol.identifiers import ContentType
+from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, WriteResult
 from openim_ray.protocol.messages import with_position
-from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from openim_ray.domain.sequence import ConversationSeq
 
 Request = items.Submit | items.MarkRead
-
-RELOADS_MAX = 10_000
-"""So many mentions wait for the directory, besides what must be read; beyond it members are not marked as named."""
 
 IN_USE_MAX = 1_000
 """The look for logs to give back passes over so many that are in use; with more it goes on at the next tick."""
@@ -69,6 +65,7 @@ class LogShard:
         self._settings = settings
         self._passing_on = PassingOn(pass_on)
         self.effects = Effects(outbox, self, self._passing_on)
+        self.mentions = Mentions(outbox, self._passing_on, settings.retry_seconds)
         self._logs: OrderedDict[str, ConversationLog] = OrderedDict()
         self._facts = FactsCache(
             entries_max=settings.facts_max,
@@ -205,7 +202,9 @@ class LogShard:
         elif isinstance(load, LoadFacts) and self._facts.prolong(load, now):
             self._changed_facts.discard(load)
             self._prolonged.append(load)
-        elif not isinstance(load, MarkMentions) or len(self._reloads) < RELOADS_MAX:
+        elif isinstance(load, MarkMentions):
+            self.mentions.failed(load, now)
+        else:
             self._reloads.append((now + self._settings.retry_seconds, load))
 
     def stored(self, item: items.StoredLog, now: float) -> None:
@@ -235,14 +234,6 @@ class LogShard:
             else:
                 self._answer(done.waiters, done.reference)
                 self._tell_effects(log, done.waiters, done.reference)
-
-    def mentions_marked(self, load: MarkMentions, user_ids: Sequence[str]) -> None:
-        """Tell members whose rows say now that they are named."""
-        if user_ids:
-            self._passing_on.say(
-                load.home_key,
-                items.RowsChanged(list(user_ids), load.conversation_id, load.operation_id, load.command_id),
-            )
 
     # --- writing
 
@@ -284,6 +275,7 @@ class LogShard:
         for load in due:
             self._outbox.load(load)
         self.effects.tick()
+        self.mentions.tick(now)
         self._give_back()
 
     def _repeat_due(self, now: float) -> None:
@@ -317,28 +309,7 @@ class LogShard:
             self._passing_on.hold(log.home_key)
         self._passing_on.say(log.home_key, of_message(log.participants, message))
         self._tell_effects(log, done.waiters, reference)
-        if is_group_chat(message.conversation_id):
-            self._mark_rows(log, message)
-
-    def _mark_rows(self, log: ConversationLog, message: StoredMessage) -> None:
-        """Have rows marked where a message is to catch the eye (`groupAtType`)."""
-        if message.content_type == ContentType.AT_TEXT:
-            self._mark_mentions(log, message)
-        elif message.content_type == ContentType.GROUP_ANNOUNCEMENT_SET:
-            cause = (message.operation_id, message.client_id)
-            self._outbox.load(MarkMentions(log.home_key, message.conversation_id, "", (), True, *cause, is_notice=True))
-
-    def _mark_mentions(self, log: ConversationLog, message: StoredMessage) -> None:
-        """Have the rows of those marked whom a message names (OpenIM wire, §4.6 step 9)."""
-        named = set(MsgData.FromString(message.body).atUserIDList)
-        users = tuple(sorted(named - {AT_ALL, message.sender_id}))
-        if named - {message.sender_id}:
-            chat, sender_id = message.conversation_id, message.sender_id
-            self._outbox.load(
-                MarkMentions(
-                    log.home_key, chat, sender_id, users, AT_ALL in named, message.operation_id, message.client_id
-                )
-            )
+        self.mentions.of_message(log.home_key, message)
 
     def _pass_on(self, peer: str, item: items.Submit, wall_ms: int) -> None:
         self._accept(peer, item.call, MessageRef(_NOT_STORED, ServerMessageID(item.server_id), wall_ms))
@@ -499,7 +470,7 @@ def _mark_refusal(log: ConversationLog, item: items.MarkRead) -> errors.OpenIMEr
     if item.user_id not in log.participants:
         return errors.NoPermission("conversationID: not a conversation of this user")
     if item.has_read_seq > log.max_seq(item.conversation_id):
-        return errors.ArgsError("hasReadSeq is above the newest message")
+        return errors.ArgsError("hasReadSeq, or the highest of seqs, is above the newest message")
     return None
 
 

@@ -87,12 +87,14 @@ class GroupCreation:
     def _check(self, new: NewGroup) -> None:
         group = new.group
         if group.group_type != WORKING_GROUP:
-            raise errors.ArgsError("group type only supports 2")
+            raise errors.ArgsError("groupType: group type only supports 2")
         if not new.owner_id:
             raise errors.ArgsError("ownerUserID is empty")
         check_users("memberUserIDs with adminUserIDs and ownerUserID", new.user_ids, USERS_PER_CALL_MAX + 1)
         if len(new.user_ids) > self._members_max:
-            raise errors.ArgsError(f"the group would have more than {self._members_max} members (groups.members_max)")
+            raise errors.ArgsError(
+                f"memberUserIDs: the group would have more than {self._members_max} members (groups.members_max)"
+            )
         check_texts(
             {
                 "groupName": group.group_name,

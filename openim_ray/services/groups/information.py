@@ -26,7 +26,7 @@ from openim_ray.services.groups.authority import Action
 from openim_ray.services.groups.limits import check_choices, check_texts
 from openim_ray.services.groups.lookups import Operator, existing_group, live_group, permit
 from openim_ray.services.groups.notices import Notices
-from openim_ray.transactions import DirectoryTransaction
+from openim_ray.transactions import DirectoryTransaction, DirectoryView
 
 REMOVED_AT_ONCE_MAX: Final = 1_000
 """Members that one transaction removes when a group is dismissed; a larger group takes several."""
@@ -118,7 +118,7 @@ class GroupInformation:
             NoPermission: who ends it is neither its owner nor an administrator.
             RecordNotFound, DismissedAlready: there is no such group, or it is over.
         """
-        member_ids = await self._directory.view(lambda view: view.member_ids(group_id))
+        member_ids = await self._directory.view(partial(_members_to_dismiss, operator, group_id))
         while len(member_ids) > REMOVED_AT_ONCE_MAX:
             last = member_ids[-REMOVED_AT_ONCE_MAX:]
             del member_ids[-REMOVED_AT_ONCE_MAX:]
@@ -179,6 +179,11 @@ def _set_status(operator: Operator, group_id: str, status: GroupStatus, tx: Dire
         notices.put(ContentType.GROUP_CANCEL_MUTED, GroupCancelMutedTips(), forget_facts=True)
 
 
+def _members_to_dismiss(operator: Operator, group_id: str, view: DirectoryView) -> list[str]:
+    _dismissable(view, operator, group_id)  # all ids of a large group are not read for everybody
+    return view.member_ids(group_id)
+
+
 def _begin_dismissal(operator: Operator, group_id: str, removed: Sequence[str], tx: DirectoryTransaction) -> None:
     """Close a group and remove some of its members, for whom and for the rest the conversation stays as it is."""
     group = _dismissable(tx, operator, group_id)
@@ -200,10 +205,10 @@ def _dismiss(operator: Operator, group_id: str, silently: bool, in_chat: bool, t
     tx.delete_members(group.group_id, tx.member_ids(group.group_id))
 
 
-def _dismissable(tx: DirectoryTransaction, operator: Operator, group_id: str) -> Group:
+def _dismissable(view: DirectoryView, operator: Operator, group_id: str) -> Group:
     """Return a group that its caller may dismiss: one that is not over, or not empty yet."""
-    group: Group = existing_group(tx, group_id)
+    group: Group = existing_group(view, group_id)
     if group.status == GroupStatus.DISMISSED and not group.member_count:
         raise errors.DismissedAlready("groupID: the group was dismissed")
-    permit(tx, operator, group.group_id, Action.DISMISS)
+    permit(view, operator, group.group_id, Action.DISMISS)
     return group

@@ -25,6 +25,9 @@ MEMBER_CHANGES_MAX: Final = 100
 BATCH_GROUPS_MAX: Final = 500
 """Groups whose member lists one call compares; the official SDK asks for as many."""
 
+ABSTRACTS_MAX: Final = 100
+"""Groups of which one call is told number and hash of the members: the hash takes all their ids."""
+
 STAFF_TOLD_MAX: Final = 50
 """Of owner and admins, the first so many are told of an application; the others find it in their list."""
 

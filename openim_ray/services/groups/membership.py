@@ -11,7 +11,7 @@ from functools import partial
 from openim_ray.domain import errors
 from openim_ray.domain.group import Group, GroupRequest, JoinSource, Member, Role, Verification
 from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.domain.people import User
+from openim_ray.domain.people import HandleResult, User
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import (
     JoinGroupApplicationTips,
@@ -109,7 +109,7 @@ class GroupMembership:
         """
         Let users in: 1509 to all, in batches. Where everybody needs approval and the inviter is an ordinary member, they apply: 1503.
 
-        Who is a member already is left out.
+        Who is a member already is left out; where they apply, also who has applied herself and waits for an answer.
 
         Raises:
             NoPermission: who invites is no member.
@@ -195,7 +195,7 @@ def _join(
     group = live_group(tx, application.group_id)
     applicant = existing_users(tx, [application.applicant_id])[application.applicant_id]
     if tx.members(group.group_id, [applicant.user_id]):
-        raise errors.ArgsError("already a member of the group")
+        raise errors.ArgsError("groupID: already a member of the group")
     if group.need_verification != Verification.ALL_DIRECTLY:
         _apply(tx, operator, _request(operator, application, applicant), [applicant.user_id])
         return
@@ -263,6 +263,8 @@ def _propose(tx: DirectoryTransaction, operator: Operator, group: Group, invited
             f"invitedUserIDs holds more than {APPLICANTS_PER_CALL_MAX} ids, in a group where everybody has to apply"
         )
     for user in invited:
+        if _has_applied(tx, group, user):
+            continue
         request = GroupRequest(
             group_id=group.group_id,
             user=user,
@@ -272,6 +274,12 @@ def _propose(tx: DirectoryTransaction, operator: Operator, group: Group, invited
             inviter_user_id=operator.user_id,
         )
         _apply(tx, operator, request, [operator.user_id])
+
+
+def _has_applied(tx: DirectoryTransaction, group: Group, user: User) -> bool:
+    """Tell whether an application waits that the user made herself: her words are not for others to replace."""
+    request = tx.group_request(group.group_id, user.user_id)
+    return request is not None and request.handle_result == HandleResult.PENDING and not request.inviter_user_id
 
 
 def _invited(operator: Operator, group: Group, user: User) -> Member:

@@ -45,7 +45,7 @@ class Notices:
         self.group_id = group_id
         self.group = existing_group(tx, group_id)
         self._list = tx.member_list_version(group_id)
-        self._sort_version = tx.member_sort_version(group_id)
+        self._is_reordered = tx.member_sort_version(group_id) == self._list.version
         self.op_user = self._op_user()
 
     def put(self, content_type: int, tips: Any, *, clone: bool = True, **effect: object) -> None:
@@ -99,8 +99,9 @@ class Notices:
         if "groupMemberVersion" in fields:
             tips.groupMemberVersion = self._list.version
             tips.groupMemberVersionID = self._list.version_id
-        if "groupSortVersion" in fields:
-            tips.groupSortVersion = self._sort_version
+        if "groupSortVersion" in fields and self._is_reordered:
+            # Any other than 0 makes each client that is online fetch the ids of all members (OpenIM wire, §6.6.2).
+            tips.groupSortVersion = self._list.version
 
     def _op_user(self) -> GroupMemberFullInfo:
         user_id = self._operator.user_id

@@ -12,9 +12,9 @@ from openim_ray.domain import errors
 from openim_ray.domain.group import Group, GroupRequest, Member, Role
 from openim_ray.domain.people import HandleResult, User
 from openim_ray.ports import DirectoryStore
-from openim_ray.services.groups.authority import Action
-from openim_ray.services.groups.limits import USERS_PER_CALL_MAX
-from openim_ray.services.groups.lookups import Operator, existing_group, permit
+from openim_ray.services.groups.authority import Action, may
+from openim_ray.services.groups.limits import ABSTRACTS_MAX, USERS_PER_CALL_MAX
+from openim_ray.services.groups.lookups import Operator, existing_group, permit, standing_in
 from openim_ray.services.paging import check_ids, window_of
 from openim_ray.services.versions import id_hash
 from openim_ray.transactions import DirectoryView
@@ -82,15 +82,22 @@ class GroupQueries:
         found = await self._directory.view(lambda view: view.groups(asked))
         return [found[one] for one in asked if one in found]
 
-    async def abstracts(self, group_ids: Sequence[str]) -> list[GroupAbstract]:
+    async def abstracts(self, operator: Operator, group_ids: Sequence[str]) -> list[GroupAbstract]:
         """
         Return number and hash of the members of those groups that exist, in the order asked for.
+
+        The hash is 0 for who may not read the member list: she could find out by it whether somebody is on it.
+
+        Raises:
+            ArgsError: more than `ABSTRACTS_MAX` groups.
         """
         asked = check_ids("groupIDs", group_ids)
+        if len(asked) > ABSTRACTS_MAX:
+            raise errors.ArgsError(f"groupIDs holds more than {ABSTRACTS_MAX} groups")
 
         def query(view: DirectoryView) -> list[GroupAbstract]:
             found = view.groups(asked)
-            return [_abstract(view, one) for one in asked if one in found]
+            return [_abstract(view, operator, found[one]) for one in asked if one in found]
 
         return await self._directory.view(query)
 
@@ -240,9 +247,11 @@ def _permit_reading(view: DirectoryView, operator: Operator, group_id: str) -> N
     permit(view, operator, existing_group(view, group_id).group_id, Action.READ_MEMBERS)
 
 
-def _abstract(view: DirectoryView, group_id: str) -> GroupAbstract:
-    ids = view.member_ids(group_id)
-    return GroupAbstract(group_id, len(ids), id_hash(sorted(ids)))
+def _abstract(view: DirectoryView, operator: Operator, group: Group) -> GroupAbstract:
+    if not may(Action.READ_MEMBERS, standing_in(view, operator, group.group_id)):
+        return GroupAbstract(group.group_id, group.member_count, 0)
+    ids = view.member_ids(group.group_id)
+    return GroupAbstract(group.group_id, len(ids), id_hash(sorted(ids)))
 
 
 def _check_results(results: Sequence[int]) -> None:

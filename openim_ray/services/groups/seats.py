@@ -55,7 +55,7 @@ def check_room(tx: DirectoryTransaction, group_id: str, joining: int, members_ma
     Raise ArgsError if a group would get too large.
     """
     if tx.member_count(group_id) + joining > members_max:
-        raise errors.ArgsError(f"the group would have more than {members_max} members (groups.members_max)")
+        raise errors.ArgsError(f"groupID: the group would have more than {members_max} members (groups.members_max)")
 
 
 def seat(tx: DirectoryTransaction, group_id: GroupID, members: Sequence[Member], end: LogEnd) -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from openim_ray.actors import erasing as module
 from openim_ray.actors.clock import wall_ms
 from openim_ray.actors.erasing import Eraser, settle_ms
-from openim_ray.config import Config
+from openim_ray.config import Config, GatewaySection
 from openim_ray.core.effects import Effect, encode_effect
 from openim_ray.domain.erasure import Erasure, ErasurePhase
 from openim_ray.domain.errors import Unavailable
@@ -36,9 +36,18 @@ class World:
         self.directory = directory
         self.messages = messages
         self.places = places
+        self.logged_out: list[str] = []
+        self.unreachable: set[str] = set()
+
+    async def end_logins(self, user_id: str) -> None:
+        """End them as a gateway does."""
+        if user_id in self.unreachable:
+            raise Unavailable("her inbox is away")
+        self.logged_out.append(user_id)
 
     async def begin(self, user_id: str, *, seconds_ago: float = 3600.0, **fields: Any) -> None:
-        """Mark an account as a service does."""
+        """Mark an account as a service does that could end its tokens."""
+        fields = {"phase": ErasurePhase.MESSAGES, **fields}
         begun = Erasure(user_id=user_id, created_ms=wall_ms() - int(seconds_ago * 1000), **fields)
         await self.directory.register([User(user_id=UserID(user_id), nickname=user_id)])
         await self.directory.change(lambda tx: tx.put_erasure(begun))
@@ -51,7 +60,7 @@ class World:
 
     def job(self, *mine: str) -> Eraser:
         """Return the job of who erases some accounts, all without any named."""
-        eraser = Eraser(Config(), self.messages, lambda user_id: not mine or user_id in mine)
+        eraser = Eraser(Config(), self.messages, lambda user_id: not mine or user_id in mine, self.end_logins)
         eraser._places = self.places
         return eraser
 
@@ -154,3 +163,74 @@ async def test_files_that_are_read_are_emptied_later(world: World, monkeypatch: 
         assert await world.phases() == {"alice": ErasurePhase.FILES}
     await job._look(world.directory)
     assert await world.phases() == {"alice": ErasurePhase.DONE}
+
+
+async def test_nothing_is_erased_before_her_tokens_have_ended(world: World) -> None:
+    """What she goes on writing would stay. Then, too, it waits for what was under way; others don't wait for her."""
+    for user_id in ("alice", "bob", "carol"):
+        await world.begin(user_id, phase=ErasurePhase.TOKENS if user_id != "carol" else ErasurePhase.MESSAGES)
+    world.unreachable.add("alice")
+    job, before = world.job(), wall_ms()
+    with capture_logs() as logs:
+        await job._look(world.directory)
+        await job._look(world.directory)
+    assert [entry["user_id"] for entry in logs if entry["event"] == "an erasure waits"] == ["alice"]
+    assert await world.phases() == {
+        "alice": ErasurePhase.TOKENS,
+        "bob": ErasurePhase.MESSAGES,
+        "carol": ErasurePhase.DONE,
+    }
+    assert world.logged_out == ["bob"]
+    rows = world.messages.tables.read_range(CHAT, 1, 9, 9)
+    assert [row.body for row in rows] == [b"hi"] * 4
+    bob = await world.directory.view(lambda view: view.erasure("bob"))
+    assert bob is not None
+    assert bob.created_ms >= before
+
+    world.unreachable.clear()
+    await job._look(world.directory)
+    assert (await world.phases())["alice"] == ErasurePhase.MESSAGES
+    assert world.logged_out == ["bob", "alice"]
+
+
+async def test_tokens_are_ended_without_waiting(world: World) -> None:
+    """Whoever has one must not keep it for long."""
+    await world.begin("alice", seconds_ago=0, phase=ErasurePhase.TOKENS)
+    await world.job()._look(world.directory)
+    assert world.logged_out == ["alice"]
+
+
+async def test_an_erasure_that_is_begun_anew_is_not_said_to_be_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one that was found earlier is worked on, a token is found that was still valid."""
+    await world.begin("alice")
+    anew = Erasure(user_id="alice", created_ms=wall_ms())
+
+    async def scrub() -> bool:
+        await world.directory.change(lambda tx: tx.put_erasure(anew))
+        return True
+
+    monkeypatch.setattr(world.messages, "scrub", scrub)
+    with capture_logs():
+        await world.job()._look(world.directory)
+    assert await world.directory.view(lambda view: view.erasure("alice")) == anew
+
+
+async def test_any_gateway_ends_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that can; without one it is tried again later."""
+    asked: list[tuple[str, ...]] = []
+    away = {"gateway-0"}
+
+    async def ask(actor: str, _namespace: str, *what: str) -> None:
+        asked.append((actor, *what))
+        if actor in away:
+            raise Unavailable("no such actor")
+
+    monkeypatch.setattr(module, "call", ask)
+    config = Config(gateway=GatewaySection(actors=3))
+    await module.end_logins(config, "alice")
+    assert asked == [(f"gateway-{number}", "end_logins", "alice") for number in (0, 1)]
+    away |= {"gateway-1", "gateway-2"}
+    with pytest.raises(Unavailable):
+        await module.end_logins(config, "alice")

@@ -12,11 +12,14 @@ from structlog.testing import capture_logs
 from openim_ray.actors.inbox import LOADS_AT_ONCE, InboxActor
 from openim_ray.config import Config, load_config
 from openim_ray.core import items
+from openim_ray.core.logs.mentions import MARKS_AT_ONCE
 from openim_ray.core.placement import Placement
 from openim_ray.domain.conversation import Conversation, SessionType, single_chat_id
 from openim_ray.domain.errors import Unavailable
+from openim_ray.domain.group import GroupChatFacts, Role
 from openim_ray.domain.ids import ConversationID, UserID
 from openim_ray.domain.people import SingleChatFacts
+from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 from openim_ray.storage.memory import MemoryMessageStore, MemoryStateStore
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class Directory:
         self.ensured: list[int] = []
         self.was_asked = asyncio.Event()
         self.friends: set[tuple[str, str]] = set()
+        self.changing = 0
 
     async def conversations(self, user_id: str) -> list[Conversation]:
         """See `ports.ConversationStore`."""
@@ -91,6 +95,16 @@ class Directory:
             sender_is_system=False,
             are_friends=(receiver_id, sender_id) in self.friends,
         )
+
+    async def group_chat_facts(self, _group_id: str, _sender_id: str) -> GroupChatFacts:
+        """See `ports.DirectoryStore`; everybody is a member of every group."""
+        return GroupChatFacts(exists=True, role_level=Role.MEMBER)
+
+    async def change(self, _use_case: object) -> None:
+        """See `ports.DirectoryStore`; waits until the test lets it go, then fails."""
+        self.changing += 1
+        await self.go_on.wait()
+        raise Unavailable("down")
 
     async def ensure_conversations(self, rows: list[Conversation]) -> None:
         """See `ports.ConversationStore`; refuses `refused_user`, and with her all others of the same call."""
@@ -174,6 +188,24 @@ async def test_inboxes_are_read_a_bounded_number_at_once(
     answered = [await others.until_sent(items.Reply) for _ in range(count)]
 
     assert (len(answered), directory.reading_max) == (count, LOADS_AT_ONCE)
+
+
+async def test_marks_keep_nobody_waiting(actor: InboxActor, others: Others, directory: Directory) -> None:
+    """They are the longest work there is: a few are under way, and logs and facts are read meanwhile."""
+    body = MsgData(atUserIDList=["bob"]).SerializeToString()
+    for call in range(LOADS_AT_ONCE + 1):
+        group = f"g{call}"
+        item = items.Submit(call, f"sg_{group}", "alice", group, f"c{call}", f"s{call}", 106, "op", body)
+        actor.on_items("gateway-0", [item])
+        write = await others.until_sent(items.StoreLog)
+        assert isinstance(write, items.StoreLog)
+        actor.on_items("persistence-0", [items.StoredLog(write.call, "stored")])
+    await asyncio.sleep(0)
+    assert directory.changing == MARKS_AT_ONCE
+    assert (await actor.health())["marks_dropped"] == 0
+
+    actor.on_items("gateway-0", [text(1, "bob", stored=False)])
+    await others.until_sent(items.Accepted)
 
 
 async def test_an_inbox_that_could_not_be_read_is_read_again(

@@ -517,7 +517,7 @@ def test_an_announcement_has_every_row_marked() -> None:
     owner.store()
     assert not owner.wants(MarkMentions)
     owner.said()
-    owner.logs.mentions_marked(load, ["ann", "bob"])
+    owner.logs.mentions.marked(load, ["ann", "bob"], "")
     assert owner.said() == [("rows", "ann,bob", 0)]
 
 

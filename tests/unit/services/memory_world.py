@@ -147,7 +147,7 @@ class MemoryBroker:
         if state is None:
             raise errors.RecordNotFound("no such conversation")
         if has_read_seq > state.max_seq:
-            raise errors.ArgsError("hasReadSeq is above the newest message")
+            raise errors.ArgsError("hasReadSeq, or the highest of seqs, is above the newest message")
 
     def _check(self) -> None:
         if self.fails:

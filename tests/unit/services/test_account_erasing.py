@@ -16,9 +16,9 @@ from openim_ray.domain.erasure import Erasure, ErasurePhase
 from openim_ray.domain.group import Group, GroupStatus, Role
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.domain.people import User, UserStatus
-from openim_ray.ports import Page
+from openim_ray.ports import Page, TokenRecord
 from openim_ray.protocol.identifiers import Platform
-from openim_ray.services.account_erasing import is_waited_for, neutralize
+from openim_ray.services.account_erasing import is_waited_for, logins_ended, neutralize
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.friendships import Application
 from openim_ray.services.groups.creation import NewGroup
@@ -54,7 +54,7 @@ async def test_an_erased_account_has_no_name_and_no_token(world: GroupWorld) -> 
     old = (await tokens.issue_user_token("mia", Platform.WEB)).token
     begun = await erasing.begin("mia")
 
-    assert begun == Erasure(user_id="mia", created_ms=world.clock.now_ms)
+    assert begun == Erasure(user_id="mia", phase=ErasurePhase.MESSAGES, created_ms=world.clock.now_ms)
     with pytest.raises(errors.TokenKicked):
         await tokens.authenticate(old)
     assert sorted(world.broker.kicked) == [("mia", platform) for platform in sorted(Platform)]
@@ -81,6 +81,77 @@ async def test_erasing_again_tells_how_far_it_has_come(world: GroupWorld) -> Non
     assert await erasing.begin("mia") == further
     assert await erasing.find("mia") == further
     assert world.broker.kicked
+
+
+async def test_what_broke_before_her_tokens_ended_goes_on(world: GroupWorld) -> None:
+    """It is durable that they are still to be ended, before anything else; who says it again ends them."""
+    tokens, erasing = world.services.tokens, world.services.account_erasing
+    old = (await tokens.issue_user_token("mia", Platform.WEB)).token
+    world.broker.fails = True
+    with pytest.raises(errors.Unavailable):
+        await erasing.begin("mia")
+    assert (await tokens.authenticate(old)).user_id == "mia"
+    left = Erasure(user_id="mia", phase=ErasurePhase.TOKENS, created_ms=world.clock.now_ms)
+    assert await world.directory.view(lambda view: view.unfinished_erasures("", 10)) == [left]
+
+    world.broker.fails = False
+    world.clock.now_ms += 5000
+    assert await erasing.begin("mia") == Erasure(
+        user_id="mia", phase=ErasurePhase.MESSAGES, created_ms=world.clock.now_ms
+    )
+    with pytest.raises(errors.TokenKicked):
+        await tokens.authenticate(old)
+
+
+async def test_who_has_kept_a_connection_only_is_kicked(world: GroupWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Her tokens have ended, then the inbox was away: her device goes on until somebody closes its connection."""
+    erasing = world.services.account_erasing
+
+    async def away(_user_id: str, _platform_id: int) -> None:
+        raise errors.Unavailable("the inbox is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.broker, "force_logout", away)
+        with pytest.raises(errors.Unavailable):
+            await erasing.begin("mia")
+    assert (await erasing.find("mia")).phase == ErasurePhase.TOKENS
+    await erasing.begin("mia")
+    assert (await erasing.find("mia")).phase == ErasurePhase.MESSAGES
+    assert sorted(world.broker.kicked) == [("mia", platform) for platform in sorted(Platform)]
+
+
+async def test_a_token_that_was_still_valid_begins_it_anew(world: GroupWorld) -> None:
+    """Also when all was done: what she wrote with it is not erased yet. That it is to be done is durable before the token ends."""
+    erasing, clock = world.services.account_erasing, world.clock
+    token = TokenRecord("digest", "mia", Platform.WEB, 0, clock.now_ms // 1000 + 60)
+    begun = await erasing.begin("mia")
+    done = replace(begun, phase=ErasurePhase.DONE, conversation_id="c", seq=9, messages=7, finished_ms=clock.now_ms)
+    await world.directory.change(lambda tx: tx.put_erasure(done))
+    await world.state.save([token._replace(digest="expired", expires_at=clock.now_ms // 1000)])
+    assert await erasing.begin("mia") == done
+
+    await world.state.save([token])
+    clock.now_ms += 5000
+    world.broker.fails = True
+    with pytest.raises(errors.Unavailable):
+        await erasing.begin("mia")
+    anew = Erasure(user_id="mia", phase=ErasurePhase.TOKENS, messages=7, created_ms=clock.now_ms)
+    assert await world.directory.view(lambda view: view.unfinished_erasures("", 10)) == [anew]
+    world.broker.fails = False
+    assert await erasing.begin("mia") == replace(anew, phase=ErasurePhase.MESSAGES)
+    assert not await world.services.tokens.has_valid("mia")
+
+
+async def test_one_that_was_begun_anew_waits_for_its_own_tokens(world: GroupWorld) -> None:
+    """Tokens that ended for the one before say nothing of it."""
+    before = Erasure(user_id="mia", created_ms=1)
+    anew = Erasure(user_id="mia", created_ms=2)
+    await world.directory.change(lambda tx: tx.put_erasure(anew))
+    assert (await world.directory.change(partial(logins_ended, before, 3))).result == anew
+    assert await world.services.account_erasing.find("mia") == anew
+    ended = (await world.directory.change(partial(logins_ended, anew, 3))).result
+    assert ended == Erasure(user_id="mia", phase=ErasurePhase.MESSAGES, created_ms=3)
+    assert await world.services.account_erasing.find("mia") == ended
 
 
 async def test_who_can_not_be_erased(world: GroupWorld) -> None:

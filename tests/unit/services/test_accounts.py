@@ -89,6 +89,7 @@ async def test_a_call_that_failed_halfway_can_be_made_again(world: MemoryWorld) 
     await world.services.accounts.disable("ann")
     with pytest.raises(errors.TokenKicked):
         await tokens.authenticate(token)
+    assert sorted(world.broker.kicked) == [("ann", platform) for platform in sorted(Platform)]
 
 
 async def test_some_accounts_stay(world: MemoryWorld) -> None:

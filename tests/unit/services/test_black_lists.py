@@ -7,7 +7,7 @@ import pytest
 from openim_ray.domain import errors
 from openim_ray.services import black_lists
 from tests.unit.services.memory_world import START_MS, MemoryWorld
-from tests.unit.services.outbox import kinds, waiting
+from tests.unit.services.outbox import forget, kinds, waiting
 from tests.unit.services.test_friendships import caused_by, detail
 
 
@@ -28,10 +28,10 @@ async def blocked(world: MemoryWorld) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("unblocks", [False, True])
 async def test_both_hear_of_it_and_the_next_message_is_judged_anew(world: MemoryWorld, unblocks: bool) -> None:
     """1207 and 1208 from owner to the other, unstored, and admission forgets what it knew of the two."""
+    await world.services.black_lists.block(caused_by("ann"), "ann", "ben", "x")
     if unblocks:
+        await forget(world)
         await world.services.black_lists.unblock(caused_by("ann"), "ann", "ben")
-    else:
-        await world.services.black_lists.block(caused_by("ann"), "ann", "ben", "x")
 
     (told,) = await waiting(world, "ann_ben")
     assert told.kind == (1208 if unblocks else 1207)
@@ -41,6 +41,13 @@ async def test_both_hear_of_it_and_the_next_message_is_judged_anew(world: Memory
     assert told.effect.forget_facts
     assert told.tips == {"fromToUserID": {"fromUserID": "ann", "toUserID": "ben"}}
     assert told.tips.keys() == detail(told.kind).keys()
+
+
+async def test_unblocking_somebody_else_succeeds(world: MemoryWorld) -> None:
+    """And is told to nobody, whether she exists or not."""
+    for stranger in ("ben", "nobody"):
+        await world.services.black_lists.unblock(caused_by("ann"), "ann", stranger)
+    assert await kinds(world) == {}
 
 
 async def test_who_blocks_twice_blocks_since_the_first_time(world: MemoryWorld) -> None:

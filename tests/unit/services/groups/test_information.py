@@ -11,6 +11,7 @@ from openim_ray.services import mentions
 from openim_ray.services.groups import information
 from openim_ray.services.groups.information import GroupChange
 from openim_ray.services.groups.membership import Invitation
+from openim_ray.storage.memory.conversations import MemoryView
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
 
 
@@ -58,16 +59,29 @@ async def test_an_announcement_stands_in_the_chat() -> None:
 
 
 async def test_an_announcement_marks_every_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page by page; a mark that is there is not put again."""
+    """Page by page, each from where the one before ended; a mark that is there is not put again."""
     monkeypatch.setattr(mentions, "PAGE_MEMBERS", 3)
     world = GroupWorld()
     await world.make()
     load = MarkMentions(GROUP, "sg_g", "", (), True, "operation", "command", is_notice=True)
-    pages = [page async for page in mentions.marked_pages(world.directory, load)]
-    assert pages == [["olga", "ada", "mia"], ["max"]]
+    assert await mentions.mark_page(world.directory, load) == (["ada", "max", "mia"], "mia")
+    assert world.row("olga").group_at_type == AtType.NONE  # type: ignore[union-attr]
+    assert await mentions.mark_page(world.directory, load._replace(after="mia")) == (["olga"], "")
     rows = [world.row(one) for one in world.member_ids()]
     assert {row.group_at_type for row in rows if row} == {AtType.NOTICE}
-    assert [page async for page in mentions.marked_pages(world.directory, load)] == [[], []]
+    assert await mentions.mark_page(world.directory, load) == ([], "mia")
+
+
+async def test_who_is_named_is_marked_so() -> None:
+    """Who wrote it is not, nor who is no member; with everybody named, those named besides are told apart."""
+    world = GroupWorld()
+    await world.make()
+    load = MarkMentions(GROUP, "sg_g", "ada", ("max", "sue"), False, "operation", "command")
+    assert await mentions.mark_page(world.directory, load) == (["max"], "")
+    assert await mentions.mark_page(world.directory, load._replace(after="max")) == ([], "")
+    assert await mentions.mark_page(world.directory, load._replace(everybody=True)) == (["max", "mia", "olga"], "")
+    marks = [row.group_at_type for one in ("ada", "max", "mia", "olga") if (row := world.row(one))]
+    assert marks == [AtType.NONE, AtType.ALL_AND_ME, AtType.ALL, AtType.ALL]
 
 
 async def test_an_announcement_that_is_taken_back_is_no_line_of_the_chat() -> None:
@@ -200,6 +214,21 @@ async def test_who_may_not_end_it() -> None:
     for by in ("olga", "imAdmin"):
         with pytest.raises(errors.DismissedAlready):
             await world.use.information.dismiss(world.by(by), GROUP, silently=False)
+
+
+async def test_who_may_not_end_it_costs_no_list_of_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large group it would be long."""
+    world = GroupWorld()
+    await world.make()
+
+    def read_all(_view: object, _group_id: str) -> list[str]:
+        raise AssertionError("all members were read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryView, "member_ids", read_all)
+        with pytest.raises(errors.NoPermission):
+            await world.use.information.dismiss(world.by("max"), GROUP, silently=False)
+    await world.use.information.dismiss(world.by("olga"), GROUP, silently=False)
 
 
 async def test_a_large_group_ends_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:

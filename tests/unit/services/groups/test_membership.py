@@ -10,10 +10,11 @@ import pytest
 from openim_ray.config import GroupsSection
 from openim_ray.domain import errors
 from openim_ray.domain.group import JoinSource, Role, Verification
-from openim_ray.domain.people import UserStatus
+from openim_ray.domain.people import HandleResult, UserStatus
 from openim_ray.services.groups.applications import Verdict
 from openim_ray.services.groups.membership import Application, Invitation, Removal
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
+from tests.unit.services.outbox import kinds
 
 DIRECTLY = {"need_verification": Verification.ALL_DIRECTLY}
 BY_APPROVAL = {"need_verification": Verification.ALL_APPLY}
@@ -187,6 +188,43 @@ async def test_an_ordinary_member_proposes_where_everybody_needs_approval() -> N
         assert [one.tips["applicant"]["userID"] for one in told] == ["sue", "sid"]
         assert told[0].effect.receivers == receivers
     assert world.waiting() == []
+
+
+async def test_who_has_applied_herself_is_not_proposed() -> None:
+    """Her words stay, and the staff hears nothing twice; a proposal gives way to her own application and to a newer one."""
+    world = GroupWorld()
+    await world.make(need_verification=Verification.ALL_APPLY)
+    await join(world, "sue", message="please")
+    applied = world.request("sue")
+    told = await kinds(world)
+    await invite(world, "max", "sue", reason="spam")
+    assert world.request("sue") == applied
+    assert await kinds(world) == told
+
+    for by in ("max", "mia"):
+        await invite(world, by, "sid", reason=by)
+        proposed = world.request("sid")
+        assert proposed is not None
+        assert (proposed.inviter_user_id, proposed.req_msg) == (by, by)
+    await join(world, "sid", message="hers")
+    own = world.request("sid")
+    assert own is not None
+    assert (own.inviter_user_id, own.req_msg) == ("", "hers")
+
+
+async def test_who_was_refused_may_be_proposed() -> None:
+    """Her application doesn't wait any more."""
+    world = GroupWorld()
+    await world.make(need_verification=Verification.ALL_APPLY)
+    await join(world, "sue", message="please")
+    applied = world.request("sue")
+    assert applied is not None
+    refused = replace(applied, handle_result=HandleResult.REFUSED)
+    await world.directory.change(lambda tx: tx.put_group_request(refused))
+    await invite(world, "max", "sue", reason="nice")
+    proposed = world.request("sue")
+    assert proposed is not None
+    assert (proposed.inviter_user_id, proposed.handle_result) == ("max", HandleResult.PENDING)
 
 
 async def test_proposals_have_limits_of_their_own() -> None:

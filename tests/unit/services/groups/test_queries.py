@@ -30,9 +30,19 @@ async def test_abstracts_tell_two_lists_apart() -> None:
     """Number and hash of the members, whatever their order."""
     world = GroupWorld()
     await world.make()
-    (abstract,) = await world.use.queries.abstracts([GROUP, "none"])
+    (abstract,) = await world.use.queries.abstracts(world.by("mia"), [GROUP, "none"])
     assert (abstract.group_id, abstract.member_count) == (GROUP, 4)
     assert abstract.ids_hash == id_hash(["ada", "max", "mia", "olga"])
+
+
+async def test_strangers_learn_the_number_of_members_only() -> None:
+    """Of a hash over ids somebody could find out who is among them."""
+    world = GroupWorld()
+    await world.make()
+    (abstract,) = await world.use.queries.abstracts(world.by("sue"), [GROUP])
+    assert (abstract.member_count, abstract.ids_hash) == (4, 0)
+    with pytest.raises(errors.ArgsError, match="groupIDs"):
+        await world.use.queries.abstracts(world.by("sue"), [f"g{number}" for number in range(101)])
 
 
 async def test_an_administrator_searches_groups() -> None:

@@ -136,6 +136,7 @@ async def test_a_member_changes_how_she_is_shown() -> None:
     assert (told.type, told.effect.clone_id) == (1516, "")
     assert (told.tips["changedUser"]["nickname"], told.tips["changedUser"]["ex"]) == ("M", "e")
     assert (told.tips["groupMemberVersion"], told.tips["groupMemberVersionID"]) == world.version()
+    assert told.tips["groupSortVersion"] == 0, "the order is as before: nobody has to fetch it"
     await change(world, "mia", "mia", nickname="")
     (told,) = world.told()
     assert (told.tips["changedUser"]["nickname"], told.tips["changedUser"]["ex"]) == ("Mia", "e")
