@@ -38,6 +38,7 @@ SEEDS = {
 FOUND_IN = {
     "answer_before_durable": 0,
     "batches_in_order_of_arrival": 2,
+    "cut_not_written": 5,
     "deduplication_lost_on_restart": 8,
     "deleted_before_floor_raised": 0,
     "effect_deleted_before_applied": 20,
