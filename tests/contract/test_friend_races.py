@@ -177,7 +177,8 @@ async def test_blocks_and_unblocks_follow_each_other(couple: Couple) -> None:
 
         assert codes == [0, 0, 0]
         kinds = [kind for kind, _ in await couple.told()]
-        assert sorted(kinds) == [1207, 1207, 1208]
+        # Who unblocks before anybody is blocked has changed nothing, and nothing is told of it.
+        assert sorted(kinds) in ([1207, 1207, 1208], [1207, 1207])
         listed = await couple.directory.view(lambda view: view.blacks_among("ann", ["ben"]))
         assert bool(listed) == (kinds[-1] == 1207)
 
