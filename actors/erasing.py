@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -172,13 +172,10 @@ class Eraser:
             log.warning("an erasure waits", user_id=user_id, error=str(error))
 
 
-class _Stores:
-    def __init__(
-        self, directory: OpenDirectoryStore, messages: OpenMessageStore, history: OpenHistoryStore | None
-    ) -> None:
-        self.directory = directory
-        self.messages = messages
-        self.history = history
+class _Stores(NamedTuple):
+    directory: OpenDirectoryStore
+    messages: OpenMessageStore
+    history: OpenHistoryStore | None
 
 
 class _Work:

@@ -76,7 +76,7 @@ def notify_user(cause: Cause, content_type: int, sender_id: str, receiver_id: st
     message.sessionType = SessionType.SINGLE
     effect = _effect(cause, message, stream, clone_id if content_type in _WITH_CLONE else "")
     receivers = list(dict.fromkeys((receiver_id, sender_id)))
-    return home_key(stream), _replace(effect, receivers=receivers)
+    return home_key(stream), msgspec.structs.replace(effect, receivers=receivers)
 
 
 def notify_group(cause: Cause, content_type: int, sender_id: str, group_id: GroupID, tips: Message) -> Effect:
@@ -112,9 +112,9 @@ def tell_user(
     """
     place, effect = notify_user(cause, content_type, sender_id, receiver_id, tips)
     if forget_facts:
-        effect = _replace(effect, forget_facts=True)
+        effect = msgspec.structs.replace(effect, forget_facts=True)
     if not echo:
-        effect = _replace(effect, receivers=[receiver_id], sender_sync=False)
+        effect = msgspec.structs.replace(effect, receivers=[receiver_id], sender_sync=False)
     tx.put_effect(place, encode_effect(effect), cause.now_ms)
 
 
@@ -124,7 +124,7 @@ def without_clone(effect: Effect) -> Effect:
     """
     message = MsgData.FromString(effect.notification)
     message.options["isSendMsg"] = False
-    return _replace(effect, notification=message.SerializeToString(), clone_id="", clone=b"")
+    return msgspec.structs.replace(effect, notification=message.SerializeToString(), clone_id="", clone=b"")
 
 
 def _message(cause: Cause, content_type: int, sender_id: str, tips: Message) -> MsgData:
@@ -177,10 +177,6 @@ def _options(*, is_cloned: bool, offline_push: bool) -> dict[str, bool]:
         "senderConversationUpdate": False,
         "reactionFromCache": False,
     }
-
-
-def _replace(effect: Effect, **changes: object) -> Effect:
-    return msgspec.structs.replace(effect, **changes)
 
 
 def _compact(value: object) -> bytes:

@@ -480,16 +480,8 @@ def _needs_membership(effect: Effect) -> bool:
 
 
 def _without_messages(effect: Effect) -> Effect:
-    return Effect(
-        sender_id=effect.sender_id,
-        client_id=effect.client_id,
-        content_type=effect.content_type,
-        operation_id=effect.operation_id,
-        stream=effect.stream,
-        notification=effect.notification,
-        receivers=effect.receivers,
-        also=effect.also,
-        sender_sync=effect.sender_sync,
+    return msgspec.structs.replace(
+        effect, clone_id="", clone=b"", stored=False, also=[], joined=[], left=[], dissolved=False
     )
 
 

@@ -169,20 +169,7 @@ def of_message(participants: Sequence[str], message: StoredMessage) -> items.Fan
     """
     Return what passes a stored message on to those who have part in its log.
     """
-    if len(participants) == 1:
-        return items.GroupFanout(
-            participants[0],
-            message.conversation_id,
-            message.seq,
-            message.sender_id,
-            message.client_id,
-            message.operation_id,
-            message.send_time,
-            message.body,
-            message.sender_sync,
-        )
-    return items.Fanout(
-        list(dict.fromkeys(participants)),
+    said = (
         message.conversation_id,
         message.seq,
         message.sender_id,
@@ -192,3 +179,6 @@ def of_message(participants: Sequence[str], message: StoredMessage) -> items.Fan
         message.body,
         message.sender_sync,
     )
+    if len(participants) == 1:
+        return items.GroupFanout(participants[0], *said)
+    return items.Fanout(list(dict.fromkeys(participants)), *said)
