@@ -325,14 +325,6 @@ class UserStore(Protocol):
         """Return the accounts that exist among these ids."""
         ...
 
-    async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
-        """
-        Change fields of an account (keys: nickname, face_url, ex, global_recv_msg_opt), bumping friends' lists.
-
-        UserIDNotFound if there is none.
-        """
-        ...
-
     async def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
         """Return total and one page of accounts; non-empty `user_id` or `nickname` filter by substring."""
         ...
@@ -377,10 +369,6 @@ class RelationStore(Protocol):
 
     async def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids in list order: role descending, then by time of joining."""
-        ...
-
-    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
-        """Return those ids that name a group, in the order given, each once."""
         ...
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:

@@ -46,6 +46,16 @@ class User:
     status: int = UserStatus.ACTIVE
 
 
+_SHOWN = ("nickname", "face_url", "ex")
+
+
+def shows_differently(before: User, after: User) -> bool:
+    """
+    Tell whether others see a difference between two states of an account.
+    """
+    return any(getattr(before, field) != getattr(after, field) for field in _SHOWN)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Friend:
     """

@@ -7,18 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from openim_ray.domain import errors
-from openim_ray.domain.people import ProfileAnnouncement, User, UserStatus
+from openim_ray.domain.people import ProfileAnnouncement, User, UserStatus, shows_differently
 from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import UserInfoUpdatedTips
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.notifications import Cause, tell_user
 from openim_ray.services.users import check_field
 from openim_ray.transactions import DirectoryTransaction
-
-_SEEN_BY_OTHERS: Final = frozenset({"nickname", "face_url", "ex"})
 
 
 class ProfileService:
@@ -60,7 +57,7 @@ def _update(cause: Cause, user_id: str, changes: dict[str, str | int], tx: Direc
         tx.put_user(changed)
     sender_id = cause.user_id or user_id
     tell_user(tx, cause, ContentType.USER_INFO_UPDATED, sender_id, user_id, UserInfoUpdatedTips(userID=user_id))
-    if not any(getattr(changed, name) != getattr(user, name) for name in _SEEN_BY_OTHERS):
+    if not shows_differently(user, changed):
         return False
     _announce(tx, cause, user, changed)
     return True

@@ -11,7 +11,7 @@ from openim_ray.domain.conversation import Conversation, single_chat_id
 from openim_ray.domain.errors import RegisteredAlready
 from openim_ray.domain.group import GroupChatFacts
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User, UserStatus
-from openim_ray.storage.directory_rules import SYSTEM_LEVELS, check_changes
+from openim_ray.storage.directory_rules import SYSTEM_LEVELS
 from openim_ray.storage.memory.conversations import MemoryTransaction, MemoryView
 from openim_ray.storage.memory.directory_rows import DirectoryRows
 from openim_ray.storage.text_rules import check_text
@@ -19,7 +19,7 @@ from openim_ray.storage.version_rules import ListKind, new_version_id
 from openim_ray.transactions import Changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from openim_ray.domain.ids import UserID
     from openim_ray.ports import Page, VersionDelta
@@ -63,14 +63,6 @@ class DirectoryTables:
     def users(self, user_ids: Sequence[str]) -> dict[str, User]:
         """Return the accounts that exist."""
         return self.view(lambda view: view.users(user_ids))
-
-    def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
-        """Change an account and take a step in every list that shows it."""
-        check_changes(changes)
-        check_text(*changes.values())
-        self._rows.require_users([user_id])
-        changed = replace(self._rows.users[user_id], **changes)  # type: ignore[arg-type]
-        self.change(lambda transaction: transaction.put_user(changed))
 
     def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
         """Return total and one page, in order of registration."""
@@ -122,10 +114,6 @@ class DirectoryTables:
     def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
         """Return version, version id and all ids in list order."""
         return self._versioned(ListKind.MEMBERS, group_id, MemoryView(self._rows).member_ids(group_id))
-
-    def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
-        """Return those ids that name a group."""
-        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in self._rows.groups]
 
     def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """Return what admission of a single-chat message needs."""
@@ -228,10 +216,6 @@ class MemoryDirectoryStore:
         """See `ports.UserStore`."""
         return self.tables.users(user_ids)
 
-    async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
-        """See `ports.UserStore`."""
-        self.tables.update_user(user_id, changes)
-
     async def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
         """See `ports.UserStore`."""
         return self.tables.page_users(page, user_id, nickname)
@@ -271,10 +255,6 @@ class MemoryDirectoryStore:
     async def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
         """See `ports.RelationStore`."""
         return self.tables.member_ids(group_id)
-
-    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
-        """See `ports.RelationStore`."""
-        return self.tables.existing_groups(group_ids)
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from openim_ray.domain.people import HandleResult
-from openim_ray.storage.directory_rules import shows_differently
+from openim_ray.domain.people import HandleResult, shows_differently
 from openim_ray.storage.memory.directory_rows import check_row
 from openim_ray.storage.text_rules import check_text
 from openim_ray.storage.version_rules import Change, ListKind

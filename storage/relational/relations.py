@@ -67,7 +67,6 @@ _BLACKS_PAGE = BLACKS_LIST.limit(_SIZE).offset(_SKIP)
 _BLACKS_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER)
 
 _JOINED_IDS = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == _OWNER).order_by(MEMBERS.c.join_time, MEMBERS.c.id)
-_EXISTING_GROUPS = select(GROUPS.c.group_id).where(is_wanted(GROUPS.c.group_id))
 
 _MEMBER_IDS = (
     select(MEMBERS.c.user_id)
@@ -144,13 +143,6 @@ class RelationalRelationStore(DirectoryPart):
     async def member_ids(self, group_id: str) -> tuple[int, str, list[str]]:
         """See `ports.RelationStore`."""
         return await self._versioned_ids(ListKind.MEMBERS, group_id, _MEMBER_IDS)
-
-    async def existing_groups(self, group_ids: Sequence[str]) -> list[str]:
-        """See `ports.RelationStore`."""
-        there = await self._read(
-            lambda connection: set(connection.execute(_EXISTING_GROUPS, wanted(group_ids)).scalars())
-        )
-        return [group_id for group_id in dict.fromkeys(group_ids) if group_id in there]
 
     async def single_chat_facts(self, sender_id: str, receiver_id: str) -> SingleChatFacts:
         """See `ports.RelationStore`."""

@@ -4,15 +4,14 @@ Accounts.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, select, update
 
 from openim_ray.domain.errors import RegisteredAlready, UserIDNotFound
-from openim_ray.domain.people import User
-from openim_ray.storage.directory_rules import check_changes, shows_differently
+from openim_ray.domain.people import User, shows_differently
 from openim_ray.storage.relational import version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
@@ -20,7 +19,7 @@ from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USE
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -64,11 +63,6 @@ class RelationalUserStore(DirectoryPart):
     async def users(self, user_ids: Sequence[str]) -> dict[str, User]:
         """See `ports.UserStore`."""
         return await self._read(partial(read_users, user_ids))
-
-    async def update_user(self, user_id: str, changes: Mapping[str, str | int]) -> None:
-        """See `ports.UserStore`."""
-        check_changes(changes)
-        await self._write(partial(_update_user, user_id, changes))
 
     async def page_users(self, page: Page, user_id: str, nickname: str) -> tuple[int, list[User]]:
         """See `ports.UserStore`."""
@@ -129,13 +123,6 @@ def put_user(user: User, connection: Connection) -> None:
     if shows_differently(before, user):
         for lists in _lists_showing(user.user_id):
             version_lists.update_known(connection, lists, user.user_id)
-
-
-def _update_user(user_id: str, changes: Mapping[str, str | int], connection: Connection) -> None:
-    user = read_users([user_id], connection).get(user_id)
-    if user is None:
-        raise UserIDNotFound(user_id)
-    put_user(replace(user, **changes), connection)  # type: ignore[arg-type]
 
 
 def _lists_showing(user_id: str) -> Iterator[ColumnElement[bool]]:

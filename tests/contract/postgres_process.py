@@ -20,6 +20,7 @@ from openim_ray.domain.ids import UserID
 from openim_ray.domain.people import User
 from openim_ray.storage.open import open_directory_store
 from openim_ray.storage.places import Places
+from tests.contract.accounts import update_user
 
 ALICE, BOB = UserID("alice"), UserID("bob")
 ACCOUNTS = ROWS = STEPS = 30
@@ -47,7 +48,7 @@ async def main(url: str, name: str) -> None:
         await patiently(lambda: store.ensure_conversations([row]))
 
     async def step(number: int) -> None:
-        await patiently(lambda: store.update_user(BOB, {"nickname": f"{name} {number}"}))
+        await patiently(lambda: update_user(store, BOB, {"nickname": f"{name} {number}"}))
 
     await asyncio.gather(*map(register, range(ACCOUNTS)), *map(ensure, range(ROWS)), *map(step, range(STEPS)))
     print(json.dumps(won), flush=True)

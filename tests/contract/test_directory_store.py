@@ -16,6 +16,7 @@ from openim_ray.domain.ids import ConversationID, GroupID, UserID
 from openim_ray.domain.people import Blocked, Friend, SingleChatFacts, User
 from openim_ray.ports import Page, VersionDelta
 from openim_ray.storage.version_rules import Change, ListKind
+from tests.contract.accounts import update_user
 from tests.contract.lists import Filler
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ async def test_text_that_cannot_be_kept(directory: OpenDirectoryStore, text: str
     with pytest.raises(ArgsError):
         await directory.register([user("bob"), user(f"c{text}")])
     with pytest.raises(ArgsError):
-        await directory.update_user("alice", {"ex": "new", "nickname": text})
+        await update_user(directory, "alice", {"ex": "new", "nickname": text})
     with pytest.raises(ArgsError):
         await directory.ensure_conversations([row(ALICE, BOB), row(ALICE, CAROL, ex=text)])
 
     assert {"alice": user("alice")} == await directory.users(["alice", "bob", f"c{text}", text])
     assert await directory.conversations(ALICE) == []
     assert await directory.conversations(ALICE, [text]) == []
-    assert await directory.existing_groups([text]) == []
+    assert await directory.view(lambda view: view.groups([text])) == {}
     assert await directory.designated_friends(ALICE, [text]) == []
 
 
@@ -131,19 +132,17 @@ async def test_update_user(directory: OpenDirectoryStore) -> None:
     """Named fields change, the others stay."""
     await directory.register([user("alice"), user("bob")])
 
-    await directory.update_user("alice", {"nickname": "Al", "ex": "x", "face_url": "u", "global_recv_msg_opt": 2})
-    await directory.update_user("alice", {})
+    await update_user(directory, "alice", {"nickname": "Al", "ex": "x", "face_url": "u", "global_recv_msg_opt": 2})
+    await update_user(directory, "alice", {})
 
     changed = replace(user("alice"), nickname="Al", ex="x", face_url="u", global_recv_msg_opt=2)
     assert {"alice": changed, "bob": user("bob")} == await directory.users(["alice", "bob"])
 
 
 async def test_update_of_nobody(directory: OpenDirectoryStore) -> None:
-    """An unknown id is an error, a field that can't be changed is the caller's fault."""
+    """An unknown id is an error."""
     with pytest.raises(UserIDNotFound, match="alice"):
-        await directory.update_user("alice", {"nickname": "Al"})
-    with pytest.raises(ValueError, match="user_id"):
-        await directory.update_user("alice", {"user_id": "bob"})
+        await directory.change(lambda transaction: transaction.put_user(user("alice")))
 
 
 async def test_page_users(directory: OpenDirectoryStore) -> None:
@@ -185,7 +184,7 @@ async def test_friends_are_listed_pinned_first_then_by_time(directory: OpenDirec
     pinned = friend(ALICE, DAVE, 40, is_pinned=True)
     for one in (*rows, pinned, friend(BOB, ALICE, 10)):
         filler.friend(one)
-    await directory.update_user(CAROL, {"nickname": "Caro"})
+    await update_user(directory, CAROL, {"nickname": "Caro"})
     caro = replace(rows[1], friend=user(CAROL, "Caro"))
 
     assert (3, [pinned, caro]) == await directory.friends(ALICE, Page(1, 2))
@@ -201,9 +200,9 @@ async def test_a_profile_change_is_a_step_of_the_friends_lists(directory: OpenDi
     filler.friend(friend(ALICE, BOB, 1))
     version, version_id, _ = await directory.friend_ids(ALICE)
 
-    await directory.update_user(BOB, {"nickname": "Bobby"})
-    await directory.update_user(BOB, {"global_recv_msg_opt": 1, "nickname": "Bobby"})
-    await directory.update_user(CAROL, {"nickname": "Caro"})
+    await update_user(directory, BOB, {"nickname": "Bobby"})
+    await update_user(directory, BOB, {"global_recv_msg_opt": 1, "nickname": "Bobby"})
+    await update_user(directory, CAROL, {"nickname": "Caro"})
 
     delta = await directory.friends_delta(ALICE, version_id, version)
     assert VersionDelta(version + 1, version_id, False, [], [], [BOB], 0) == delta
@@ -216,7 +215,7 @@ async def test_a_profile_change_is_a_step_of_the_members_lists(directory: OpenDi
     filler.member(CAROL, "g2", 3)
     before = {group: filler.head_version(ListKind.MEMBERS, group) for group in ("g1", "g2")}
 
-    await directory.update_user(BOB, {"face_url": "new"})
+    await update_user(directory, BOB, {"face_url": "new"})
 
     assert before["g1"] + 1 == filler.head_version(ListKind.MEMBERS, "g1")
     assert before["g2"] == filler.head_version(ListKind.MEMBERS, "g2")
@@ -236,15 +235,6 @@ async def test_joined_groups(directory: OpenDirectoryStore, filler: Filler) -> N
     delta = await directory.joined_groups_delta(ALICE, version_id, version - 1)
     assert VersionDelta(3, version_id, False, [], ["early"], [], 0) == delta
     assert (await directory.joined_group_ids(CAROL))[::2] == (1, [])
-
-
-async def test_existing_groups(directory: OpenDirectoryStore, filler: Filler) -> None:
-    """Ids that name a group come in the order asked for; others, and repetitions, are left out."""
-    filler.member(ALICE, "g1", 1)
-    filler.member(BOB, "g2", 2)
-
-    assert await directory.existing_groups(["g2", "none", "g1", "g2"]) == ["g2", "g1"]
-    assert await directory.existing_groups([]) == []
 
 
 async def test_black_lists(directory: OpenDirectoryStore, filler: Filler) -> None:
@@ -276,7 +266,7 @@ async def test_facts_are_those_of_the_receiver(directory: OpenDirectoryStore, fi
     """Block list and options count in the direction of the message only."""
     filler.blocked(Blocked(owner_user_id=BOB, blocked=user(ALICE)))
     await directory.ensure_conversations([row(BOB, ALICE, recv_msg_opt=2), row(ALICE, BOB, recv_msg_opt=1)])
-    await directory.update_user(BOB, {"global_recv_msg_opt": 1})
+    await update_user(directory, BOB, {"global_recv_msg_opt": 1})
 
     assert SingleChatFacts(
         receiver_exists=True,

@@ -25,6 +25,7 @@ from openim_ray.storage.open import open_directory_store, open_state_store, prep
 from openim_ray.storage.places import Places
 from openim_ray.storage.postgres.connection import Address
 from openim_ray.storage.postgres.database import PostgresDatabase
+from tests.contract.accounts import update_user
 from tests.contract.cutting_proxy import CuttingProxy
 from tests.contract.lists import Filler
 from tests.contract.postgres_process import ACCOUNTS, ROWS, STEPS
@@ -187,7 +188,7 @@ async def test_a_paused_server(own_server: PostgresServer, own_directory: OpenDi
     # What was under way is taken back by the server or was committed: the outcome was unknown, and nothing is half.
     async with asyncio.timeout(CLIENT_SECONDS):
         assert list(await own_directory.users(["alice"])) == ["alice"]
-        await own_directory.update_user("alice", {"nickname": "Al"})
+        await update_user(own_directory, "alice", {"nickname": "Al"})
 
 
 async def test_a_server_that_never_answers(data_dir: Path) -> None:

@@ -21,6 +21,7 @@ from openim_ray.domain.read_position import ReadPosition
 from openim_ray.ports import Page, TokenRecord
 from openim_ray.storage.open import open_directory_store, open_state_store
 from openim_ray.storage.places import Places
+from tests.contract.accounts import update_user
 from tests.contract.directory_queries import ask_groups, ask_people, change_everything, search
 
 if TYPE_CHECKING:
@@ -153,14 +154,13 @@ async def test_directory_queries(full_places: Places, statements: dict[str, dict
     await directory.register([User(user_id=UserID("new"))])
     await directory.friends_delta(ALICE, "", 0)
     await directory.friends_delta(UserID("new"), "", 0)
-    await directory.update_user(ALICE, {"nickname": "Al"})
+    await update_user(directory, ALICE, {"nickname": "Al"})
     await directory.users([ALICE, "u9"])
     await directory.friends(ALICE, PAGE)
     await directory.designated_friends(ALICE, ["u1", "u2"])
     await directory.friend_ids(ALICE)
     await directory.blocked(ALICE, PAGE)
     await directory.joined_group_ids(ALICE)
-    await directory.existing_groups(["g1", "g5"])
     await directory.single_chat_facts(ALICE, "u8")
     rows = [
         Conversation(owner_user_id=ALICE, conversation_id=ConversationID(f"c{number}"), conversation_type=1)

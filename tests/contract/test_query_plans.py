@@ -19,6 +19,7 @@ from openim_ray.storage.open import open_directory_store, open_message_store, op
 from openim_ray.storage.places import Places
 from openim_ray.storage.sqlite import connection as connections
 from openim_ray.transactions import Window
+from tests.contract.accounts import update_user
 from tests.contract.directory_queries import ask_groups, ask_people, change_everything, search
 from tests.contract.rows import CHAT, KEY, message, write
 
@@ -114,14 +115,13 @@ async def test_directory_queries(data_dir: Path, statements: set[str]) -> None:
     directory = await open_directory_store(Places(data_dir))
     await directory.register([User(user_id=ALICE)])
     await directory.friends_delta(ALICE, "", 0)
-    await directory.update_user(ALICE, {"nickname": "Al"})
+    await update_user(directory, ALICE, {"nickname": "Al"})
     await directory.users([ALICE])
     await directory.friends(ALICE, PAGE)
     await directory.designated_friends(ALICE, ["bob"])
     await directory.friend_ids(ALICE)
     await directory.blocked(ALICE, PAGE)
     await directory.joined_group_ids(ALICE)
-    await directory.existing_groups(["g"])
     await directory.single_chat_facts(ALICE, "bob")
     row = Conversation(owner_user_id=ALICE, conversation_id=CHAT, conversation_type=1)
     await directory.ensure_conversations([row])

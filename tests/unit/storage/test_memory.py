@@ -73,7 +73,6 @@ STATE_CALLS = {
 DIRECTORY_CALLS = {
     "register": ([User(user_id=ALICE)],),
     "users": (["alice"],),
-    "update_user": ("alice", {"nickname": "A"}),
     "page_users": (Page(1, 10), "", ""),
     "friends": ("alice", Page(1, 10)),
     "designated_friends": ("alice", ["bob"]),
@@ -84,7 +83,6 @@ DIRECTORY_CALLS = {
     "joined_group_ids": ("alice",),
     "members_delta": ("g", "", 0),
     "member_ids": ("g",),
-    "existing_groups": (["g"],),
     "single_chat_facts": ("alice", "bob"),
     "group_chat_facts": ("g", "alice"),
     "ensure_conversations": ([ROW],),

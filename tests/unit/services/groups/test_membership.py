@@ -410,6 +410,7 @@ async def test_large_pictures_make_more_notifications() -> None:
     await world.make()
     many = world.add_many(20)
     for one in many:
-        world.tables.directory.update_user(one, {"face_url": "x" * 40_000})
+        large = replace(world.tables.directory.users([one])[one], face_url="x" * 40_000)
+        world.tables.directory.change(lambda transaction, large=large: transaction.put_user(large))
     await invite(world, "mia", *many)
     assert {len(one.tips["invitedUserList"]) for one in world.told()} <= {1, 2, 3}
