@@ -224,11 +224,14 @@ class Delivery(Item, tag=22, frozen=True, array_like=True, gc=False):
     operation_id: str
     body: bytes
     connections: list[int]
-    begins: bool = False
-    """The user of these connections just came to the group with this message: who has nothing of it yet begins here."""
+    begins: int = 0
+    """
+    The user of these connections just came to the group with this message, or with this one before it: who has nothing of the
+    group yet begins there. 0 = she didn't.
+    """
 
     hides: bool = False
-    """And what was before is hidden from her."""
+    """And what was before that is hidden from her."""
 
 
 class Kick(Item, tag=23, frozen=True, array_like=True, gc=False):
@@ -248,6 +251,9 @@ class Repair(Item, tag=24, frozen=True, array_like=True, gc=False):
     maxima: dict[str, int]
     minima: dict[str, int] = {}
     """The first seqs that the user may see, where they are above 1."""
+
+    begins: dict[str, int] = {}
+    """The messages with which she came to groups, as in `Delivery`."""
 
 
 class Moved(Item, tag=25, frozen=True, array_like=True, gc=False):

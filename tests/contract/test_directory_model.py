@@ -268,16 +268,6 @@ class DirectoryMachine(RuleBasedStateMachine):
         people = [User(user_id=UserID(name), nickname=nickname, app_manager_level=level) for name in ids]
         self.same("register", people)
 
-    @rule(
-        name=names,
-        changes=st.fixed_dictionaries(
-            {}, optional={"nickname": st.sampled_from(("", "n")), "global_recv_msg_opt": st.integers(0, 2)}
-        ),
-    )
-    def update_user(self, name: str, changes: dict[str, str | int]) -> None:
-        """Change an account that may not exist."""
-        self.same("update_user", name, changes)
-
     @rule(operations=st.lists(OPERATIONS, min_size=1, max_size=6), fails=st.sampled_from((False, False, False, True)))
     def transaction(self, operations: list[Operation], fails: bool) -> None:
         """Run a use case, which may raise by itself or at its end."""
@@ -367,7 +357,6 @@ class DirectoryMachine(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         self.same("users", list(NAMES))
-        self.same("existing_groups", list(GROUPS))
         for owner in NAMES:
             self.same("conversations", owner)
             self.same("designated_friends", owner, list(NAMES))

@@ -184,6 +184,7 @@ class GroupLedger:
 
     def _may_see(self, user_id: str, seq: int) -> bool:
         if not self._world.settings.group_history:
+            # Who came back may hear of what she saw before from a shard that doesn't know yet.
             return self.is_pushed(user_id, seq) or self._is_founders(user_id, seq)
         if self._is_coming(user_id) or self._is_member(user_id):
             return True
@@ -199,12 +200,12 @@ class GroupLedger:
         spans = self._spans.get(user_id)
         if not spans:
             return 1, 0
-        sees_all = self._world.settings.group_history or self._is_founders(user_id, 1)
+        sees_all = self._world.settings.group_history or (len(spans) < 2 and self._is_founders(user_id, 1))
         return 1 if sees_all else spans[-1].first, spans[-1].last or newest
 
     def _is_founders(self, user_id: str, seq: int) -> bool:
         spans = self._spans.get(user_id, [])
-        return user_id in self._founders and len(spans) < 2 and (not spans or seq <= spans[0].first)
+        return user_id in self._founders and (not spans or seq <= spans[0].first)
 
     def _is_member(self, user_id: str) -> bool:
         spans = self._spans.get(user_id)

@@ -434,7 +434,7 @@ class Hub:
             if session is None:
                 continue
             if item.begins:
-                session.begin(item.conversation_id, item.seq, hides=item.hides)
+                session.begin(item.conversation_id, item.begins, hides=item.hides)
             verdict = session.deliver(item.conversation_id, item.seq, item.sender_id, item.client_id)
             if verdict is Verdict.WRITE:
                 ready.append(connection)
@@ -487,6 +487,8 @@ class Hub:
     def _repair(self, item: items.Repair) -> None:
         session = self.sessions.get(item.connection)
         if session is not None:
+            for conversation_id, came_at in item.begins.items():
+                session.begin(conversation_id, came_at, hides=item.minima.get(conversation_id) == came_at)
             for run in session.repair(item.maxima, item.minima):
                 self._read(session, run)
 

@@ -100,8 +100,11 @@ class _Entry:
     staged: ReadPosition | None = None
     skipped: tuple[SeqRange, ...] = ()
     cut: RowCut = NO_CUT
-    begins: bool = False
-    """The user just came: the next message is the first one for sessions that are there."""
+    told: int = 0
+    """The newest seq of which devices were told, or may be: unlike `max_seq`, it never counts what she may have left before."""
+
+    came_at: int = 0
+    """The user just came with this message, and the sessions that are there have not been told; 0 = they have."""
 
     def merge(self, max_seq: int, max_time: int, sent_seq: int, learnt_ms: int) -> None:
         if max_seq > self.max_seq:
@@ -176,7 +179,7 @@ class Inbox:
             if conversation_id in foreign:
                 continue
             entry = self._entries.setdefault(conversation_id, _Entry())
-            entry.cut = cuts.get(ConversationID(conversation_id), NO_CUT)
+            entry.cut = self._not_before_told(entry, cuts.get(ConversationID(conversation_id), NO_CUT))
             if not self.positions_known:
                 entry.position = positions.get(ConversationID(conversation_id), entry.position)
         for conversation_id, head in heads.items():
@@ -186,10 +189,20 @@ class Inbox:
             learnt_ms = wall_ms if self.positions_known else head.max_time
             entry.merge(head.max_seq, head.max_time, head.sent.get(self.user_id, 0), learnt_ms)
             entry.skipped = head.skipped
+            entry.told = entry.last
         self.groups = {home_key(one) for one in conversation_ids if is_group_chat(one) and one not in foreign}
         self.groups -= {home_key(one) for one in gone}
         self.positions_known = True
         self.loaded = True
+
+    @staticmethod
+    def _not_before_told(entry: _Entry, cut: RowCut) -> RowCut:
+        """
+        Return a row's cut, but not before what a member was told while she was one: a client may be pulling it just now.
+
+        Until the log's owner has the exact cut, the row says where the log ended shortly before she left (`services.groups.seats`).
+        """
+        return RowCut(cut.first, max(cut.last, entry.cut.last, entry.told)) if cut.last else cut
 
     def merge_head(self, conversation_id: str, max_seq: int, max_time: int, sent_seq: int, wall_ms: int) -> None:
         """Take over where a conversation stands; what is known better stays."""
@@ -203,7 +216,7 @@ class Inbox:
         entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
         entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
         entry.cut = RowCut(first or entry.cut.first, 0)
-        entry.begins = True
+        entry.came_at = newest + 1
         self.groups.add(group_id)
 
     def leave(self, group_id: str, last: int) -> None:
@@ -224,18 +237,22 @@ class Inbox:
         entry = self._entries.get(conversation_id)
         return entry is not None and entry.cut.first <= seq and not 0 < entry.cut.last < seq
 
-    def takes_beginning(self, conversation_id: str) -> bool:
-        """Tell, once, whether a message is the first one after she came."""
-        entry = self._entries.get(conversation_id)
-        if entry is None or not entry.begins:
-            return False
-        entry.begins = False
-        return True
+    def tell(self, conversation_id: str, seq: int) -> int:
+        """Note that devices are told of a group's message; return, once, the one with which she came if they don't know, else 0."""
+        entry = self._entries[conversation_id]
+        entry.told = max(entry.told, seq)
+        came_at, entry.came_at = entry.came_at, 0
+        return came_at
 
     def hides_before(self, conversation_id: str, seq: int) -> bool:
         """Tell whether she may not see what was before a message."""
         entry = self._entries.get(conversation_id)
         return entry is not None and entry.cut.first == seq
+
+    def beginnings(self, conversation_ids: Iterable[str]) -> dict[str, int]:
+        """Return the messages with which she came, where sessions that are there have not been told."""
+        came = ((one, self._entries[one].came_at) for one in conversation_ids)
+        return {conversation_id: came_at for conversation_id, came_at in came if came_at}
 
     def minima(self, conversation_ids: Iterable[str]) -> dict[str, int]:
         """Return the first seqs that she may see, where they are above 1."""

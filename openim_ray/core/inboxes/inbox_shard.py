@@ -297,7 +297,8 @@ class InboxShard:
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
         if maxima:
-            self._outbox.send(session.gateway, items.Repair(session.connection, maxima, inbox.minima(maxima)))
+            repair = items.Repair(session.connection, maxima, inbox.minima(maxima), inbox.beginnings(maxima))
+            self._outbox.send(session.gateway, repair)
 
     def watch(self, gateway: str, users: Sequence[tuple[str, list[int] | None]], now: float) -> None:
         """Let a gateway watch the presence of users of this shard."""
@@ -378,32 +379,32 @@ class InboxShard:
         if fanout.seq and self._loading and not self._said.note(fanout):
             self._loading = dict.fromkeys(self._loading, True)
         by_gateway: dict[str, list[int]] = {}
-        beginning: dict[tuple[str, bool], list[int]] = {}
+        beginning: dict[tuple[str, int, bool], list[int]] = {}
         for user_id in self._members.of(fanout.group_id):
             inbox = self._inboxes[user_id]
             if not self._is_for(inbox, fanout):
                 continue
             inbox.last_used = now
-            begins = hides = False
+            begins, hides = 0, False
             if fanout.seq:
                 self._count(inbox, fanout, wall_ms)
                 if not inbox.loaded or user_id in self._repairs:
                     self._repairs[user_id] = min(wall_ms, self._repairs.get(user_id, wall_ms))
                     continue
-                begins = inbox.takes_beginning(fanout.conversation_id)
-                hides = begins and inbox.hides_before(fanout.conversation_id, fanout.seq)
+                begins = inbox.tell(fanout.conversation_id, fanout.seq)
+                hides = bool(begins) and inbox.hides_before(fanout.conversation_id, begins)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
             for session in inbox.sessions.values():
                 if begins:  # also to who is quiet: it is held there
-                    beginning.setdefault((session.gateway, hides), []).append(session.connection)
+                    beginning.setdefault((session.gateway, begins, hides), []).append(session.connection)
                 elif not session.quiet:
                     by_gateway.setdefault(session.gateway, []).append(session.connection)
         self._add_also(fanout, by_gateway)
         for gateway, connections in by_gateway.items():
             self._outbox.send(gateway, _delivery(fanout, connections))
-        for (gateway, hides), connections in beginning.items():
-            self._outbox.send(gateway, _delivery(fanout, connections, begins=True, hides=hides))
+        for (gateway, begins, hides), connections in beginning.items():
+            self._outbox.send(gateway, _delivery(fanout, connections, begins, hides=hides))
 
     def _is_for(self, inbox: Inbox, fanout: items.GroupFanout) -> bool:
         """Tell whether a group's message is for somebody who is a member, or was one until its last message for her."""
@@ -634,7 +635,7 @@ def _registers(peer: str, item: Request, concerns: Callable[[str, int], bool]) -
 
 
 def _delivery(
-    fanout: items.Fanout | items.GroupFanout, connections: list[int], *, begins: bool = False, hides: bool = False
+    fanout: items.Fanout | items.GroupFanout, connections: list[int], begins: int = 0, *, hides: bool = False
 ) -> items.Delivery:
     return items.Delivery(
         fanout.conversation_id,

@@ -91,7 +91,7 @@ def test_one_frame_goes_to_all_members_on_a_gateway() -> None:
     home.stranger("cid")
 
     (delivery,) = home.say(5)
-    assert (delivery.connections, delivery.seq, delivery.begins) == ([1, 2], 5, False)
+    assert (delivery.connections, delivery.seq, delivery.begins) == ([1, 2], 5, 0)
     assert home.state("bob") == (1, 5, 3)
     assert home.state("ann") == (1, 5, 0), "her own messages are read"
     assert [one.connections for one in home.say(6, sender_sync=False)] == [[2]]
@@ -142,7 +142,7 @@ def test_who_comes_without_history_begins_with_the_message_that_says_so() -> Non
     home.change(5, joined=["cid"], first=5, stream_seq=7, stream_time=WALL_MS)
 
     deliveries = {one.connections[0]: one.begins for one in home.say(5)}
-    assert deliveries == {1: False, 3: True}
+    assert deliveries == {1: 0, 3: 5}
     assert home.state("cid") == (5, 5, 1)
     assert [one.connections for one in home.say(6)] == [[1, 3]]
     inbox = home.shard.find("cid")
@@ -170,7 +170,7 @@ def test_who_comes_again_has_no_end_any_more() -> None:
     home.say(6)
     home.change(7, joined=["bob"], sent={"bob": 2})
 
-    assert {one.connections[0]: one.begins for one in home.say(7)} == {1: False, 2: True}
+    assert {one.connections[0]: one.begins for one in home.say(7)} == {1: 0, 2: 7}
     assert home.state("bob") == (1, 7, 5)
 
 
@@ -237,6 +237,37 @@ def test_a_member_of_whom_messages_were_lost_is_repaired() -> None:
     (repair,) = (item for item in home.take() if isinstance(item, items.Repair))
     assert (repair.connection, repair.maxima[CHAT]) == (2, 6)
     assert [one.connections for one in home.say(7)] == [[2]]
+
+
+def test_who_came_while_her_inbox_was_read_again_begins_with_the_message_that_says_so() -> None:
+    """It is not told then, and a later one is: a device that has nothing of the group yet must not begin with that one."""
+    home = Home()
+    home.stranger("cid")
+    home.shard.refresh(["cid"], WALL_MS)
+    home.change(5, joined=["cid"])
+    assert home.say(5) == []
+    home.shard.tick(0.0)
+    home.load("cid", 6)
+
+    (repair,) = (item for item in home.take() if isinstance(item, items.Repair))
+    assert (repair.maxima[CHAT], repair.begins) == (6, {CHAT: 5})
+    assert [one.begins for one in home.say(7)] == [5]
+    assert [one.begins for one in home.say(8)] == [0]
+
+
+def test_who_left_keeps_what_she_was_told_before_the_log_said_so() -> None:
+    """Until then her row says where the log ended a moment before she left; a client may be pulling what came in between."""
+    home = Home()
+    home.activate("bob", max_seq=4)
+    assert [one.connections for one in home.say(5)] == [[2]]
+    home.shard.refresh(["bob"], WALL_MS)
+    home.shard.tick(0.0)
+    home.load("bob", 6, RowCut(0, 4))
+    assert home.state("bob") == (1, 5, 3)
+
+    home.change(7, left=["bob"])
+    assert [one.connections for one in home.say(7)] == [[2]]
+    assert home.state("bob") == (1, 7, 5)
 
 
 def test_who_came_late_looks_at_the_stores() -> None:

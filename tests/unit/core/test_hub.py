@@ -116,6 +116,26 @@ def test_an_echo_that_is_too_early_is_read_after_the_answer() -> None:
     assert read == ReadRun(Run(CHAT, 2, 2))
 
 
+def test_who_came_to_a_group_is_repaired_from_the_message_that_says_so() -> None:
+    """A Go client that has nothing of a group pulls ten at most by itself."""
+    gateway = Gateway()
+    session = gateway.connect()
+
+    gateway.hear(items.Repair(session.connection, {"sg_g": 25}, {}, {"sg_g": 3}))
+
+    assert gateway.effects() == [ReadRun(Run("sg_g", 3, 25))]
+
+
+def test_who_came_to_a_group_begins_with_the_message_that_says_so_and_not_with_the_first_push() -> None:
+    """The pushes between were lost, or went to the inbox while it was read again."""
+    gateway = Gateway()
+    session = gateway.connect()
+
+    gateway.hear(items.Delivery("sg_g", 5, "bob", "c5", "op", b"body", [session.connection], 3))
+
+    assert gateway.effects() == [ReadRun(Run("sg_g", 3, 5))]
+
+
 def test_a_run_is_read_once_for_all_sessions_that_lack_it() -> None:
     """One read per gateway and run."""
     gateway = Gateway()
