@@ -26,6 +26,7 @@ from openim_ray.domain.conversation import notification_stream_id, self_stream_i
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.services.mentions import mark_page
 from tests.simulation.coroutines import Future
 from tests.simulation.groups import CHAT
 from tests.simulation.process import Process
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from openim_ray.core.shard_loads import EffectLoad
     from openim_ray.domain.group import GroupChatFacts
     from openim_ray.domain.people import SingleChatFacts
+    from openim_ray.transactions import DirectoryTransaction
     from tests.simulation.world import World
 
 
@@ -163,7 +165,8 @@ class ShardProcess(Process):
                 await self.reader.ensure_rows(_rows(load))
                 shard.logs.rows_ensured(load.home_key)
             elif isinstance(load, MarkMentions):
-                shard.logs.mentions.marked(load, (), "")
+                page = await mark_page(self.reader, load)  # type: ignore[arg-type]
+                shard.logs.mentions.marked(load, page.changed, page.after)
             else:
                 await self._work_on_effects(shard, load)
         except OpenIMError:
@@ -184,7 +187,12 @@ class ShardProcess(Process):
             )
         elif isinstance(load, WriteCuts):
             group_id = GroupID(load.home_key)
-            await self.reader.change(lambda tx: cut_exactly(tx, group_id, load.cuts))
+
+            def cut(tx: DirectoryTransaction) -> None:
+                cut_exactly(tx, group_id, load.cuts)
+                self.world.oracle.group.cut(load.number, load.cuts)
+
+            await self.reader.change(cut)
             effects.cuts_written(load)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
