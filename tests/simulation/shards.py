@@ -24,8 +24,8 @@ from openim_ray.core.shard_loads import (
 )
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.domain.ids import UserID
+from openim_ray.services.groups.seats import write_cuts
 from openim_ray.services.mentions import mark_page
 from tests.simulation.coroutines import Future
 from tests.simulation.groups import CHAT
@@ -186,14 +186,18 @@ class ShardProcess(Process):
                 load.home_key, await self.reader.view(lambda view: view.waiting_effects(load.home_key, load.limit))
             )
         elif isinstance(load, WriteCuts):
-            group_id = GroupID(load.home_key)
 
-            def cut(tx: DirectoryTransaction) -> None:
-                cut_exactly(tx, group_id, load.cuts)
-                self.world.oracle.group.cut(load.number, load.cuts)
+            def cut(tx: DirectoryTransaction) -> bool:
+                written = write_cuts(tx, load)
+                if written:
+                    self.world.oracle.group.cut(load.number, load.cuts)
+                return written
 
-            await self.reader.change(cut)
-            effects.cuts_written(load)
+            written = await self.reader.change(cut)
+            if written.result:
+                effects.cuts_written(load)
+            else:
+                effects.cuts_refused(load)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
             effects.deleted(load)

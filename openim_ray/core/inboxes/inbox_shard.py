@@ -440,8 +440,9 @@ class InboxShard:
         for user_id in change.left:
             if (inbox := self._changing(user_id)) is not None:
                 if inbox.leave(change.group_id, change.last) and change.last < change.seq:
-                    # No message follows at which her devices would notice what they lack.
+                    # No message follows at which she and her devices would notice what they lack.
                     self._repair_up_to(inbox, group_chat_id(GroupID(change.group_id)), change.last)
+                    self._look_again(user_id, wall_ms)
                 self._members.put(change.group_id, user_id)
         for user_id in change.joined:
             if (inbox := self._changing(user_id)) is not None:

@@ -139,12 +139,15 @@ def test_who_is_removed_silently_hears_the_last_of_what_is_hers() -> None:
     home = Home()
     for user_id in ("ann", "bob"):
         home.register(user_id)
-        home.load(user_id, 9, RowCut(3, 6) if user_id == "bob" else None)
+        home.load(user_id, 7, RowCut(3, 6) if user_id == "bob" else None)
     home.take()
+    home.say(8)
 
     home.change(9, last=8, left=["bob"])
 
     assert home.take() == [items.Repair(2, {CHAT: 8}, {CHAT: 3})]
+    home.shard.tick(1.0)
+    home.load("bob", 8, RowCut(3, 8))
     assert home.state("bob")[:2] == (3, 8)
 
 
