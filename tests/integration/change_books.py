@@ -6,6 +6,7 @@ outbox, what the directory holds, which lines stand in which chat, and what ever
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import uuid
@@ -22,12 +23,14 @@ from openim_ray.domain.group import GroupStatus
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import intact
 from openim_ray.ports import MessageReader
+from openim_ray.protocol.identifiers import Platform
 from openim_ray.storage.open import open_directory_store, open_message_reader
 from openim_ray.transactions import DirectoryView
 from tests.e2e.server import Server
 from tests.integration.changes import Change, Circle, GroupState, State, of_pair
 from tests.integration.chat_client import ChatClient
-from tests.integration.list_sync import ListSync
+from tests.integration.connection import JS, NATIVE, Account, Kind
+from tests.integration.list_sync import FRIENDS, GROUPS, MEMBERS, ListSync, Routes
 from tests.integration.outbox_books import OutboxBooks, Recorded, outbox_books
 
 CALL_SECONDS: Final = 15.0
@@ -83,8 +86,9 @@ class Changing:
         ]
         self._done: list[list[Change]] = [[] for _ in self._programs]
         self._by_operation: dict[str, Change] = {}
-        self._lists: dict[tuple[str, str], ListSync] = {}
+        self._lists: dict[tuple[str, Routes, str], ListSync] = {}
         self._lines: dict[str, list[Effect]] = {}
+        self._pulled = asyncio.Event()
         self._session: aiohttp.ClientSession
 
     @property
@@ -173,29 +177,19 @@ class Changing:
     def _wanted_lists(self) -> list[ListSync]:
         for circle in self._circles:
             for group in circle.groups:
-                for one in (group.owner, *group.steady):
-                    self._list(one.user_id, "members", group.group_id)
+                for member in (group.owner, *group.steady):
+                    self._list(member.user_id, MEMBERS, group.group_id)
             for person in circle.people:
-                self._list(person.user_id, "groups", person.user_id)
-        for one, other in self._pairs:
-            for user_id in (one, other):
-                self._list(user_id, "friends", user_id)
+                self._list(person.user_id, GROUPS, person.user_id)
+        for pair in self._pairs:
+            for user_id in pair:
+                self._list(user_id, FRIENDS, user_id)
         return list(self._lists.values())
 
-    def _list(self, user_id: str, kind: str, key: str) -> None:
-        if (user_id, kind + key) in self._lists:
-            return
-        call = partial(self._answer, self._clients[user_id].account.token)
-        if kind == "members":
-            route = ("/group/get_incremental_group_members", "/group/get_full_group_member_user_ids")
-            one = ListSync(call, *route, {"groupID": key}, lambda entry: str(entry["userID"]))
-        elif kind == "groups":
-            route = ("/group/get_incremental_join_groups", "/group/get_full_join_group_ids")
-            one = ListSync(call, *route, {"userID": key}, lambda entry: str(entry["groupID"]), "groupIDs")
-        else:
-            route = ("/friend/get_incremental_friends", "/friend/get_full_friend_user_ids")
-            one = ListSync(call, *route, {"userID": key}, lambda entry: str(entry["friendUser"]["userID"]))
-        self._lists[user_id, kind + key] = one
+    def _list(self, user_id: str, routes: Routes, key: str) -> None:
+        if (user_id, routes, key) not in self._lists:
+            call = partial(self._answer, self._clients[user_id].account.token)
+            self._lists[user_id, routes, key] = ListSync(call, routes, key)
 
     # --- books
 
@@ -213,6 +207,7 @@ class Changing:
             await self._check_log(reader, chat, lines)
         await reader.aclose()
         seen = self._check_devices(_lines(committed))
+        await self._check_late_devices(_lines(committed))
         changes = [change for done in self._done for change in done]
         return Figures(
             changes=len(changes),
@@ -265,16 +260,18 @@ class Changing:
                 self.faults.append(f"group {group_id} is {found.groups.get(group_id)}, expected {group}")
 
     def _check_lists(self, state: State) -> None:
-        members = {group_id: set(group.roles) for group_id, group in state.groups.items()}
-        for (user_id, name), one in self._lists.items():
-            if name.startswith("members"):
-                expected = members[str(one.key["groupID"])]
-            elif name.startswith("groups"):
-                expected = {group_id for group_id, ids in members.items() if user_id in ids}
+        for (user_id, routes, key), one in self._lists.items():
+            expected: dict[str, Any]
+            if routes is MEMBERS:
+                group = state.groups[key]
+                expected = {member: (role, member in group.muted) for member, role in group.roles.items()}
+            elif routes is GROUPS:
+                joined = {group_id: group for group_id, group in state.groups.items() if user_id in group.roles}
+                expected = {group_id: (group.name, group.is_muted) for group_id, group in joined.items()}
             else:
-                expected = {friend for owner, friend in state.friends if owner == user_id}
+                expected = {friend: None for owner, friend in state.friends if owner == user_id}
             if one.entries != expected:
-                self.faults.append(f"{user_id} lists {name}: {one.entries ^ expected} too many or missing")
+                self.faults.append(f"{user_id} has {one.entries} by {routes.incremental} of {key}, expected {expected}")
 
     async def _check_log(self, reader: MessageReader, chat: str, lines: Sequence[Effect]) -> None:
         rows = intact(await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20))
@@ -291,18 +288,42 @@ class Changing:
             for client in self._clients.values():
                 seen = client.seen.get(chat, {})
                 count += len(seen)
-                wrong = [
-                    seq
-                    for seq, client_id in seen.items()
-                    if not 1 <= seq <= len(lines) or lines[seq - 1].client_id != client_id
-                ]
-                wrong += [seq for seq in _to_see(lines, client.user_id) if seq not in seen]
-                wrong += [seq for seq in seen if seq > _last_to_see(lines, client.user_id)]
+                to_see = set(_to_see(lines, client.user_id))
+                rows = {seq: line.client_id for seq, line in enumerate(lines, 1) if seq <= max(to_see, default=0)}
+                wrong = to_see - seen.keys() | {seq for seq in seen if seen[seq] != rows.get(seq)}
                 if wrong:
                     self.faults.append(
                         f"{client.kind.name} {client.user_id} saw {chat} otherwise at {sorted(wrong)[:5]}"
                     )
         return count
+
+    async def _check_late_devices(self, lines_of: Mapping[str, Sequence[Effect]]) -> None:
+        """Who connects a new device now sees on it every line up to the last that is for her."""
+        people = [person for circle in self._circles for person in (circle.group.owner, *circle.group.coming)]
+        user_ids = list(dict.fromkeys(person.user_id for person in people))
+        devices = [await self._late_device(user_id, NATIVE) for user_id in user_ids[::2]]
+        devices += [await self._late_device(user_id, JS) for user_id in user_ids[1::2]]
+        for device in devices:
+            expected = {
+                chat: {seq: line.client_id for seq, line in enumerate(lines[: _last_to_see(lines, device.user_id)], 1)}
+                for chat, lines in lines_of.items()
+            }
+            with contextlib.suppress(TimeoutError):  # what it lacks is said below
+                async with asyncio.timeout(CALL_SECONDS):
+                    while any(len(device.seen.get(chat, ())) < len(lines) for chat, lines in expected.items()):
+                        self._pulled.clear()
+                        await self._pulled.wait()
+            for chat, lines in expected.items():
+                if (seen := device.seen.get(chat, {})) != lines:
+                    what = f"new {device.kind.name} {device.user_id} has {sorted(seen)} of {chat}"
+                    self.faults.append(f"{what}, expected 1 to {len(lines)}")
+            self.faults += [f"new {device.user_id}: {fault}" for fault in device.faults]
+            await device.close()
+
+    async def _late_device(self, user_id: str, kind: Kind) -> ChatClient:
+        token = await asyncio.to_thread(self._server.token, user_id, Platform.IOS)
+        account = Account(user_id, token, Platform.IOS)
+        return ChatClient(self._server.ws_port, account, kind, self._pulled.set)
 
     def _concerned(self, lines: Sequence[Effect]) -> set[str]:
         named = itertools.chain.from_iterable((*line.joined, *line.left, *(line.receivers or ())) for line in lines)
