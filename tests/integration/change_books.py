@@ -262,16 +262,18 @@ class Changing:
     def _check_lists(self, state: State) -> None:
         for (user_id, routes, key), one in self._lists.items():
             expected: dict[str, Any]
+            group = None
             if routes is MEMBERS:
-                group = state.groups[key]
-                expected = {member: (role, member in group.muted) for member, role in group.roles.items()}
+                of_group = state.groups[key]
+                group = (of_group.name, of_group.is_muted)
+                expected = {member: (role, member in of_group.muted) for member, role in of_group.roles.items()}
             elif routes is GROUPS:
-                joined = {group_id: group for group_id, group in state.groups.items() if user_id in group.roles}
-                expected = {group_id: (group.name, group.is_muted) for group_id, group in joined.items()}
+                expected = {group_id: None for group_id, joined in state.groups.items() if user_id in joined.roles}
             else:
                 expected = {friend: None for owner, friend in state.friends if owner == user_id}
-            if one.entries != expected:
-                self.faults.append(f"{user_id} has {one.entries} by {routes.incremental} of {key}, expected {expected}")
+            if (one.entries, one.group) != (expected, group):
+                found = f"{user_id} has {one.entries} of {one.group} by {routes.incremental} of {key}"
+                self.faults.append(f"{found}, expected {expected} of {group}")
 
     async def _check_log(self, reader: MessageReader, chat: str, lines: Sequence[Effect]) -> None:
         rows = intact(await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20))

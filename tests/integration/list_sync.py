@@ -28,8 +28,8 @@ def _member(entry: Mapping[str, Any]) -> tuple[str, tuple[int, bool]]:
     return entry["userID"], (entry["roleLevel"], bool(entry["muteEndTime"]))
 
 
-def _group(entry: Mapping[str, Any]) -> tuple[str, tuple[str, bool]]:
-    return entry["groupID"], (entry["groupName"], entry["status"] == GroupStatus.MUTED)
+def _group(entry: Mapping[str, Any]) -> tuple[str, None]:
+    return entry["groupID"], None  # how it is called now comes with its members
 
 
 def _friend(entry: Mapping[str, Any]) -> tuple[str, None]:
@@ -64,13 +64,15 @@ FRIENDS: Final = Routes(
 
 class ListSync:
     """
-    One list, of a group or a user, on one device: `entries` is what the device shows, by id.
+    One list, of a group or a user, on one device: `entries` is what the device shows, by id; `group` what it shows of the group whose
+    members these are: name, and whether it is muted.
     """
 
     def __init__(self, call: Call, routes: Routes, key: str) -> None:
         self.routes = routes
         self.key = key
         self.entries: dict[str, Any] = {}
+        self.group: tuple[str, bool] | None = None
         self._call = call
         self._version = 0
         self._version_id = ""
@@ -80,6 +82,8 @@ class ListSync:
         routes, key = self.routes, {self.routes.key: self.key}
         known = {"versionID": self._version_id, "version": self._version}
         answer = await self._call(routes.incremental, {**key, **known})
+        if (group := answer.get("group")) is not None:
+            self.group = (group["groupName"], group["status"] == GroupStatus.MUTED)
         if answer["full"]:
             # "fromUserID" is what the page of joined groups calls whose they are.
             page = await self._call(routes.page, {**key, "fromUserID": self.key, "pagination": PAGE})
