@@ -131,8 +131,13 @@ class OutboxBooks(ABC):
         """Tell whether the line of a row is in the log."""
 
     def _new_row(self, moment: str) -> Recorded | None:
-        """Return a row whose line is to come. While nothing may be deleted, no chat gets its first line: that needs the directory."""
-        for row in self.waiting():
+        """
+        Return a row whose line is to come next.
+
+        While nothing may be deleted, the first line of a chat and what follows another row have to wait: both need the directory.
+        """
+        firsts = {row.home_key: row for row in reversed(self.waiting())}
+        for row in firsts.values():
             if row.effect.clone and not self._is_in_log(row) and (moment != APPEND or self._has_lines(row)):
                 return row
         return None
