@@ -15,7 +15,7 @@ from openim_ray.domain.group import Cut, Group, GroupStatus, Member, Role
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.ports import DirectoryStore
 from openim_ray.protocol.pb.sdkws_pb2 import GroupCreatedTips, GroupInfoSetTips, MemberInvitedTips, MemberQuitTips
-from openim_ray.services.notifications import Cause, notify_group
+from openim_ray.services.notifications import Cause, notify_group, without_clone
 from openim_ray.transactions import DirectoryTransaction
 
 T = TypeVar("T")
@@ -61,13 +61,14 @@ class DirectoryGroup:
 
         await self._directory.change(use_case)
 
-    async def quit(self, user_id: str, head: int) -> None:
-        """Let a member go; `head` is the newest seq that is known."""
+    async def quit(self, user_id: str, head: int, *, in_chat: bool = True) -> None:
+        """Let a member go; `head` is the newest seq that is known. `in_chat`: that is a line in the chat."""
 
         def use_case(tx: DirectoryTransaction) -> None:
             tx.delete_member(self.group_id, user_id)
             tx.cut(self.chat, self.group_id, [Cut(user_id=UserID(user_id), max_seq=max(head, 1))])
-            effect = notify_group(self._cause(user_id), QUIT, user_id, self.group_id, MemberQuitTips())
+            told = notify_group(self._cause(user_id), QUIT, user_id, self.group_id, MemberQuitTips())
+            effect = told if in_chat else without_clone(told)
             effect = msgspec.structs.replace(effect, left=[user_id], also=[user_id], forget_facts=True)
             tx.put_effect(self.group_id, encode_effect(effect), _now_ms())
 

@@ -69,6 +69,11 @@ def told(client: Connection, group: DirectoryGroup) -> list[tuple[str, int, int]
     ]
 
 
+def types(client: Connection) -> list[int]:
+    """Return the content types of what a client was pushed."""
+    return [push.message.contentType for push in client.pushes]
+
+
 async def test_a_group_is_created_and_written_to(people: People, directory: DirectoryStore) -> None:
     """Members get the line in the chat, then the notification, then 1300; then what is written, which the sender has read."""
     ann, bob = await people.connect("ann"), await people.connect("bob", JS)
@@ -145,7 +150,14 @@ async def test_who_leaves_sees_nothing_after_that_and_everything_when_she_is_bac
     assert await pull(bob, group, 1, 6) == [1, 2, 3, 4, 5, 6]
     assert await pull(cid, group, 1, 6) == [6]
     assert await state(cid, group) == (6, 1)
-    assert INVITED in [push.message.contentType for push in cid.pushes]
+    assert INVITED in types(cid)
+
+    await group.quit(cid.user_id, 6, in_chat=False)
+    await cid.until(lambda: told(cid, group)[-1] == ("self", 0, CONVERSATION_CHANGED) and QUIT in types(cid), "1300")
+    await ann.send_message(group_message(ann, group, "seven"))
+    await bob.until(lambda: bob.pushes_of(group.chat)[-1].seq == 7, "7")
+    assert [push.seq for push in cid.pushes_of(group.chat)] == [6]
+    assert await pull(cid, group, 1, 7) == [6]
 
 
 async def test_named_members_are_marked(people: People, directory: DirectoryStore) -> None:
