@@ -64,7 +64,7 @@ def single_chat_id(one: str, other: str) -> ConversationID:
     """
     Return the id of the single chat of two users.
     """
-    first, second = sorted((one, other))
+    first, second = (one, other) if one <= other else (other, one)
     return ConversationID(f"si_{first}_{second}")
 
 

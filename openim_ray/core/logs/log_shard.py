@@ -242,7 +242,8 @@ class LogShard:
     def flush(self, wall_ms: int) -> None:
         """Form the writes that are due and let them go."""
         self.effects.wall_ms = wall_ms
-        self._decide_on_old_facts(wall_ms)
+        if self._prolonged:
+            self._decide_on_old_facts(wall_ms)
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
@@ -271,14 +272,19 @@ class LogShard:
 
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give; forget idle logs beyond the limit."""
-        self._repeat_due(now)
+        if self._retries:
+            self._repeat_due(now)
+        if self._reloads:
+            self._load_again(now)
+        self.effects.tick()
+        self.mentions.tick(now)
+        self._give_back()
+
+    def _load_again(self, now: float) -> None:
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
             self._outbox.load(load)
-        self.effects.tick()
-        self.mentions.tick(now)
-        self._give_back()
 
     def _repeat_due(self, now: float) -> None:
         due = ((call, self._writes[call].in_flight_write()) for call, at in self._retries.items() if at <= now)
