@@ -44,7 +44,7 @@ LOOKS_AWAY = 0.7
 HISTORY_SHARE = 0.6
 POKED_SHARE = 0.8
 """Of so many changes the log's owner is told at once; others it has to find."""
-SILENT_SHARE = 0.1
+SILENT_SHARE = 0.3
 """So many come and go without a line in the chat."""
 STORED_SHARE = 0.3
 """So many notifications have a seq."""
