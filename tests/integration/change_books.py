@@ -86,9 +86,11 @@ class Changing:
         self._done: list[list[Change]] = [[] for _ in self._programs]
         self._by_operation: dict[str, Change] = {}
         self._lists: dict[tuple[str, Routes, str], ListSync] = {}
-        self._chats: list[Chat] = []
+        self._to_see: list[tuple[str, ChatClient, set[int]]] = []
+        """Chat, device and seqs that this one has to have; what it has is left out."""
+
         self._pulled = asyncio.Event()
-        self._session: aiohttp.ClientSession
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CALL_SECONDS))
 
     @property
     def callers(self) -> int:
@@ -97,7 +99,6 @@ class Changing:
 
     async def open(self) -> None:
         """Record the outbox, and make the groups."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CALL_SECONDS))
         await asyncio.to_thread(self.books.begin)
         await asyncio.gather(*(self._step(number) for number in range(len(self._circles))))
 
@@ -118,18 +119,22 @@ class Changing:
         """Wait until nothing waits in the outbox; then what lines there must be is known. Some lists are synced."""
         while await asyncio.to_thread(self.books.waiting):  # noqa: ASYNC110 - another process deletes them
             await asyncio.sleep(PAUSE_SECONDS)
-        self._chats = _chats(await asyncio.to_thread(self.books.committed))
+        chats = _chats(await asyncio.to_thread(self.books.committed))
+        self._to_see = [
+            (chat.chat_id, client, _seat(chat.effects, client.user_id).to_see)
+            for chat in chats
+            for client in self._clients.values()
+        ]
         lists = self._wanted_lists()
         await asyncio.gather(*(one.sync() for one in self._random.sample(lists, len(lists) // SYNCED_AGAIN)))
 
     def missing(self) -> str:
         """Say what the first device lacks that lacks a line; empty if none does."""
-        for chat in self._chats:
-            for client in self._clients.values():
-                lacks = _seat(chat.effects, client.user_id).to_see - client.seen.get(chat.chat_id, {}).keys()
-                if lacks:
-                    what = f"{client.kind.name} {client.user_id} lacks {sorted(lacks)[:5]} of {chat.chat_id}"
-                    return f"{what}, which holds {len(chat.lines)} lines"
+        while self._to_see:
+            chat_id, client, to_see = self._to_see[-1]
+            if lacks := to_see - client.seen.get(chat_id, {}).keys():
+                return f"{client.kind.name} {client.user_id} lacks {sorted(lacks)[:5]} of {chat_id}"
+            self._to_see.pop()
         return ""
 
     async def _step(self, caller: int) -> None:
