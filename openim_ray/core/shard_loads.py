@@ -6,8 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.domain.conversation import Conversation, SessionType, notification_chat_id, single_chat_id
+from openim_ray.domain.ids import UserID
+
 if TYPE_CHECKING:
     from openim_ray.domain.group import Cut
+    from openim_ray.domain.ids import ConversationID
 
 
 class LoadLog(NamedTuple):
@@ -38,11 +42,35 @@ class LoadFacts(NamedTuple):
 
 class EnsureRows(NamedTuple):
     """
-    Make sure that both users of a single chat own its row; answered by `Shard.rows_ensured`.
+    Make sure that users own the rows of what two of them have; answered by `LogShard.rows_ensured`.
+
+    With `is_chat` both own that of their chat; `notified` own that of what the other one, a notification account, writes to them.
     """
 
     home_key: str
     participants: tuple[str, ...]
+    is_chat: bool = True
+    notified: tuple[str, ...] = ()
+
+    def rows(self) -> list[Conversation]:
+        """Return the rows."""
+        one, other = self.participants
+        rows: list[Conversation] = []
+        for owner, peer in sorted({(one, other), (other, one)}):
+            if self.is_chat:
+                rows.append(_row(owner, peer, single_chat_id(one, other), SessionType.SINGLE))
+            if owner in self.notified:
+                rows.append(_row(owner, peer, notification_chat_id(one, other), SessionType.NOTIFICATION))
+        return rows
+
+
+def _row(owner: str, peer: str, conversation_id: ConversationID, session_type: SessionType) -> Conversation:
+    return Conversation(
+        owner_user_id=UserID(owner),
+        conversation_id=conversation_id,
+        conversation_type=session_type,
+        user_id=peer,
+    )
 
 
 class LoadToken(NamedTuple):

@@ -68,6 +68,14 @@ def single_chat_id(one: str, other: str) -> ConversationID:
     return ConversationID(f"si_{first}_{second}")
 
 
+def notification_chat_id(one: str, other: str) -> ConversationID:
+    """
+    Return the id of what a notification account writes to a user.
+    """
+    first, second = sorted((one, other))
+    return ConversationID(f"sn_{first}_{second}")
+
+
 def notification_stream_id(conversation_id: str) -> ConversationID:
     """
     Return the notification stream of a conversation: the same id, first segment `n`.
@@ -125,3 +133,10 @@ def is_single_chat(conversation_id: str) -> bool:
     Tell whether an id names a chat of two users.
     """
     return conversation_id.startswith("si_")
+
+
+def is_notification_chat(conversation_id: str) -> bool:
+    """
+    Tell whether an id names what a notification account writes to a user: only who is written to has it.
+    """
+    return conversation_id.startswith("sn_")

@@ -27,6 +27,7 @@ from openim_ray.services.profile_announcements import ProfileAnnouncements
 from openim_ray.services.profiles import ProfileService
 from openim_ray.services.read_marks import ReadMarks
 from openim_ray.services.relations import RelationService
+from openim_ray.services.system_messages import SystemMessages
 from openim_ray.services.user_commands import UserCommandService
 from openim_ray.services.users import UserService
 
@@ -54,6 +55,7 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    system_messages: SystemMessages
     presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
@@ -107,6 +109,7 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        system_messages=SystemMessages(broker, directory, now_ms),
         presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, groups.queries, reading, broker),
         now_ms=now_ms,

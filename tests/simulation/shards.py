@@ -161,7 +161,7 @@ class ShardProcess(Process):
                 shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
             elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
-                shard.logs.rows_ensured(load.home_key)
+                shard.logs.rows_ensured(load)
             elif isinstance(load, MarkMentions):
                 shard.logs.mentions.marked(load, (), "")
             else:
