@@ -77,8 +77,7 @@ class SystemMessages:
             NoPermission: 1400 of somebody who is no notification account.
             OpenIMError: what the conversation's owner refuses it with, as that of a client.
         """
-        message = _message(request, await self._sender(request), self._now_ms())
-        return await self._sent(outgoing_of(message), operation_id)
+        return await self._sent(_outgoing(request, await self._sender(request), self._now_ms()), operation_id)
 
     async def send_to_many(self, request: BatchSendMessageReq, operation_id: str) -> BatchSendMessageResp:
         """
@@ -90,25 +89,22 @@ class SystemMessages:
             raise errors.ArgsError("sessionType is not 1: recvIDs are users")
         shared = _shared(request)
         sender = await self._sender(shared)
+        receivers = await self._receivers(request)
         now_ms = self._now_ms()
-        messages = {one: _message(_to(shared, one), sender, now_ms) for one in await self._receivers(request)}
+        _outgoing(_to(shared, receivers[0]), sender, now_ms)  # what is wrong with it, is wrong for all
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def sent(message: MsgData) -> SendMsgResp | None:
+        async def sent(receiver_id: str) -> SendMsgResp | None:
             async with room:
                 try:
-                    return await self._sent(outgoing_of(message), operation_id)
+                    return await self._sent(_outgoing(_to(shared, receiver_id), sender, now_ms), operation_id)
                 except errors.OpenIMError:
                     return None
 
-        outcomes = await asyncio.gather(*map(sent, messages.values()))
-        return _batch_answer(dict(zip(messages, outcomes, strict=True)))
+        outcomes = await asyncio.gather(*map(sent, receivers))
+        return _batch_answer(dict(zip(receivers, outcomes, strict=True)))
 
     async def _sent(self, message: Outgoing, operation_id: str) -> SendMsgResp:
-        if len(message.body) > MESSAGE_BYTES_MAX:
-            raise errors.ArgsError(
-                f"content, ex and the other texts are longer than {MESSAGE_BYTES_MAX} bytes together"
-            )
         place = await self._broker.send(message, operation_id)
         return SendMsgResp(serverMsgID=place.server_id, clientMsgID=message.client_id, sendTime=place.send_time)
 
@@ -133,6 +129,8 @@ class SystemMessages:
             raise errors.ArgsError(f"recvIDs holds more than {RECEIVERS_MAX} ids")
         if not receivers:
             raise errors.ArgsError("recvIDs is empty")
+        for one in receivers:
+            _check_id("recvIDs", one)
         return receivers
 
 
@@ -152,6 +150,13 @@ def _to(shared: SendMessageReq, receiver_id: str) -> SendMessageReq:
     request = SendMessageReq(recvID=receiver_id)
     request.MergeFrom(shared)
     return request
+
+
+def _outgoing(request: SendMessageReq, sender: User, now_ms: int) -> Outgoing:
+    outgoing = outgoing_of(_message(request, sender, now_ms))
+    if len(outgoing.body) > MESSAGE_BYTES_MAX:
+        raise errors.ArgsError(f"content, ex and the other texts are longer than {MESSAGE_BYTES_MAX} bytes together")
+    return outgoing
 
 
 def _message(request: SendMessageReq, sender: User, now_ms: int) -> MsgData:

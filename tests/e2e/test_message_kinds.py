@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.e2e.client import RECEIVED
 from tests.e2e.clients import Clients
 from tests.e2e.events import Event
 from tests.e2e.sdk_client import SdkClient
+from tests.e2e.server import Server
 
 PAIRS = [("wasm", "js"), ("js", "wasm")]
 HANDED_OVER = (*RECEIVED, "OnRecvOnlineOnlyMessage", "OnRecvOnlineOnlyMessages")
@@ -126,3 +129,49 @@ async def test_an_online_only_message_reaches_who_is_there_and_is_not_kept(clien
     await bob.shows_unread(alice.user_id, 1)
     again = await clients.reopen(bob)
     assert [message.text for message in (await again.history(alice.user_id, 10)).messages] == ["kept"]
+
+
+NOTIFICATION_CHAT = 4
+
+
+async def test_a_notification_account_reaches_who_is_there_and_who_was_away(clients: Clients, server: Server) -> None:
+    """In a conversation of its own, counted as unread until it is read, also on a device that was away meanwhile."""
+    # The pure-JavaScript SDK puts the sender first into the conversation's id, so it has to be the first in order, too.
+    account_id = f"account-{uuid.uuid4().hex[:8]}"
+    account = {"userID": account_id, "nickName": "News", "faceURL": "", "appMangerLevel": 3}
+    await asyncio.to_thread(server.call, "/user/add_notification_account", account)
+    readers: list[SdkClient] = [await clients.wasm(clients.user("bob")), await clients.js(clients.user("carol"))]
+
+    async def tell(*texts: str) -> dict[str, Any]:
+        sent: dict[str, Any] = {}
+        for text in texts:
+            for reader in readers:
+                notice = {"notificationName": "News", "notificationType": 1, "text": text, "mixType": 0}
+                body = {"sendID": account_id, "recvID": reader.user_id, "contentType": 1400, "content": notice}
+                sent[reader.user_id] = await asyncio.to_thread(server.call, "/msg/send_msg", body)
+        return sent
+
+    async def shows(reader: SdkClient, unread: int, text: str) -> None:
+        while True:
+            position = reader.events.position
+            chat = {"sourceID": account_id, "sessionType": NOTIFICATION_CHAT}
+            row = await reader.sdk("getOneConversation", chat)
+            latest = json.loads(row["latestMsg"]) if row["latestMsg"] else {"notificationElem": {"detail": "{}"}}
+            shown = (row["unreadCount"], json.loads(latest["notificationElem"]["detail"]).get("text"))
+            if shown == (unread, text):
+                assert (row["conversationID"], row["showName"]) == (f"sn_{account_id}_{reader.user_id}", "News")
+                return
+            await reader.events.wait(lambda _: True, f"{(unread, text)} instead of {shown}", after=position)
+
+    sent = await tell("at nine")
+    for reader in readers:
+        received = await _received(reader, sent[reader.user_id])
+        assert (received["contentType"], received["sendID"], received["seq"]) == (1400, account_id, 1)
+        await shows(reader, 1, "at nine")
+        await reader.sdk("markConversationMessageAsRead", f"sn_{account_id}_{reader.user_id}")
+        await shows(reader, 0, "at nine")
+        await reader.close()
+
+    await tell("at ten", "at eleven")
+    for reader in readers:
+        await shows(await clients.reopen(reader), 2, "at eleven")

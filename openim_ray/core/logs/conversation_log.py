@@ -144,12 +144,12 @@ class ConversationLog:
                 self._pending.clear()
                 self._to_notify.clear()
             self.participants = state.participants
+            notices = (head for head in state.heads.values() if is_notification_chat(head.conversation_id))
+            self._notified.update(self._peer_of(one) for head in notices for one in head.sent)
             self.read = dict(state.read)
             self.rows_ensured = any(map(is_single_chat, state.heads))
             for head in state.heads.values():
                 self._streams[head.conversation_id] = _Stream(head.max_seq, head.max_time, head.sent)
-                if is_notification_chat(head.conversation_id):
-                    self._notified.update(self._peer_of(one) for one in head.sent)
             for message in state.tail:
                 key = (message.conversation_id, message.sender_id, message.client_id)
                 self._remember(key, _reference(message))

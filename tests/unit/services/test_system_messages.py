@@ -256,7 +256,8 @@ async def test_many_are_sent_to_and_who_could_not_be_is_named(world: MemoryWorld
     [
         ({}, errors.ArgsError, "recvIDs"),
         ({"recvIDs": ["bob", "carol", "alice", "robot"]}, errors.ArgsError, "recvIDs"),
-        ({"recvIDs": ["bob", ""]}, errors.ArgsError, "recvID"),
+        ({"recvIDs": ["bob", ""]}, errors.ArgsError, "recvIDs"),
+        ({"recvIDs": ["bob"], "ex": "x" * (512 << 10)}, errors.ArgsError, "ex"),
         ({"isSendAll": True}, errors.ArgsError, "isSendAll"),
         ({"recvIDs": ["bob"], "sessionType": 3}, errors.ArgsError, "sessionType"),
         ({"recvIDs": ["bob"], "sendID": "nobody"}, errors.UserIDNotFound, "sendID"),
