@@ -23,7 +23,13 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     PullMessageBySeqsReq,
     PullMessageBySeqsResp,
 )
-from openim_ray.protocol.pb.sending_pb2 import BatchSendMessageReq, BatchSendMessageResp, SendMessageReq
+from openim_ray.protocol.pb.sending_pb2 import (
+    BatchSendMessageReq,
+    BatchSendMessageResp,
+    SendBusinessNotificationReq,
+    SendBusinessNotificationResp,
+    SendMessageReq,
+)
 from openim_ray.services.authority import Authority
 
 
@@ -88,6 +94,11 @@ async def batch_send_msg(call: Call, request: BatchSendMessageReq) -> BatchSendM
     return await call.services.system_messages.send_to_many(request, call.operation_id)
 
 
+async def send_business_notification(call: Call, request: SendBusinessNotificationReq) -> SendBusinessNotificationResp:
+    """Send a notification of an application's own."""
+    return await call.services.business_notifications.send(call.cause, request)
+
+
 _PULL_PATHS = (
     "/msg/pull_msg_by_seq",
     # What the PyPI package tries instead, one after the other.
@@ -123,5 +134,6 @@ ROUTES: tuple[Route[Any], ...] = (
     ),
     Route("/msg/send_msg", SendMessageReq, send_msg, Authority.ADMIN),
     Route("/msg/batch_send_msg", BatchSendMessageReq, batch_send_msg, Authority.ADMIN),
+    Route("/msg/send_business_notification", SendBusinessNotificationReq, send_business_notification, Authority.ADMIN),
     Route("/msg/get_server_time", GetServerTimeReq, get_server_time, Authority.ANYBODY),
 )

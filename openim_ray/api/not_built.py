@@ -22,7 +22,6 @@ NOT_BUILT: Final = (
     "/msg/user_clear_all_msg",
     "/msg/delete_msg_phsical_by_seq",
     "/msg/delete_msg_physical",
-    "/msg/send_business_notification",
     "/msg/send_simple_msg",
     "/msg/check_msg_is_send_success",
     "/msg/search_msg",

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from openim_ray.domain.conversation import Conversation, SessionType, notification_chat_id, single_chat_id
-from openim_ray.domain.ids import UserID
+from openim_ray.domain.conversation import notification_chat_row, single_chat_rows
 
 if TYPE_CHECKING:
+    from openim_ray.domain.conversation import Conversation
     from openim_ray.domain.group import Cut
-    from openim_ray.domain.ids import ConversationID
 
 
 class LoadLog(NamedTuple):
@@ -55,22 +54,9 @@ class EnsureRows(NamedTuple):
     def rows(self) -> list[Conversation]:
         """Return the rows."""
         one, other = self.participants
-        rows: list[Conversation] = []
-        for owner, peer in sorted({(one, other), (other, one)}):
-            if self.is_chat:
-                rows.append(_row(owner, peer, single_chat_id(one, other), SessionType.SINGLE))
-            if owner in self.notified:
-                rows.append(_row(owner, peer, notification_chat_id(one, other), SessionType.NOTIFICATION))
-        return rows
-
-
-def _row(owner: str, peer: str, conversation_id: ConversationID, session_type: SessionType) -> Conversation:
-    return Conversation(
-        owner_user_id=UserID(owner),
-        conversation_id=conversation_id,
-        conversation_type=session_type,
-        user_id=peer,
-    )
+        rows = single_chat_rows(one, other) if self.is_chat else []
+        accounts = {one: other, other: one}
+        return rows + [notification_chat_row(owner, accounts[owner]) for owner in self.notified]
 
 
 class LoadToken(NamedTuple):

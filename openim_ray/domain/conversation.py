@@ -76,6 +76,31 @@ def notification_chat_id(one: str, other: str) -> ConversationID:
     return ConversationID(f"sn_{first}_{second}")
 
 
+def single_chat_rows(one: str, other: str) -> list[Conversation]:
+    """
+    Return the rows that two users own of their chat, as they are at first; one if she chats with herself.
+    """
+    chat_id = single_chat_id(one, other)
+    pairs = sorted({(one, other), (other, one)})
+    return [_row(owner, peer, chat_id, SessionType.SINGLE) for owner, peer in pairs]
+
+
+def notification_chat_row(owner: str, account: str) -> Conversation:
+    """
+    Return the row that a user owns of what a notification account writes to her.
+    """
+    return _row(owner, account, notification_chat_id(owner, account), SessionType.NOTIFICATION)
+
+
+def _row(owner: str, peer: str, conversation_id: ConversationID, session_type: SessionType) -> Conversation:
+    return Conversation(
+        owner_user_id=UserID(owner),
+        conversation_id=conversation_id,
+        conversation_type=session_type,
+        user_id=peer,
+    )
+
+
 def notification_stream_id(conversation_id: str) -> ConversationID:
     """
     Return the notification stream of a conversation: the same id, first segment `n`.

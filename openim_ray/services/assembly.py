@@ -13,6 +13,7 @@ from openim_ray.services.account_erasing import AccountErasing
 from openim_ray.services.accounts import AccountService
 from openim_ray.services.auth import TokenService
 from openim_ray.services.black_lists import BlackListService
+from openim_ray.services.business_notifications import BusinessNotifications
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.client_configs import ClientConfigService
 from openim_ray.services.conversations import ConversationService
@@ -56,6 +57,7 @@ class Services:
     messages: MessageReading
     read_marks: ReadMarks
     system_messages: SystemMessages
+    business_notifications: BusinessNotifications
     presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
@@ -110,6 +112,7 @@ def build_services(
         messages=reading,
         read_marks=ReadMarks(broker),
         system_messages=SystemMessages(broker, directory, now_ms),
+        business_notifications=BusinessNotifications(changes),
         presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, groups.queries, reading, broker),
         now_ms=now_ms,

@@ -8,12 +8,12 @@ notification account sends (1400) stands in a conversation of its own, which onl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import SessionType
-from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX, user_id_fault
+from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX
 from openim_ray.domain.people import User, UserStatus
 from openim_ray.ports import Broker, Page, UserStore
 from openim_ray.protocol.contents import CONTENT_TYPES, mentioned, notification_content
@@ -27,6 +27,7 @@ from openim_ray.protocol.pb.sending_pb2 import (
     SendMessageReq,
     SentMessage,
 )
+from openim_ray.services.paging import check_user_id, check_user_ids
 from openim_ray.services.sending import check_receiver, fresh_message_id, outgoing_of, take_one_receiver
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class SystemMessages:
 
     async def _sender(self, request: SendMessageReq) -> User:
         """Return who is to have sent it."""
-        _check_id("sendID", request.sendID)
+        check_user_id("sendID", request.sendID)
         sender = (await self._users.users([request.sendID])).get(request.sendID)
         if sender is None or sender.status == UserStatus.ERASED:
             raise errors.UserIDNotFound("sendID: no such account")
@@ -118,19 +119,15 @@ class SystemMessages:
             raise errors.NoPermission("sendID is no notification account, which contentType 1400 needs")
         return sender
 
-    async def _receivers(self, request: BatchSendMessageReq) -> list[str]:
-        receivers = list(dict.fromkeys(request.recvIDs))
-        if request.isSendAll:
-            total, users = await self._users.page_users(Page(1, RECEIVERS_MAX), "", "")
-            if total > RECEIVERS_MAX:
-                raise errors.ArgsError(f"isSendAll: there are more than {RECEIVERS_MAX} accounts; name them in recvIDs")
-            receivers = [one.user_id for one in users if one.user_id != request.sendID]
-        if len(receivers) > RECEIVERS_MAX:
-            raise errors.ArgsError(f"recvIDs holds more than {RECEIVERS_MAX} ids")
+    async def _receivers(self, request: BatchSendMessageReq) -> Sequence[str]:
+        if not request.isSendAll:
+            return check_user_ids("recvIDs", request.recvIDs, RECEIVERS_MAX)
+        total, users = await self._users.page_users(Page(1, RECEIVERS_MAX), "", "")
+        if total > RECEIVERS_MAX:
+            raise errors.ArgsError(f"isSendAll: there are more than {RECEIVERS_MAX} accounts; name them in recvIDs")
+        receivers = [one.user_id for one in users if one.user_id != request.sendID]
         if not receivers:
-            raise errors.ArgsError("recvIDs is empty")
-        for one in receivers:
-            _check_id("recvIDs", one)
+            raise errors.ArgsError("isSendAll: there is no other account")
         return receivers
 
 
@@ -197,7 +194,7 @@ def _take_over(message: MsgData) -> None:
         check_receiver(message)
         take_one_receiver(message)
         return
-    _check_id("recvID", message.recvID)
+    check_user_id("recvID", message.recvID)
     if message.recvID == message.sendID:
         raise errors.ArgsError("recvID is the sender")
     message.groupID = ""
@@ -209,7 +206,7 @@ def _named_in(request: SendMessageReq) -> list[str]:
     """Check the content, and return whom it mentions."""
     named = mentioned(request.contentType, request.content)
     for one in named:
-        _check_id("content.atUserList", one)
+        check_user_id("content.atUserList", one)
     return named
 
 
@@ -224,12 +221,6 @@ def _check_fields(request: SendMessageReq) -> None:
         raise errors.ArgsError("sendTime is out of range")
     if request.senderPlatformID and request.senderPlatformID not in set(Platform):
         raise errors.ArgsError("senderPlatformID is no platform")
-
-
-def _check_id(field: str, user_id: str) -> None:
-    fault = user_id_fault(user_id)
-    if fault is not None:
-        raise errors.ArgsError(fault.replace("userID", field))
 
 
 def _batch_answer(outcomes: Mapping[str, SendMsgResp | None]) -> BatchSendMessageResp:

@@ -170,6 +170,10 @@ async def test_a_notification_account_reaches_who_is_there_and_who_was_away(clie
         await shows(reader, 1, "at nine")
         await reader.sdk("markConversationMessageAsRead", f"sn_{account_id}_{reader.user_id}")
         await shows(reader, 0, "at nine")
+        business = {"sendUserID": account_id, "recvUserID": reader.user_id, "key": "alarm", "data": "{}"}
+        await asyncio.to_thread(server.call, "/msg/send_business_notification", business)
+        heard = await reader.events.wait_for("OnRecvCustomBusinessMessage")
+        assert (heard["data"]["key"], heard["data"]["data"]) == ("alarm", "{}")
         await reader.close()
 
     await tell("at ten", "at eleven")

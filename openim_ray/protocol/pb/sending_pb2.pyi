@@ -81,6 +81,42 @@ class BatchSendMessageResp(_message.Message):
     failedUserIDs: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, results: _Optional[_Iterable[_Union[SentMessage, _Mapping]]] = ..., failedUserIDs: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class SendBusinessNotificationReq(_message.Message):
+    __slots__ = ("key", "data", "sendUserID", "recvUserID", "recvGroupID", "sendMsg", "reliabilityLevel")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SENDUSERID_FIELD_NUMBER: _ClassVar[int]
+    RECVUSERID_FIELD_NUMBER: _ClassVar[int]
+    RECVGROUPID_FIELD_NUMBER: _ClassVar[int]
+    SENDMSG_FIELD_NUMBER: _ClassVar[int]
+    RELIABILITYLEVEL_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    data: str
+    sendUserID: str
+    recvUserID: str
+    recvGroupID: str
+    sendMsg: bool
+    reliabilityLevel: int
+    def __init__(self, key: _Optional[str] = ..., data: _Optional[str] = ..., sendUserID: _Optional[str] = ..., recvUserID: _Optional[str] = ..., recvGroupID: _Optional[str] = ..., sendMsg: _Optional[bool] = ..., reliabilityLevel: _Optional[int] = ...) -> None: ...
+
+class SendBusinessNotificationResp(_message.Message):
+    __slots__ = ("serverMsgID", "clientMsgID", "sendTime")
+    SERVERMSGID_FIELD_NUMBER: _ClassVar[int]
+    CLIENTMSGID_FIELD_NUMBER: _ClassVar[int]
+    SENDTIME_FIELD_NUMBER: _ClassVar[int]
+    serverMsgID: str
+    clientMsgID: str
+    sendTime: int
+    def __init__(self, serverMsgID: _Optional[str] = ..., clientMsgID: _Optional[str] = ..., sendTime: _Optional[int] = ...) -> None: ...
+
+class BusinessTips(_message.Message):
+    __slots__ = ("key", "data")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    data: str
+    def __init__(self, key: _Optional[str] = ..., data: _Optional[str] = ...) -> None: ...
+
 class SentMessage(_message.Message):
     __slots__ = ("serverMsgID", "clientMsgID", "sendTime", "recvID")
     SERVERMSGID_FIELD_NUMBER: _ClassVar[int]
