@@ -45,8 +45,8 @@ from openim_ray.domain.conversation import (
     self_stream_id,
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
-from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.domain.ids import UserID
+from openim_ray.services.groups.seats import write_cuts
 from openim_ray.services.mentions import mark_page
 from openim_ray.storage.open import open_directory_store, open_message_reader, open_state_reader
 from openim_ray.storage.places import Places
@@ -308,9 +308,11 @@ class InboxActor:
             waiting = await self._directory.view(lambda view: view.waiting_effects(load.home_key, load.limit))
             effects.read(load.home_key, waiting)
         elif isinstance(load, WriteCuts):
-            group_id = GroupID(load.home_key)
-            await self._directory.change(lambda change: cut_exactly(change, group_id, load.cuts))
-            effects.cuts_written(load)
+            written = await self._directory.change(lambda change: write_cuts(change, load))
+            if written.result:
+                effects.cuts_written(load)
+            else:
+                effects.cuts_refused(load)
         elif isinstance(load, DeleteEffects):
             await self._directory.change(lambda change: change.delete_effects(load.home_key, load.through))
             effects.deleted(load)

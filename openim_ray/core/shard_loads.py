@@ -92,12 +92,17 @@ class DeleteEffects(NamedTuple):
 class WriteCuts(NamedTuple):
     """
     Write what members may see of a group into their rows, as the effect with this number says; answered by `Effects.cuts_written`.
+
+    `before` is that effect as it was read, `after` as it reads with its cut. If it does not read like `before` any more, another owner is
+    at it: then nothing is written, and the answer is `Effects.cuts_refused`.
     """
 
     home_key: str
     number: int
     conversation_id: str
     cuts: tuple[Cut, ...]
+    before: bytes = b""
+    after: bytes = b""
 
 
 class FindEffects(NamedTuple):

@@ -151,6 +151,7 @@ CHANGES = (
     operation("ensure_conversations", st.lists(rows, max_size=4)),
     operation("cut", chats, group_ids, st.lists(cuts, max_size=3)),
     operation("put_effect", home_keys, st.binary(max_size=2), times),
+    operation("replace_effect", home_keys, st.integers(0, 4), st.binary(max_size=2), st.binary(max_size=2)),
     operation("delete_effects", home_keys, st.integers(0, 4)),
 )
 QUESTIONS = (

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.errors import Overloaded, Unavailable
-from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.identifiers import ContentType, RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import (
     GetConversationsHasReadAndMaxSeqReq,
     GetConversationsHasReadAndMaxSeqResp,
@@ -262,14 +262,18 @@ class ChatClient:
     # --- seeing
 
     def _on_push(self, push: Push) -> None:
+        if push.seq == 0:  # a notification that is not stored: no part of any order of seqs
+            self._on_change()
+            return
         last = self._pushed.get(push.stream)
         if last is None and self._start is not None:
             last = self._start.get(push.stream, 0)
-        if last is not None and push.seq != last + 1:
+        begins = last is not None and push.seq > last and _lets_in(push.message, self.user_id)
+        if last is not None and push.seq != last + 1 and not begins:
             self.faults.append(f"{self.kind.name}: pushed {push.seq} of {push.stream} after {last}")
         self._pushed[push.stream] = push.seq
         self._see(push.stream, push.message)
-        if last is None and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
+        if (last is None or begins) and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
             self.gap_pulls += 1
             self.long_gaps += push.seq - self._first_missing(push.stream) > GAP_PULL_MAX
             self._repairs.append(asyncio.create_task(self._fill_gap(push.stream, push.seq)))
@@ -287,3 +291,11 @@ class ChatClient:
         known = seen.setdefault(message.seq, message.clientMsgID)
         if known != message.clientMsgID or message.status == 4:
             self.faults.append(f"seq {message.seq} of {chat} is {message.clientMsgID!r} and was {known!r}")
+
+
+def _lets_in(message: MsgData, user_id: str) -> bool:
+    """Tell whether a line says that this user was invited to the group it stands in: what is pushed begins anew with it."""
+    if message.contentType != ContentType.MEMBER_INVITED:
+        return False
+    tips = json.loads(json.loads(message.content)["detail"])
+    return any(member["userID"] == user_id for member in tips["invitedUserList"])

@@ -24,8 +24,9 @@ from openim_ray.core.shard_loads import (
 )
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.domain.ids import UserID
+from openim_ray.services.groups.seats import write_cuts
+from openim_ray.services.mentions import mark_page
 from tests.simulation.coroutines import Future
 from tests.simulation.groups import CHAT
 from tests.simulation.process import Process
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from openim_ray.core.shard_loads import EffectLoad
     from openim_ray.domain.group import GroupChatFacts
     from openim_ray.domain.people import SingleChatFacts
+    from openim_ray.transactions import DirectoryTransaction
     from tests.simulation.world import World
 
 
@@ -163,7 +165,8 @@ class ShardProcess(Process):
                 await self.reader.ensure_rows(_rows(load))
                 shard.logs.rows_ensured(load)
             elif isinstance(load, MarkMentions):
-                shard.logs.mentions.marked(load, (), "")
+                page = await mark_page(self.reader, load)  # type: ignore[arg-type]
+                shard.logs.mentions.marked(load, page.changed, page.after)
             else:
                 await self._work_on_effects(shard, load)
         except OpenIMError:
@@ -183,9 +186,18 @@ class ShardProcess(Process):
                 load.home_key, await self.reader.view(lambda view: view.waiting_effects(load.home_key, load.limit))
             )
         elif isinstance(load, WriteCuts):
-            group_id = GroupID(load.home_key)
-            await self.reader.change(lambda tx: cut_exactly(tx, group_id, load.cuts))
-            effects.cuts_written(load)
+
+            def cut(tx: DirectoryTransaction) -> bool:
+                written = write_cuts(tx, load)
+                if written:
+                    self.world.oracle.group.cut(load.number, load.cuts)
+                return written
+
+            written = await self.reader.change(cut)
+            if written.result:
+                effects.cuts_written(load)
+            else:
+                effects.cuts_refused(load)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
             effects.deleted(load)

@@ -60,6 +60,17 @@ class Repeated(NamedTuple):
     waiters: list[Waiter]
 
 
+class Confirmed(NamedTuple):
+    """
+    The store took a write of this owner, who waits for that.
+    """
+
+    waiters: list[Waiter]
+
+
+Done = Committed | Repeated | Confirmed
+
+
 class _Staged:
     __slots__ = ("draft", "size", "waiters")
 
@@ -123,6 +134,9 @@ class ConversationLog:
         self._queue: deque[_Staged] = deque()
         self._room = Room(queue_max, queue_bytes_max)
         self._in_flight: tuple[LogWrite, list[_Staged]] | None = None
+        self._to_confirm: list[Waiter] = []
+        self._confirming: list[Waiter] = []
+        """Who waits for the write in flight to be taken, whatever it holds."""
         self.read: dict[str, int] = {}
 
     # --- loading
@@ -143,6 +157,7 @@ class ConversationLog:
                 self._room.clear()
                 self._pending.clear()
                 self._to_notify.clear()
+                self._notified.clear()
             self.participants = state.participants
             notices = (head for head in state.heads.values() if is_notification_chat(head.conversation_id))
             self._notified.update(self._peer_of(one) for head in notices for one in head.sent)
@@ -162,6 +177,7 @@ class ConversationLog:
             return
         _, staged = self._in_flight
         self._in_flight = None
+        self._confirm_again()
         self._wait_again(staged)
 
     # --- staging
@@ -169,7 +185,7 @@ class ConversationLog:
     @property
     def idle(self) -> bool:
         """Tell whether nothing waits and nothing is in flight."""
-        return self._in_flight is None and not self._queue
+        return self._in_flight is None and not self._queue and not self._to_confirm
 
     @property
     def needs_rows(self) -> bool:
@@ -227,6 +243,15 @@ class ConversationLog:
         """Return the other one of two; who is alone is her own."""
         return next((one for one in self.participants if one != user_id), user_id)
 
+    def confirm(self, waiter: Waiter) -> None:
+        """
+        Have the store say that this owner is still the one: it takes the next write, empty if nothing waits.
+
+        Then all that was staged before is durable, up to `batch_rows`, and nobody else has appended anything.
+        """
+        if waiter not in self._to_confirm:
+            self._to_confirm.append(waiter)
+
     def max_seq(self, conversation_id: str) -> int:
         """Return the highest seq that is durable."""
         stream = self._streams.get(conversation_id)
@@ -246,8 +271,9 @@ class ConversationLog:
 
     def take_write(self, epoch: int, wall_ms: int) -> LogWrite | None:
         """Form the next write out of what waits; None while one is in flight, nothing waits, or it isn't loaded."""
-        if self._in_flight is not None or not self._queue or not self.loaded or self.needs_rows:
+        if self._in_flight is not None or self.idle or not self.loaded or self.needs_rows:
             return None
+        self._confirming, self._to_confirm = self._to_confirm, []
         staged = self._take_staged()
         write = self._number(staged, epoch, wall_ms)
         self._in_flight = (write, staged)
@@ -257,7 +283,7 @@ class ConversationLog:
         """Return the write whose outcome isn't known yet, to be said again."""
         return self._in_flight[0] if self._in_flight else None
 
-    def written(self, result: WriteResult) -> list[Committed | Repeated]:
+    def written(self, result: WriteResult) -> list[Done]:
         """
         Take the store's answer to the write in flight; return what is certain now, in order.
 
@@ -272,6 +298,7 @@ class ConversationLog:
             return self._commit(write, staged)
         if result.outcome is Outcome.DUPLICATE:
             self._in_flight = None
+            self._confirm_again()
             return self._split(staged, result.existing)
         return []
 
@@ -287,6 +314,11 @@ class ConversationLog:
             self._room.leave(one.size)
             taken.append(one)
         return taken
+
+    def _confirm_again(self) -> None:
+        waiting, self._confirming = self._confirming, []
+        for waiter in waiting:
+            self.confirm(waiter)
 
     def _wait_again(self, staged: list[_Staged]) -> None:
         self._queue.extendleft(reversed(staged))
@@ -312,8 +344,8 @@ class ConversationLog:
                 read[reader] = max(read.get(reader, 0), mark)
         return LogWrite(self.partition, epoch, self.home_key, self.participants, tuple(rows), read)
 
-    def _commit(self, write: LogWrite, staged: list[_Staged]) -> list[Committed | Repeated]:
-        done: list[Committed | Repeated] = []
+    def _commit(self, write: LogWrite, staged: list[_Staged]) -> list[Done]:
+        done: list[Done] = []
         for message, one in zip(write.rows, staged, strict=True):
             stream = self._streams.setdefault(message.conversation_id, _Stream())
             stream.max_seq, stream.max_time = message.seq, message.send_time
@@ -323,10 +355,13 @@ class ConversationLog:
             done.append(Committed(message, one.waiters))
         for reader, mark in write.read.items():
             self.read[reader] = max(self.read.get(reader, 0), mark)
+        confirmed, self._confirming = self._confirming, []
+        if confirmed:
+            done.append(Confirmed(confirmed))
         return done
 
-    def _split(self, staged: list[_Staged], existing: dict[int, MessageRef]) -> list[Committed | Repeated]:
-        done: list[Committed | Repeated] = []
+    def _split(self, staged: list[_Staged], existing: dict[int, MessageRef]) -> list[Done]:
+        done: list[Done] = []
         fresh: list[_Staged] = []
         for index, one in enumerate(staged):
             reference = existing.get(index)

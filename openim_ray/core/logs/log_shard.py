@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from openim_ray.core import items
 from openim_ray.core.logs.admission import Facts, FactsCache, log_of, refusal_of
-from openim_ray.core.logs.conversation_log import Committed, ConversationLog, Waiter
+from openim_ray.core.logs.conversation_log import Committed, Confirmed, ConversationLog, Waiter
 from openim_ray.core.logs.effects import EFFECTS, Effects
 from openim_ray.core.logs.mentions import Mentions
 from openim_ray.core.logs.passing_on import PassingOn, ToInboxes, of_message
@@ -231,6 +231,8 @@ class LogShard:
         for done in log.written(WriteResult(outcome, existing)):
             if isinstance(done, Committed):
                 self._announce(log, done)
+            elif isinstance(done, Confirmed):
+                self.effects.confirmed(log.home_key)
             else:
                 self._answer(done.waiters, done.reference)
                 self._tell_effects(log, done.waiters, done.reference)
@@ -381,6 +383,11 @@ class LogShard:
             return False
         self._dirty[log.home_key] = log
         return True
+
+    def confirm(self, log: ConversationLog) -> None:
+        """Have the store say with the next `flush` that this log is still ours; `Effects.confirmed` follows."""
+        log.confirm(Waiter(EFFECTS, 0, is_submit=False))
+        self._dirty[log.home_key] = log
 
     def _facts_for(self, item: items.Submit, now: float) -> Facts | None:
         """Return facts to decide on at once, None if they have to be waited for."""

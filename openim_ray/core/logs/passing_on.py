@@ -103,12 +103,12 @@ class PassingOn:
         """Keep back what a log says from now on."""
         self._held.setdefault(key, _Held())
 
-    def mark(self, key: str) -> None:
-        """Keep back what a log says from now on, and remember this place, instead of one that was marked before."""
+    def mark(self, key: str, *, in_front: bool = False) -> None:
+        """Keep back what a log says from now on, and remember this place, or the one in front, instead of one that was marked before."""
         self.hold(key)
         held = self._held[key].items
         held[:] = [one for one in held if not isinstance(one, _Mark)]
-        held.append(_Mark())
+        held.insert(0 if in_front else len(held), _Mark())
 
     def release(self, key: str) -> None:
         """Let out what was kept back, and all that comes."""
