@@ -166,7 +166,7 @@ class ShardProcess(Process):
                 shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
             elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
-                shard.logs.rows_ensured(load.home_key)
+                shard.logs.rows_ensured(load)
             elif isinstance(load, MarkMentions):
                 page = await mark_page(self.reader, load)  # type: ignore[arg-type]
                 shard.logs.mentions.marked(load, page.changed, page.after)

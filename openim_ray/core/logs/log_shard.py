@@ -23,7 +23,7 @@ from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE
 from openim_ray.core.shard_loads import EnsureRows, FindEffects, LoadFacts, LoadLog, LogLoad, MarkMentions
 from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import home_key, is_group_chat, is_single_chat
+from openim_ray.domain.conversation import home_key, is_group_chat, is_notification_chat, is_single_chat
 from openim_ray.domain.group import GroupChatFacts
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
 from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, WriteResult
@@ -183,13 +183,13 @@ class LogShard:
         if log is not None and isinstance(item, items.Submit):
             self._admit(log, peer, item, _draft(item), facts, wall_ms)
 
-    def rows_ensured(self, key: str) -> None:
-        """Note that the participants own their rows now."""
-        self._ensuring.discard(key)
-        log = self._logs.get(key)
+    def rows_ensured(self, load: EnsureRows) -> None:
+        """Note that users own their rows now."""
+        self._ensuring.discard(load.home_key)
+        log = self._logs.get(load.home_key)
         if log is not None:
-            log.rows_ensured = True
-            self._dirty[key] = log
+            log.note_rows(load)
+            self._dirty[load.home_key] = log
 
     def load_failed(self, load: LogLoad, now: float) -> None:
         """
@@ -297,7 +297,7 @@ class LogShard:
     def _ensure_rows(self, key: str, log: ConversationLog) -> None:
         if key not in self._ensuring:
             self._ensuring.add(key)
-            self._outbox.load(EnsureRows(key, log.participants))
+            self._outbox.load(log.rows_to_ensure())
 
     def _send_write(self, log: ConversationLog, write: LogWrite) -> None:
         call = self._outbox.next_call()
@@ -335,7 +335,8 @@ class LogShard:
         if is_group_chat(item.conversation_id):
             self._passing_on.say(key, items.GroupFanout(key, *message))
             return
-        users = [item.receiver_id, item.sender_id] if item.sender_sync else [item.receiver_id]
+        is_echoed = item.sender_sync and not is_notification_chat(item.conversation_id)
+        users = [item.receiver_id, item.sender_id] if is_echoed else [item.receiver_id]
         self._passing_on.say(key, items.Fanout(list(dict.fromkeys(users)), *message))
 
     def _answer(self, waiters: Sequence[Waiter], reference: MessageRef) -> None:
