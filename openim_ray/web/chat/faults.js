@@ -16,7 +16,7 @@ const TABLE = {
   1004: ["The server does not know this user, group or message.", "Check the spelling."],
   1099: ["This server cannot do that yet.", "docs/compatibility.md lists what is built."],
   1101: ["The server does not know this user.", "Check the spelling, or add the user:", "openim-ray user add USER"],
-  1201: ["The server does not know this group.", "It may have been dismissed."],
+  1201: ["The server does not know this group.", "Check the id. It may have been dismissed."],
   1202: ["There is a group with this id already.", "Choose another id."],
   1203: ["You are not a member of this group.", "Ask a member to invite you."],
   1204: ["This group was dismissed.", "Nobody can write here any more."],
