@@ -263,6 +263,7 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
     await ben.press(".person:has-text('Ann') button:text-is('Accept')")
     await ann.sees("[data-part=friends] .person:has-text('Ben')")
     await ben.sees("[data-part=friends] .person:has-text('Ann')")
+    await ann.sees("button:has-text('Chats') .badge:has-text('1')")
 
     await ann.make_group("Walk", friends=("Ben",), others=(eve.user,))
     await ann.write("At nine?")
@@ -278,7 +279,7 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
 
     await ann.press("button[title=Details]")
     await ann.press_for_member("Ben", "Mute for 10 minutes")
-    await ben.sees(".thread .status:has-text('you are muted')")
+    await ben.sees(".thread .status:has-text('you are muted until')")
     await ben.write("But")
     await ben.sees(".message:has-text('But') .trouble:has-text('You are muted in this group.')")
     await ann.press_for_member("Ben", "Unmute")
@@ -309,7 +310,10 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
     await ben.has_lines(*seen_by_ben)
     await ben.sees(".closed:has-text('You are not in this group any more')")
 
+    await ben.press("button[title=Details]")
+    await ben.sees(".panel:has-text('You are not in this group.') button:text-is('Ask to join')")
     await ben.join_group(await ann.open_group_id(), "I shall come at ten")
+    await ben.sees(".panel:has-text('You have asked to join.')")
     await ben.sees("[data-part=asked]:has-text('You asked to join Walk.')")
     await ann.sees("button:has-text('Groups') .badge:has-text('1')")
     await ann.sees(".panel .applications .person:has-text('I shall come at ten')")
@@ -324,6 +328,8 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
     await ben.has_lines(*seen_by_ben, "Ten, then", "You joined the group.")
     for tab in (ann, eve):
         await tab.until("!document.querySelector('.applications .person')")
+    await ann.press_for_member("Eve", "Write")
+    await ann.sees(f".thread .status:text-is('{eve.user}')")
     assert ann.complaints() + ben.complaints() + eve.complaints() == []
 
 

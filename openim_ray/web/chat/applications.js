@@ -42,6 +42,11 @@ export class Applications {
     return this.received.filter(({ groupInfo }) => groupInfo.groupID === groupID);
   }
 
+  /** Whether an application of this user waits for an answer. */
+  hasAsked(groupID) {
+    return this.sent.some((request) => request.groupInfo.groupID === groupID && !isRefused(request));
+  }
+
   /** Reads both lists. Rejects with a Fault; then they stay as they were. */
   load() {
     return this.#reload.run();

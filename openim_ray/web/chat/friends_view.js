@@ -26,6 +26,7 @@ export class FriendsView {
 
   show(chat) {
     this.#chat = chat;
+    setText(part(this.#root, "own-id"), chat.userID);
     this.#form.reset();
     this.#forget();
     showFault(this.#fault, null);
@@ -40,7 +41,8 @@ export class FriendsView {
     this.#section("sent", friends.sent.map(sent));
     this.#section("friends", friends.list.map((friend) => this.#friend(friend)));
     this.#section("blocked", friends.blocked.map((entry) => this.#blocked(entry)));
-    part(this.#root, "no-friends").hidden = friends.list.length > 0 || !this.#chat.synced;
+    const isEmpty = friends.list.length + friends.received.length + friends.sent.length === 0;
+    part(this.#root, "no-friends").hidden = !isEmpty || !this.#chat.synced;
     if (this.#askedID !== "" && !friends.hasAsked(this.#askedID)) this.#say("");
   }
 

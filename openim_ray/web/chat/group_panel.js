@@ -27,9 +27,12 @@ const MUTES = [
 export class GroupPanel {
   #picker = null;
   #groups = null;
+  #write;
 
-  constructor(root) {
+  /** `write(userID)` opens the chat with a member; it may reject with a Fault. */
+  constructor(root, write) {
     this.root = root;
+    this.#write = write;
     onSubmit(part(root, "rename"), () => this.#rename());
     onSubmit(part(root, "joining"), () => this.#setJoining());
     onSubmit(part(root, "invite"), () => this.#invite());
@@ -52,7 +55,7 @@ export class GroupPanel {
     showAvatar(part(this.root, "panel-avatar"), otherID, groups.nameOf(otherID));
     setText(part(this.root, "panel-name"), groups.nameOf(otherID));
     setText(part(this.root, "panel-id"), otherID);
-    setText(part(this.root, "panel-joining"), rights.invite ? (JOINING_WORDS[groups.joiningOf(otherID)] ?? "") : "");
+    setText(part(this.root, "panel-joining"), joiningLine(chat, otherID));
     part(this.root, "rename-fold").hidden = !rights.change;
     part(this.root, "joining-fold").hidden = !rights.change;
     part(this.root, "invite-fold").hidden = !rights.invite;
@@ -60,7 +63,7 @@ export class GroupPanel {
     this.#picker.offer(friendChoices(chat, groups.members.map(({ userID }) => userID)));
     this.#renderApplications(chat, rights.answer ? chat.applications.to(otherID) : []);
     this.#renderMembers(chat);
-    showActions(part(this.root, "panel-actions"), groupActions(groups, otherID), part(this.root, "fault"));
+    showActions(part(this.root, "panel-actions"), groupActions(chat, otherID), part(this.root, "fault"));
   }
 
   #renderApplications(chat, requests) {
@@ -71,11 +74,20 @@ export class GroupPanel {
   }
 
   #renderMembers({ groups, userID }) {
-    const people = groups.members.map((member) => personOf(groups, member, userID));
+    const people = groups.members.map((member) => this.#personOf(groups, member, userID));
     part(this.root, "members-section").hidden = people.length === 0;
     setText(part(this.root, "members-title"), `Members (${groups.infoOf(groups.openID)?.memberCount ?? people.length})`);
     showPeople(part(this.root, "members"), people, part(this.root, "members-fault"), "member");
     part(this.root, "more-members").hidden = !groups.hasMore;
+  }
+
+  #personOf(groups, member, ownID) {
+    const { userID, nickname, roleLevel } = member;
+    const isMuted = member.muteEndTime > Date.now();
+    const name = (nickname || userID) + (userID === ownID ? " (you)" : "");
+    const line = [ROLE_WORDS[roleLevel], isMuted && `muted until ${until(member.muteEndTime, Date.now())}`].filter(Boolean).join(", ");
+    const write = userID === ownID ? [] : [{ words: "Write", run: () => this.#write(userID) }];
+    return { userID, name, line, actions: [...write, ...memberActions(groups, member, isMuted)] };
   }
 
   async #rename() {
@@ -106,12 +118,10 @@ export class GroupPanel {
   }
 }
 
-function personOf(groups, member, ownID) {
-  const { userID, nickname, roleLevel } = member;
-  const isMuted = member.muteEndTime > Date.now();
-  const name = (nickname || userID) + (userID === ownID ? " (you)" : "");
-  const line = [ROLE_WORDS[roleLevel], isMuted && `muted until ${until(member.muteEndTime, Date.now())}`].filter(Boolean).join(", ");
-  return { userID, name, line, actions: memberActions(groups, member, isMuted) };
+function joiningLine({ groups, applications }, groupID) {
+  if (groups.hasJoined(groupID)) return JOINING_WORDS[groups.joiningOf(groupID)] ?? "";
+  if (!groups.canJoin(groupID)) return "";
+  return applications.hasAsked(groupID) ? "You are not in this group. You have asked to join." : "You are not in this group.";
 }
 
 function memberActions(groups, member, isMuted) {
@@ -130,7 +140,9 @@ function memberActions(groups, member, isMuted) {
   ];
 }
 
-function groupActions(groups, groupID) {
+function groupActions(chat, groupID) {
+  const { applications, groups } = chat;
+  if (groups.canJoin(groupID) && !applications.hasAsked(groupID)) return [{ words: "Ask to join", run: () => chat.joinGroup(groupID, "") }];
   const { muteGroup, leave, dismiss } = groups.rights;
   const mute = { words: "Mute the group", run: () => groups.muteAll() };
   const unmute = { words: "Unmute the group", run: () => groups.unmuteAll() };

@@ -67,6 +67,11 @@ export class Groups {
     return this.#isLearned && !this.#joined.has(groupID);
   }
 
+  /** Whether it is a group that the user could come to. */
+  canJoin(groupID) {
+    return this.hasLeft(groupID) && this.#infos.has(groupID) && !this.isDismissed(groupID);
+  }
+
   /** Whether the group is the one that is looked at, and this user may not write in it for a while. */
   isSilenced(groupID) {
     return groupID === this.openID && this.own?.muteEndTime > Date.now();

@@ -43,8 +43,7 @@ export class GroupsView {
     this.#section("joined", groups.joined.map((group) => this.#joined(group)));
     this.#section("sent", asked.map((request) => this.#sent(request)));
     part(this.#root, "no-groups").hidden = groups.joined.length + asked.length > 0 || !chat.synced;
-    const waits = asked.some((request) => request.groupInfo.groupID === this.#askedID && !isRefused(request));
-    if (this.#askedID !== "" && !waits) this.#say("");
+    if (this.#askedID !== "" && (groups.hasJoined(this.#askedID) || !applications.hasAsked(this.#askedID))) this.#say("");
   }
 
   #section(name, rows) {

@@ -66,14 +66,15 @@ export class Sidebar {
     this.#groupForm.render();
     this.#friends.render();
     this.#groups.render();
-    this.#showWaiting("show-friends", chat.friends.received.length);
-    this.#showWaiting("show-groups", chat.applications.received.length);
+    this.#showCount("show-chats", part(this.#root, "chats").hidden ? chat.unread : 0); // else each chat tells
+    this.#showCount("show-friends", chat.friends.received.length);
+    this.#showCount("show-groups", chat.applications.received.length);
   }
 
-  /** How many applications wait for an answer. */
-  #showWaiting(button, count) {
+  /** How much waits in a list. */
+  #showCount(button, count) {
     part(part(this.#root, button), "waiting").hidden = count === 0;
-    setText(part(part(this.#root, button), "waiting-count"), count > COUNT_MAX ? `${COUNT_MAX}+` : String(count));
+    setText(part(part(this.#root, button), "waiting-count"), shortened(count));
   }
 
   #renderStatus({ synced, trouble }) {
@@ -105,7 +106,7 @@ export class Sidebar {
     setText(part(button, "time"), time ? brief(time, Date.now()) : "");
     part(button, "time").title = time ? full(time) : "";
     this.#preview(part(button, "preview"), conversation, newest);
-    setText(part(button, "count"), unread > COUNT_MAX ? `${COUNT_MAX}+` : String(unread));
+    setText(part(button, "count"), shortened(unread));
     part(button, "unread").hidden = unread === 0;
     button.setAttribute("aria-current", String(conversation === this.#chat.current));
   }
@@ -132,6 +133,7 @@ export class Sidebar {
       part(this.#root, list).hidden = button !== shown;
       part(this.#root, button).setAttribute("aria-pressed", String(button === shown));
     }
+    this.#showCount("show-chats", shown === "show-chats" ? 0 : (this.#chat?.unread ?? 0));
   }
 
   #begin(conversation) {
@@ -180,4 +182,8 @@ export class Sidebar {
     event.preventDefault();
     buttons[Math.min(Math.max(to, 0), buttons.length - 1)]?.focus();
   }
+}
+
+function shortened(count) {
+  return count > COUNT_MAX ? `${COUNT_MAX}+` : String(count);
 }
