@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
+COLLECT_SECONDS = 0.25
+"""So long rows collect before they are copied: a commit for each batch of messages takes the machine from the senders. Rows that don't fit
+meanwhile are read from the message store later."""
+
 COMPARE_SECONDS = 3600.0
 """Now and then all conversations are compared, whatever was heard of them: another process may have written, cut off for a while."""
 
@@ -58,6 +62,7 @@ class HistoryCopier:
                 await asyncio.sleep(RETRY_SECONDS)
             elif not self._copying.must_compare:
                 await self._wait(compare_at)
+                await asyncio.sleep(COLLECT_SECONDS)
             # Not only when no rows came for so long: on a busy server they always come.
             if now() >= compare_at:
                 compare_at = now() + COMPARE_SECONDS

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LogState,
         LogWrite,
         MessageRef,
+        Outgoing,
         StoredMessage,
         StreamHead,
         WriteResult,
@@ -466,6 +467,15 @@ class Broker(Protocol):
         Ask the user's inbox for the state of some or (None) all of her conversations.
 
         Notification streams (`n_…`) of her conversations and her self stream are included; what she has no part in is left out.
+        """
+        ...
+
+    async def send(self, message: Outgoing, operation_id: str) -> MessageRef:
+        """
+        Let the owner of a conversation decide about a message and append it; return its place once it is durable.
+
+        What is for who is online only has seq 0, and is not repeated. A repetition (log, sender, client_id) gets the place of the first one. Raises what the message
+        is refused with (OpenIM wire, §4.6).
         """
         ...
 

@@ -409,6 +409,10 @@ class DirectoryTransaction(DirectoryView, Protocol):
         """Put something into the outbox for the owner of a log (`core.effects`), behind what is there for this log."""
         ...
 
+    def replace_effect(self, home_key: str, number: int, before: bytes, after: bytes) -> bool:
+        """Let what waits under a number read otherwise; False if it does not read like `before`, or waits no more."""
+        ...
+
     def delete_effects(self, home_key: str, through: int) -> None:
         """Forget what the owner of a log has applied, up to a number."""
         ...

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Generator, Iterator, Mapping
 
 import pytest
 
 from tests.compat.compatibility_page import NamedTestsRan
 from tests.e2e.server import Server
 
+STORES_VARIABLE = "OPENIM_TEST_STORES"
+EMBEDDED = "embedded"
+SERVERS = "servers"
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a run of the whole suite prove what docs/compatibility.md says."""
+    """Let a run of the whole suite prove what docs/compatibility.md says, and refuse stores that aren't known."""
+    if chosen_stores() not in (EMBEDDED, SERVERS):
+        raise pytest.UsageError(f"{STORES_VARIABLE} is neither {EMBEDDED} nor {SERVERS}")
     config.pluginmanager.register(NamedTestsRan(config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why tests were skipped: whoever reads a green result should know what it leaves out."""
+    """Say why tests were skipped, and on which stores they ran: whoever reads a green result should know what it leaves out."""
+    if STORES_VARIABLE in os.environ:
+        terminalreporter.write_line(f"stores of the shared server: {chosen_stores()}")
     for report in terminalreporter.getreports("skipped"):
         if isinstance(report.longrepr, tuple):
             terminalreporter.write_line(f"{report.nodeid} {report.longrepr[2]}")
 
 
+def chosen_stores() -> str:
+    """Return where the shared server keeps everything: `embedded` in files, as long as OPENIM_TEST_STORES doesn't say `servers`."""
+    return os.environ.get(STORES_VARIABLE, EMBEDDED)
+
+
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The settings that tell the shared server of its stores; who asks for database servers gets all of them or an error."""
+    if chosen_stores() == EMBEDDED:
+        yield {}
+        return
+    from tests.servers.databases import DatabaseServers  # its drivers take a second, which most runs need not wait
+
+    servers = DatabaseServers(tmp_path_factory.mktemp("databases"))
+    try:
+        assert servers.redis is not None, f"{STORES_VARIABLE}={SERVERS} needs a Redis"
+        yield servers.environment
+    finally:
+        servers.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_stores: Mapping[str, str]) -> Iterator[Server]:
     """The one server of this run; it must end cleanly and without a fault in its log, too. Ask for `server` instead."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    server = Server(tmp_path_factory.mktemp("server"), environment=shared_stores)
     server.start()
     yield server
     if server.running:

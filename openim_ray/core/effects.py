@@ -34,6 +34,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, g
         dissolved: the group is over: nobody is delivered to any more after this effect.
         sender_sync: the sender's own devices get it, too.
         stored: the notification gets a seq of its stream (reliability level 2, OpenIM wire, §5.2).
+        cut_at: the first seq behind the cut of who joins or leaves without a clone, once some owner of the log has written it.
     """
 
     sender_id: str = ""
@@ -53,6 +54,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, g
     dissolved: bool = False
     sender_sync: bool = True
     stored: bool = False
+    cut_at: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

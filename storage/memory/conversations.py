@@ -131,6 +131,16 @@ class MemoryTransaction(MemoryView, MemoryGroupChanges, MemoryPeopleChanges):
         self._rows.effects.setdefault(home_key, {})[number] = WaitingEffect(number, payload, created_ms)
         self.home_keys[home_key] = None
 
+    def replace_effect(self, home_key: str, number: int, before: bytes, after: bytes) -> bool:
+        """Let what waits read otherwise."""
+        waiting = self._rows.effects.get(home_key, {})
+        effect = waiting.get(number)
+        if effect is None or effect.payload != before:
+            return False
+        self._rows.journal.keep(self._rows.effects, home_key)
+        self._rows.effects[home_key][number] = effect._replace(payload=after)
+        return True
+
     def delete_effects(self, home_key: str, through: int) -> None:
         """Forget what was applied."""
         self._rows.journal.keep(self._rows.effects, home_key)

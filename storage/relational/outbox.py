@@ -49,6 +49,15 @@ _LOGS_WAITING = (
     .order_by(_LOGS.waiting_since, _LOGS.home_key)
     .limit(_LIMIT)
 )
+_REPLACE = (
+    update(OUTBOX)
+    .where(
+        OUTBOX.c.home_key == _KEY,
+        OUTBOX.c.number == bindparam("which", type_=BigInteger),
+        OUTBOX.c.payload == bindparam("before", type_=OUTBOX.c.payload.type),
+    )
+    .values(payload=bindparam("after", type_=OUTBOX.c.payload.type))
+)
 _DELETE = delete(OUTBOX).where(OUTBOX.c.home_key == _KEY, OUTBOX.c.number <= bindparam("through", type_=BigInteger))
 _FIRST_LEFT = select(OUTBOX.c.created_ms).where(OUTBOX.c.home_key == _KEY).order_by(OUTBOX.c.number).limit(1)
 _WAIT_SINCE = update(OUTBOX_LOGS).where(_LOGS.home_key == _KEY).values(waiting_since=_FIRST_LEFT.scalar_subquery())
@@ -77,6 +86,14 @@ def logs(connection: Connection, limit: int) -> list[str]:
     Return the logs for which something waits, longest first.
     """
     return list(connection.scalars(_LOGS_WAITING, {"size": max(0, limit)}))
+
+
+def replace(connection: Connection, home_key: str, number: int, before: bytes, after: bytes) -> bool:
+    """
+    Let what waits under a number read otherwise; False if it does not read like `before`, or waits no more.
+    """
+    values = {"key": home_key, "which": number, "before": before, "after": after}
+    return connection.execute(_REPLACE, values).rowcount == 1
 
 
 def forget(connection: Connection, home_key: str, through: int) -> None:

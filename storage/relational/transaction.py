@@ -110,6 +110,10 @@ class RelationalTransaction(RelationalView, GroupChanges, PeopleChanges):
         outbox.put(self._connection, home_key, payload, created_ms)
         self.home_keys[home_key] = None
 
+    def replace_effect(self, home_key: str, number: int, before: bytes, after: bytes) -> bool:
+        """Let what waits read otherwise."""
+        return outbox.replace(self._connection, home_key, number, before, after)
+
     def delete_effects(self, home_key: str, through: int) -> None:
         """Forget what was applied."""
         outbox.forget(self._connection, home_key, through)

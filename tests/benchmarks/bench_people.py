@@ -4,10 +4,11 @@ Measure what people and groups cost: prints JSON.
 Run: python -m tests.benchmarks.bench_people [--databases] [--members 100000] [--online 1000] [--reconnecting 2000 --rounds 3]
 
 - `create_and_invite`: a group of 1,000, made with 500 members and one invitation of the others.
-- `login_sync`: everything that a Go SDK asks at its first login, for a user with 1,000 friends, 100 groups and 1,000 conversations; and again with
-  nothing changed.
+- `login_sync`: everything that a Go SDK asks at its first login, for a user with 1,000 friends, 100 groups and 1,100 conversations; and at a later one,
+  with nothing changed.
 - `large_group`: one text into a group with many members of whom some are connected.
-- `reconnects`: clients that connect again every 30 s with nothing new, each of them watched by 50 others.
+- `reconnects`: clients that connect again every 30 s with nothing new and ask what a Go SDK asks then, each of them watched by 50 others; and how
+  long messages of others take meanwhile, and before.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 import aiohttp
 
 from openim_ray.protocol.identifiers import RequestIdentifier
+from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqReq
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp, MsgData, SubUserOnlineStatus
 from tests.e2e.server import Server
 from tests.integration.connection import NATIVE, Account, Connection, Push, connect, text_message
@@ -38,6 +40,12 @@ AT_ONCE = 50
 WATCHED = 50
 ROUND_SECONDS = 30.0
 PUSH_SECONDS = 60.0
+TALK_SECONDS = 0.05
+TALK_TEXTS = 400
+PING_TEXTS = 100
+"""So often the receiver, who says nothing, sends a ping: about every five seconds (OpenIM wire, §2.6)."""
+
+TEXT = 101
 
 
 class Usage:
@@ -114,7 +122,7 @@ class People:
         """Connect a native client and let it ask its newest seqs, as SDKs do."""
         async with self._room:
             account = Account(user_id, token, int(NATIVE.platform))
-            connection = await connect(self._server.ws_port, account, NATIVE, on_push)
+            connection = await connect(self._server.ws_port, account, NATIVE, on_push=on_push)
             await connection.ask(RequestIdentifier.GET_NEWEST_SEQ, GetMaxSeqReq(userID=user_id), GetMaxSeqResp)
         return connection
 
@@ -134,13 +142,18 @@ async def login_sync(people: People, usage: Usage) -> dict[str, Any]:
     token = await people.token(me)
     for some in _in_parts(others, 100):
         await people.call("/friend/import_friend", {"ownerUserID": me, "friendUserIDs": some})
+    connection = await people.connect(me, token)
+    for some in _in_parts(others, AT_ONCE):
+        await asyncio.gather(*(connection.send_text(friend, "bench") for friend in some))
     await asyncio.gather(
         *(people.group(others[number], [me, *others[number + 1 : number + 10]]) for number in range(groups))
     )
     await _settled(usage)
-    first, state = await _timed(people, usage, lambda: _first_sync(people, me, token))
-    repeated, _ = await _timed(people, usage, lambda: _nothing_changed(people, me, token, state))
-    return {"first": first, "nothing_changed": repeated}
+    first, versions = await _timed(people, usage, lambda: _first_sync(people, me, token))
+    later, _ = await _timed(people, usage, lambda: _nothing_changed(people, token, connection, versions))
+    lists, _ = await _timed(people, usage, lambda: _lists_unchanged(people, me, token, versions))
+    await connection.close()
+    return {"first": first, "later": later, "of_these_the_three_incremental_lists": lists}
 
 
 async def large_group(people: People, usage: Usage, members: int, online: int) -> dict[str, Any]:
@@ -152,7 +165,7 @@ async def large_group(people: People, usage: Usage, members: int, online: int) -
     seen, everybody = [0], asyncio.Event()
 
     def on_push(push: Push) -> None:
-        seen[0] += push.message.contentType == 101
+        seen[0] += push.message.contentType == TEXT
         if seen[0] % online == 0:
             everybody.set()
 
@@ -195,30 +208,70 @@ async def reconnects(people: People, usage: Usage, clients: int, rounds: int) ->
         await connection.answer(RequestIdentifier.SUB_USER_ONLINE_STATUS, data.SerializeToString())
         return connection
 
+    async def come_back(number: int) -> Connection:
+        connection = await come(number)
+        await _nothing_changed(people, tokens[ids[number]], connection, versions[ids[number]])
+        return connection
+
+    synced = await asyncio.gather(*(_first_sync(people, one, tokens[one]) for one in ids))
+    versions = dict(zip(ids, synced, strict=True))
     connections = list(await asyncio.gather(*map(come, range(clients))))
     await _settled(usage)
-    memory, cpu = [usage.memory_mb()], usage.cpu_seconds()
+    cpu, began = usage.cpu_seconds(), time.monotonic()
+    before = await _talk(people, TALK_TEXTS)
+    talking = (usage.cpu_seconds() - cpu) / (time.monotonic() - began)
+    memory, cpu, start = [usage.memory_mb()], usage.cpu_seconds(), time.monotonic()
+    talk = asyncio.create_task(_talk(people, round(rounds * ROUND_SECONDS / TALK_SECONDS)))
     for _ in range(rounds):
         began = time.monotonic()
         for number in range(clients):
             await connections[number].close()
-            connections[number] = await come(number)
+            connections[number] = await come_back(number)
             due = began + ROUND_SECONDS * number / clients
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         memory.append(usage.memory_mb())
+    others = {"before": before, "meanwhile": await talk}
+    reconnecting = usage.cpu_seconds() - cpu - talking * (time.monotonic() - start)
     figures = {
         "clients": clients,
         "watched_by_each": WATCHED,
         "rounds": rounds,
-        "cpu_ms_per_reconnect": round((usage.cpu_seconds() - cpu) * 1000 / (clients * rounds), 2),
+        "cpu_ms_per_reconnect": round(reconnecting * 1000 / (clients * rounds), 2),
         "memory_mb": memory,
+        "others": others,
     }
     await asyncio.gather(*(one.close() for one in connections))
     return figures
 
 
+async def _talk(people: People, count: int) -> dict[str, float]:
+    """Let somebody send texts, one after the other, and return how long they took to arrive."""
+    sender, receiver = await people.register(2)
+    arrived: asyncio.Queue[float] = asyncio.Queue(count)
+    took = []
+
+    def on_push(push: Push) -> None:
+        if push.message.contentType == TEXT:
+            arrived.put_nowait(time.monotonic())
+
+    one = await people.connect(sender, await people.token(sender))
+    other = await people.connect(receiver, await people.token(receiver), on_push)
+    for number in range(count):
+        if number % PING_TEXTS == 0:
+            other.ping()
+        began = time.monotonic()
+        await one.send_text(receiver, str(number))
+        async with asyncio.timeout(PUSH_SECONDS):
+            took.append((await arrived.get() - began) * 1000)
+        await asyncio.sleep(max(0.0, began + TALK_SECONDS - time.monotonic()))
+    await asyncio.gather(one.close(), other.close())
+    took.sort()
+    return {"texts": count, "p50_ms": round(took[count // 2], 1), "p99_ms": round(took[count * 99 // 100], 1)}
+
+
 async def _timed(people: People, usage: Usage, work: Callable[[], Any]) -> tuple[dict[str, Any], Any]:
-    """Run something twenty times and return what one run costs, and what it returned last."""
+    """Run something twenty times, after a first time, and return what one run costs, and what it returned last."""
+    await work()
     runs, read, cpu, began = 20, people.bytes_read, usage.cpu_seconds(), time.monotonic()
     for _ in range(runs):
         result = await work()
@@ -245,7 +298,21 @@ async def _first_sync(people: People, me: str, token: str) -> dict[str, tuple[st
     return versions
 
 
-async def _nothing_changed(people: People, me: str, token: str, versions: dict[str, tuple[str, int]]) -> None:
+async def _nothing_changed(
+    people: People, token: str, connection: Connection, versions: dict[str, tuple[str, int]]
+) -> None:
+    """Ask what a client asks that knows everything (OpenIM wire, §8.3); its connection has asked its newest seqs."""
+    me = connection.user_id
+    await connection.answer(
+        RequestIdentifier.GET_CONV_MAX_READ_SEQ, GetConversationsHasReadAndMaxSeqReq(userID=me).SerializeToString()
+    )
+    await people.call("/user/get_users_info", {"userIDs": [me]}, token)
+    page = {"pageNumber": 1, "showNumber": 200}
+    await people.call("/friend/get_black_list", {"userID": me, "pagination": page}, token)
+    await _lists_unchanged(people, me, token, versions)
+
+
+async def _lists_unchanged(people: People, me: str, token: str, versions: dict[str, tuple[str, int]]) -> None:
     for name, (path, _pages, _ids) in _LISTS.items():
         version_id, version = versions[name]
         await people.call(path, {"userID": me, "versionID": version_id, "version": version}, token)

@@ -113,6 +113,7 @@ def change_everything(transaction: DirectoryTransaction, group_id: str, user_id:
     transaction.cut(chat, group_id, [Cut(user_id=one.user_id, max_seq=3) for one in (me, other)])
     transaction.put_effect("g7", b"", 1)
     transaction.put_effect("g7", b"", 1)
+    transaction.replace_effect("g7", 1, b"", b"cut")
     transaction.delete_effects("g7", 1)
 
 

@@ -151,6 +151,7 @@ CHANGES = (
     operation("ensure_conversations", st.lists(rows, max_size=4)),
     operation("cut", chats, group_ids, st.lists(cuts, max_size=3)),
     operation("put_effect", home_keys, st.binary(max_size=2), times),
+    operation("replace_effect", home_keys, st.integers(0, 4), st.binary(max_size=2), st.binary(max_size=2)),
     operation("delete_effects", home_keys, st.integers(0, 4)),
 )
 QUESTIONS = (
@@ -392,7 +393,7 @@ def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
 
     @contextmanager
     def lend() -> Iterator[Places]:
-        with tempfile.TemporaryDirectory(prefix="directory-model-") as folder:
+        with tempfile.TemporaryDirectory(prefix="directory-model-", dir=fresh_files.parent) as folder:
             shutil.copytree(fresh_files, folder, dirs_exist_ok=True)
             yield Places(Path(folder))
 

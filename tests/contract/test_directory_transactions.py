@@ -500,6 +500,28 @@ async def test_the_outbox_is_numbered_per_log(people: OpenDirectoryStore) -> Non
     assert await people.view(lambda view: view.waiting_effects("i", 9)) == []
 
 
+async def test_an_effect_is_replaced_if_it_reads_as_it_did(people: OpenDirectoryStore) -> None:
+    """Of two who have read the same, one replaces it; what is deleted stays so."""
+
+    def put(transaction: DirectoryTransaction) -> None:
+        transaction.put_effect("g", b"\0one", 7)
+        transaction.put_effect("g", b"two", 8)
+
+    def replace(number: int, before: bytes, after: bytes) -> object:
+        return people.change(lambda transaction: transaction.replace_effect("g", number, before, after))
+
+    await people.change(put)
+    assert (await replace(1, b"\0one", b"\0cut")).result is True
+    assert (await replace(1, b"\0one", b"other")).result is False
+    assert (await replace(1, b"\0cut", b"\0cut")).result is True
+    assert (await replace(3, b"", b"three")).result is False
+    waiting = [WaitingEffect(1, b"\0cut", 7), WaitingEffect(2, b"two", 8)]
+    assert await people.view(lambda view: view.waiting_effects("g", 9)) == waiting
+    await people.change(lambda transaction: transaction.delete_effects("g", 1))
+    assert (await replace(1, b"\0cut", b"again")).result is False
+    assert await people.view(lambda view: view.waiting_effects("g", 9)) == waiting[1:]
+
+
 async def test_logs_with_effects_come_by_how_long_they_wait(people: OpenDirectoryStore) -> None:
     """Judged by the first effect that is left; logs without are left out."""
 

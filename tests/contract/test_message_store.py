@@ -59,6 +59,18 @@ async def test_seqs_continue_the_head(store: OpenMessageStore) -> None:
     assert [row.seq for row in await all_rows(store)] == [1, 2, 3]
 
 
+async def test_an_empty_write_asks_who_is_the_owner(store: OpenMessageStore) -> None:
+    """It is taken from who has claimed last, also of a log that is not there yet, and changes nothing."""
+    first = (await store.claim(["p"], "old"))["p"]
+    await store.write([write(message(1), epoch=first)])
+    empty, unknown = write(epoch=first), write(epoch=first, key="g1", participants=("g1",))
+    assert await store.write([empty, unknown]) == [STORED, STORED]
+
+    second = (await store.claim(["p"], "new"))["p"]
+    assert await store.write([empty, empty._replace(epoch=second), unknown]) == [SUPERSEDED, STORED, SUPERSEDED]
+    assert [row.seq for row in await all_rows(store)] == [1]
+
+
 async def test_a_gap_is_a_conflict(store: OpenMessageStore) -> None:
     """A seq that doesn't continue the head writes nothing."""
     await store.write([write(message(1))])

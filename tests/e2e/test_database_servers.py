@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-import pytest_asyncio
 from bson.timestamp import Timestamp
 
 from openim_ray.domain.conversation import single_chat_id
-from tests.e2e.browser import BrowserSlot
+from tests.e2e import test_friends, test_groups, test_presence
 from tests.e2e.channel import CallError
 from tests.e2e.client import Client, Message
 from tests.e2e.clients import Clients
@@ -43,13 +42,10 @@ def served(databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory)
     server.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def clients(served: Server, browser_slot: BrowserSlot, tmp_path: Path) -> AsyncIterator[Clients]:
-    """Users and devices of that server."""
-    clients = Clients(served, browser_slot, tmp_path)
-    yield clients
-    await clients.close()
-    clients.check()
+@pytest.fixture
+def server(served: Server) -> Server:
+    """The server on which devices of this file's tests are."""
+    return served
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -94,6 +90,31 @@ async def test_sdks_chat_and_catch_up(clients: Clients, databases: DatabaseServe
     assert shown == ["live", "and back", *texts]
     chat = single_chat_id(alice.user_id, bob.user_id)
     await asyncio.to_thread(until, lambda: history_of(databases, chat) == list(range(1, 33)), "history")
+
+
+Scenario = Callable[[Clients, Server], Awaitable[None]]
+
+SCENARIOS: dict[str, Scenario] = {
+    "application": lambda use, _: test_friends.test_an_application_is_refused_then_accepted(use, "wasm", "js"),
+    "changes_of_friends": lambda use, on: test_friends.test_changes_of_friends_show_on_the_other_device(
+        use, on, "js", "wasm"
+    ),
+    "black_list": lambda use, on: test_friends.test_who_is_blocked_is_refused_from_the_next_message_on(
+        use, on, "wasm", "js"
+    ),
+    "new_name": lambda use, on: test_friends.test_a_new_name_shows_everywhere(use, on, "js", "wasm"),
+    "life_of_a_group": lambda use, _: test_groups.test_a_life_of_a_group(use, ("js", "wasm", "js")),
+    "group_after_absence": test_groups.test_every_device_agrees_also_after_absence,
+    "group_application": lambda use, _: test_groups.test_an_application_and_an_announcement(use),
+    "presence": lambda use, _: test_presence.test_friends_see_each_other_come_and_go(use, "wasm"),
+}
+"""Each runs here with one choice of SDKs; in its own file it runs on embedded stores with all of them."""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+async def test_people_and_groups_are_the_same_here(clients: Clients, served: Server, scenario: Scenario) -> None:
+    """What SDKs show of friends, groups and presence doesn't depend on the stores."""
+    await scenario(clients, served)
 
 
 async def test_everything_survives_a_kill_of_everything(clients: Clients, served: Server) -> None:

@@ -1,10 +1,12 @@
 """
-Kills of real processes while 50 clients chat: `python -m tests.integration.kill_test --kills 20 --everything 5`.
+Kills of real processes while 50 clients chat: `python -m tests.integration.kill_test --kills 20 --everything 5`; with `--circles 4 --aimed 5`
+also while people change groups and relations.
 
 In a round all clients write as fast as they are answered; at a seeded moment one actor, or every process of the server, is ended by
 `kill -9`. It is over when all messages are answered and every client has seen all of its chats, each in the way of its kind. At the end the
 store is read. Nothing is left out of the books: what was answered is in the store once, under dense seqs, as it was answered; every client saw exactly that; on a
-connection that lived nothing was repeated or skipped.
+connection that lived nothing was repeated or skipped. With circles (`change_books.py`) every change is in the books, too, and kills can be aimed
+at what a change does after its commit: "InboxActor behind the append" is killed when a line is in the chat and its row in the outbox.
 """
 
 from __future__ import annotations
@@ -16,28 +18,36 @@ import itertools
 import json
 import os
 import random
+import select
 import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import intact
 from openim_ray.storage.open import open_message_reader
 from tests.e2e.server import Server
+from tests.integration.change_books import Changing
 from tests.integration.chat_client import ChatClient
 from tests.integration.connection import KINDS, Account
 from tests.integration.measures import until
+from tests.integration.outbox_books import MOMENTS
 from tests.servers.databases import HISTORY, MONGOD, POSTGRES, REDIS, DatabaseServers, database_servers
 
 ACTORS: Final = ("GatewayActor", "InboxActor", "PersistenceActor", "SupervisorActor")
 EVERYTHING: Final = "everything"
 BOTH: Final = " and "
+BEHIND: Final = " behind the "
+AIMED_AT: Final = ("GatewayActor", "InboxActor", "PersistenceActor", EVERYTHING)
+"""Who has to do with what follows a commit."""
+
 STOPPED: Final = "stopped "
 STOPPED_SECONDS_MAX: Final = 15.0
 """Longer than any call between actors may take: it is given up, and the actor comes back to life with what it had begun."""
@@ -56,7 +66,7 @@ KILL_WITHIN_SECONDS: Final = 0.5
 
 LOG_LINES: Final = 400
 
-ROUND_SECONDS: Final = 60.0
+ROUND_SECONDS: Final = 90.0
 """Far above what a round takes; one that takes longer has stopped for ever."""
 
 
@@ -78,6 +88,17 @@ class Report:
     long_gaps: int = 0
     temporary_errors: int = 0
     late_answers: int = 0
+    in_time: dict[str, int] = field(default_factory=dict)
+    """How many of the aimed kills came at the moment that they were aimed at."""
+
+    changes: int = 0
+    """Changes of groups and relations that were asked for until they were answered."""
+
+    attempts: int = 0
+    effects: int = 0
+    lines: int = 0
+    lines_seen: int = 0
+    lists: int = 0
     round_seconds: dict[str, list[float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
@@ -85,9 +106,13 @@ class Report:
 class KillTest:
     """A running server, its clients, and the books."""
 
-    def __init__(self, server: Server, clients: int, seed: int, databases: DatabaseServers | None = None) -> None:
+    def __init__(
+        self, server: Server, clients: int, seed: int, databases: DatabaseServers | None = None, circles: int = 0
+    ) -> None:
         self._server = server
         self._databases = databases
+        self._circles = circles
+        self._changing: Changing | None = None
         self._random = random.Random(seed)
         self._changed = asyncio.Event()
         self._writing = asyncio.Event()
@@ -105,9 +130,14 @@ class KillTest:
             account = Account(user_id, token, kind.platform)
             self._clients.append(ChatClient(self._server.ws_port, account, kind, self._changed.set))
         await asyncio.gather(*(client.connected() for client in self._clients))
+        if self._circles:
+            self._changing = Changing(self._server, self._clients, self._circles, self.report.seed)
+            await self._changing.open()
 
     async def close(self) -> None:
         """End the clients."""
+        if self._changing is not None:
+            await self._changing.close()
         for client in self._clients:
             await client.close()
 
@@ -116,21 +146,26 @@ class KillTest:
     async def round(self, victim: str) -> None:
         """Let all clients write, kill the victim meanwhile, and wait until everything has arrived."""
         loop = asyncio.get_running_loop()
-        pids = [await self._pid_of(one) for one in victim.removeprefix(STOPPED).split(BOTH)]
+        who, _, moment = victim.partition(BEHIND)
+        pids = [await self._pid_of(one) for one in who.removeprefix(STOPPED).split(BOTH)]
         begin = loop.time()
         ends_before = self._ends()
         writers = [
             asyncio.create_task(self._write(index)) for index in range(len(self._clients)) for _ in range(WINDOW)
         ]
+        callers = self._changing.callers if self._changing is not None else 0
+        writers += [asyncio.create_task(self._change(caller)) for caller in range(callers)]
         try:
             async with asyncio.timeout(ROUND_SECONDS):
-                await self._kill(victim, pids)
+                await self._kill(victim, pids, moment)
                 self._writing.clear()
                 await asyncio.gather(*writers)
+                if self._changing is not None:
+                    await self._changing.settle()
                 await self._until(lambda: not self._missing())
         except TimeoutError:
             self.report.faults.append(f"after a kill of {victim}: {self._missing()}")
-        if "GatewayActor" not in victim and victim != EVERYTHING and self._ends() != ends_before:
+        if "GatewayActor" not in who and who != EVERYTHING and self._ends() != ends_before:
             self.report.faults.append(f"a kill of {victim} ended {self._ends() - ends_before} connections")
         self.report.round_seconds.setdefault(victim, []).append(round(loop.time() - begin, 1))
 
@@ -153,11 +188,19 @@ class KillTest:
             if is_last:
                 return
 
-    async def _kill(self, victim: str, pids: list[int]) -> None:
+    async def _change(self, caller: int) -> None:
+        """Change groups or relations until the kill, and once more."""
+        assert self._changing is not None
+        await self._changing.change(caller, self._writing.is_set)
+        self._changed.set()
+
+    async def _kill(self, victim: str, pids: list[int], moment: str) -> None:
         await asyncio.sleep(self._random.uniform(0.02, KILL_WITHIN_SECONDS))
         await self._until(lambda: self._unanswered() >= UNANSWERED_MIN)
         self.report.unanswered_at_kill.setdefault(victim, []).append(self._unanswered())
-        if victim == EVERYTHING:
+        if moment:
+            await self._kill_at(victim, pids, moment)
+        elif victim == EVERYTHING:
             await asyncio.to_thread(self._server.kill_everything)
             await asyncio.to_thread(self._server.restart)
         elif victim in DATABASES:
@@ -172,6 +215,15 @@ class KillTest:
         else:
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
+
+    async def _kill_at(self, victim: str, pids: list[int], moment: str) -> None:
+        assert self._changing is not None, "kills are aimed at changes"
+        is_everything = victim.startswith(EVERYTHING)
+        kill = self._server.kill_everything if is_everything else partial(_end, pids[0])
+        is_in_time = await asyncio.to_thread(self._changing.books.strike, moment, kill)
+        self.report.in_time[victim] = self.report.in_time.get(victim, 0) + is_in_time
+        if is_everything:
+            await asyncio.to_thread(self._server.restart)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -193,7 +245,7 @@ class KillTest:
                 if client.user_id in chat and len(client.seen.get(chat, ())) < count:
                     have = sorted(client.seen.get(chat, ()))
                     return f"{client.kind.name} {client.user_id} has {have[-5:]} of {chat}, which holds {count}"
-        return ""
+        return self._changing.missing() if self._changing is not None else ""
 
     # --- books
 
@@ -225,6 +277,15 @@ class KillTest:
         report.long_gaps = sum(client.long_gaps for client in self._clients)
         report.temporary_errors = sum(client.temporary_errors for client in self._clients)
         report.late_answers = sum(client.late_answers for client in self._clients)
+        if self._changing is not None:
+            await self._audit_changes(self._changing)
+
+    async def _audit_changes(self, changing: Changing) -> None:
+        report = self.report
+        figures = await changing.audit()
+        report.faults += changing.faults
+        report.changes, report.attempts, report.effects = figures.changes, figures.attempts, figures.committed
+        report.lines, report.lines_seen, report.lists = figures.lines, figures.lines_seen, figures.lists
 
     def _compare(self, chat: str, rows: dict[int, str]) -> None:
         for client in self._clients:
@@ -234,6 +295,16 @@ class KillTest:
                 if seen != rows:
                     wrong = sorted(seq for seq in {*rows, *seen} if rows.get(seq) != seen.get(seq))
                     self.report.faults.append(f"{client.user_id} saw {chat} otherwise at {wrong[:5]}")
+
+
+def _end(pid: int) -> None:
+    """Kill a process and wait until it is gone."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        select.select([descriptor], [], [])
+    finally:
+        os.close(descriptor)
 
 
 async def run(
@@ -246,17 +317,20 @@ async def run(
     pairs: int = 0,
     stops: int = 0,
     databases: DatabaseServers | None = None,
+    circles: int = 0,
+    aimed: Sequence[str] = (),
     is_over: asyncio.Event | None = None,
 ) -> Report:
     """
     Run on a server that is up; `kills` of each actor and database server, `pairs` of each two actors at once, `stops` of each, in
-    seeded order. Set, `is_over` ends it after the round that it is in.
+    seeded order. With `circles` groups and relations are changed meanwhile, and `aimed` names kills at their moments. Set, `is_over` ends it after the round that it is in.
     """
-    test = KillTest(server, clients, seed, databases)
+    test = KillTest(server, clients, seed, databases, circles)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
     victims += [database for database in (databases.names if databases else ()) for _ in range(kills)]
     victims += [BOTH.join(two) for two in itertools.combinations(ACTORS, 2) for _ in range(pairs)]
     victims += [STOPPED + actor for actor in ACTORS for _ in range(stops)]
+    victims += aimed
     random.Random(seed).shuffle(victims)
     try:
         await test.open()
@@ -271,7 +345,7 @@ async def run(
 
 
 async def _run_until_interrupted(
-    server: Server, databases: DatabaseServers | None, arguments: Mapping[str, int]
+    server: Server, databases: DatabaseServers | None, arguments: Mapping[str, Any]
 ) -> Report:
     """Run; Ctrl-C ends it with the round that it is in, and the report tells of the rounds that were."""
     is_over = asyncio.Event()
@@ -287,12 +361,19 @@ def main() -> int:
     parser.add_argument("--everything", type=int, default=5, help="kills of all processes at once")
     parser.add_argument("--pairs", type=int, default=0, help="kills of each two actors at once")
     parser.add_argument("--stops", type=int, default=0, help="of each actor, for some seconds (SIGSTOP)")
+    parser.add_argument("--circles", type=int, default=0, help="groups that are changed meanwhile, and pairs of people")
+    parser.add_argument(
+        "--aimed", type=int, default=0, help="kills at each moment of a change's effect, of each who has to do with it"
+    )
     parser.add_argument(
         "--servers", action="store_true", help="on MongoDB, PostgreSQL and Redis, which are killed, too"
     )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     arguments = vars(options)
+    if options.aimed and not options.circles:
+        parser.error("--aimed needs --circles")
+    arguments["aimed"] = [who + BEHIND + moment for who in AIMED_AT for moment in MOMENTS] * options.aimed
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         databases = None
         if arguments.pop("servers"):

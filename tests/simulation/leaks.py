@@ -47,6 +47,7 @@ def _of_shard(shard: Shard) -> dict[str, Sized]:
     kept = _fields(shard.logs, "_for_log", "_for_facts", "_ensuring", "_writes", "_retries", "_reloads", "_dirty")
     kept |= _fields(shard.inboxes, "_waiting", "_repairs", "_to_refresh", "_reloads", "_loading", "_after_saves")
     kept |= _fields(shard.logs, "_changed_facts") | _fields(shard.logs._passing_on, "_held")
+    kept |= _fields(shard.logs.mentions, "_groups", "_turns", "_delayed")
     kept |= _fields(shard.logs.effects, "_applications", "_crowded") | _fields(shard.inboxes._said, "_said")
     kept |= _fields(shard.inboxes.presence, "_changed", "_due")
     kept |= _fields(shard.inboxes._saves, "_queues", "_users", "_retries")

@@ -13,6 +13,7 @@ from openim_ray.protocol.messages import encode_unplaced
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 TEXT = 101
+AT_TEXT = 106
 TYPING = 113
 RECEIPT = 2200
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.core.row_changes import CONVERSATION_CHANGED
 from openim_ray.domain.conversation import is_notification_stream, notification_stream_id, single_chat_id
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.read_position import ReadPosition
 from tests.simulation.archive import Archive, Key, key_of
-from tests.simulation.groups import CHAT, CLONES, GroupLedger
+from tests.simulation.groups import CHAT, CLONES, INFO_SET, STREAM, GroupLedger
 from tests.simulation.messages import RECEIPT, Seen, chat_of, seen
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ALL = 1 << 40
+OF_GROUP = (CHAT, STREAM)
+SAID_BY_SERVER = (RECEIPT, INFO_SET, *CLONES)
 
 
 class Violation(AssertionError):
@@ -157,7 +160,7 @@ class Oracle:
             return
         if row.seq != self.archive.max_seq(conversation_id) + 1:
             self.violated(f"{conversation_id} {row.seq} follows {self.archive.max_seq(conversation_id)}")
-        if conversation_id == CHAT:
+        if conversation_id in OF_GROUP:
             self.group.became_durable(row)
         elif row.seq == 1:
             self._check_conversation_rows(conversation_id)
@@ -181,13 +184,14 @@ class Oracle:
         if self._head(conversation_id) < self.archive.max_seq(conversation_id):
             self.violated(f"the head of {conversation_id} fell to {self._head(conversation_id)}")
         kept = {row.seq for row in tables.messages.read_range(conversation_id, 1, ALL, ALL)}
+        gone = [row for row in self.archive.rows(conversation_id) if row.seq not in kept]
+        floor = self._floor(conversation_id)
         confirmed = tables.history.confirmed([conversation_id]).get(conversation_id, 0)
-        for row in self.archive.rows(conversation_id):
-            if row.seq in kept:
-                continue
-            if row.seq >= self._floor(conversation_id):
+        copied = {row.seq: row for row in tables.history.read_seqs(conversation_id, [row.seq for row in gone])}
+        for row in gone:
+            if row.seq >= floor:
                 self.violated(f"{conversation_id} {row.seq} left the message store before the floor was raised")
-            if row.seq > confirmed or tables.history.read_seqs(conversation_id, [row.seq]) != [row]:
+            if row.seq > confirmed or copied.get(row.seq) != row:
                 self.violated(f"{conversation_id} {row.seq} left the message store before the history had it")
 
     def _check_kept(self, row: StoredMessage) -> None:
@@ -225,7 +229,9 @@ class Oracle:
     def bounds(self, user_id: str, conversation_id: str) -> tuple[int, int]:
         """Return first and last seq that a user may read."""
         newest = self._max_seq(conversation_id)
-        return self.group.bounds(user_id, newest) if conversation_id == CHAT else (1, newest)
+        if conversation_id in OF_GROUP:
+            return self.group.bounds(user_id, conversation_id, newest)
+        return (1, newest)
 
     # --- pushes and pulls
 
@@ -237,11 +243,13 @@ class Oracle:
         if message.sender_id == user_id and message.client_id in connection.unanswered:
             self.violated(f"echo of {message.client_id} is pushed before its answer")
         if message.seq == 0:
+            if message.content_type == CONVERSATION_CHANGED:
+                self.group.told_of_row(user_id, message.client_id)
             return
         self._check_part(user_id, conversation_id)
         self._check_stored(conversation_id, message)
-        if conversation_id == CHAT:
-            self.group.was_told(user_id, message.seq)
+        if conversation_id in OF_GROUP:
+            self.group.was_told(user_id, conversation_id, message.seq)
         last = connection.pushed.get(conversation_id)
         connection.pushed[conversation_id] = message.seq
         if last is None:
@@ -258,8 +266,8 @@ class Oracle:
         if found:
             self._check_part(user_id, conversation_id)
         for message in found:
-            if conversation_id == CHAT and not message.deleted:
-                self.group.was_told(user_id, message.seq)
+            if conversation_id in OF_GROUP and not message.deleted:
+                self.group.was_told(user_id, conversation_id, message.seq)
             if message.deleted:
                 if self._row(conversation_id, message.seq) is not None:
                     self.violated(f"{conversation_id} {message.seq} came as a placeholder and exists")
@@ -272,7 +280,7 @@ class Oracle:
             self.violated(f"{user_id} heard of {conversation_id}")
 
     def _is_part_of(self, user_id: str, conversation_id: str) -> bool:
-        return conversation_id in self._world.conversations_of(user_id) and self._owns(user_id, conversation_id)
+        return self._world.hears_of(user_id, conversation_id) and self._owns(user_id, conversation_id)
 
     def _owns(self, user_id: str, conversation_id: str) -> bool:
         """Tell whether a conversation is a user's own; an id that two pairs make is that of the pair whose message came first."""
@@ -340,8 +348,8 @@ class Oracle:
             if not state.max_seq:
                 continue  # a row that was ensured for a message which was never stored: whose the id is was decided later
             self._check_part(user_id, conversation_id)
-            if conversation_id == CHAT and state.max_seq >= state.min_seq:
-                self.group.was_told(user_id, state.max_seq)
+            if conversation_id in OF_GROUP and state.max_seq >= state.min_seq:
+                self.group.was_told(user_id, conversation_id, state.max_seq)
             if state.max_seq > self._max_seq(conversation_id):
                 self.violated(f"inbox of {user_id} knows {conversation_id} {state}, which isn't durable")
             floor = min(floors.get(conversation_id, 0), state.max_seq)
@@ -390,6 +398,11 @@ class Oracle:
         return (maximum - perhaps, maximum - surely)
 
     # --- inboxes
+
+    def moved_on(self, positions: Mapping[str, InboxPosition]) -> dict[str, InboxPosition]:
+        """Return those positions of inboxes (by user) that are other ones than were last seen."""
+        last = self._positions.get
+        return {user_id: position for user_id, position in positions.items() if last(user_id) != position}
 
     def positioned(self, user_id: str, position: InboxPosition) -> None:
         """Check that the position of an inbox never goes backwards, whoever owns it."""
@@ -442,9 +455,9 @@ class Oracle:
         if begin > end:
             return []
         rows = self._rows(conversation_id, begin, end)
-        if conversation_id == CHAT:
+        if conversation_id in OF_GROUP:
             first, _ = self.bounds(user_id, conversation_id)
-            rows = [row for row in rows if row.seq >= first and self.group.is_pushed(user_id, row.seq)]
+            rows = [row for row in rows if row.seq >= first and self.group.is_pushed(user_id, conversation_id, row.seq)]
         return [int(row.seq) for row in rows if row.sender_sync or row.sender_id != user_id]
 
     def visible_up_to(self, user_id: str, conversation_id: str, end: int) -> int:
@@ -479,8 +492,10 @@ class Oracle:
                 if self._head(conversation_id) != self._max_seq(conversation_id):
                     self.violated(f"the head of {conversation_id} is {self._head(conversation_id)}")
         if self._world.settings.group:
-            self._check_rows(CHAT, self._rows(CHAT, 1, ALL), keys)
+            for conversation_id in OF_GROUP:
+                self._check_rows(conversation_id, self._rows(conversation_id, 1, ALL), keys)
             self.group.check_log()
+            self.group.check_marks()
         for key in self._answered:
             if key not in keys:
                 self.violated(f"{key} was answered and is not stored")
@@ -501,9 +516,9 @@ class Oracle:
             self._check_kept(row)
             if not self._owns(row.sender_id, conversation_id):
                 self.violated(f"{key} is stored in the conversation of another pair")
-            if row.content_type not in (RECEIPT, *CLONES) and not self._sent.get(key):
+            if row.content_type not in SAID_BY_SERVER and not self._sent.get(key):
                 self.violated(f"{key} is stored and was never sent")
-            peer = self._peer(conversation_id, row.sender_id) if conversation_id != CHAT else ""
+            peer = self._peer(conversation_id, row.sender_id) if conversation_id not in OF_GROUP else ""
             if (peer, row.sender_id) in self._world.stores.tables.blocked and row.content_type != RECEIPT:
                 self.violated(f"{key} is stored and its sender is blocked")
             if self._answered.get(key, row.server_id) != row.server_id and key not in self._again:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain.conversation import is_notification_stream
+from openim_ray.domain.group import AT_ALL
 from openim_ray.protocol.pb.msg_pb2 import GetSeqMessageReq, GetSeqMessageResp
 from tests.simulation.clients.device import Device, RequestFailed
 from tests.simulation.clients.go import SYNC_PAUSE_SECONDS, GoDevice
@@ -28,7 +29,7 @@ from tests.simulation.stores import HISTORY, MESSAGES, STATE
 from tests.simulation.world import RandomCrashes, World, WorldSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.simulation.gateways import GatewayProcess
 
@@ -43,6 +44,12 @@ LOOKS_AWAY = 0.7
 HISTORY_SHARE = 0.6
 POKED_SHARE = 0.8
 """Of so many changes the log's owner is told at once; others it has to find."""
+SILENT_SHARE = 0.3
+"""So many come and go without a line in the chat."""
+STORED_SHARE = 0.3
+"""So many notifications have a seq."""
+DISMISSED_SHARE = 0.02
+MENTIONS_SHARE = 0.05
 GROUP_EVERY = 4
 WATCHING_EVERY = 8
 COLLIDING_EVERY = 10
@@ -277,18 +284,26 @@ class _Life:
     # --- the group
 
     def _write_to_group(self) -> None:
-        self._device().send(GROUP, sender_sync=not self._world.scheduler.chance(0.05))
+        world = self._world
+        named: Sequence[str] = ()
+        if world.scheduler.chance(MENTIONS_SHARE):
+            one = world.scheduler.random.choice(world.settings.users)
+            named = world.scheduler.random.choice(((AT_ALL,), (one,), (one, AT_ALL)))
+        self._device().send(GROUP, sender_sync=not world.scheduler.chance(0.05), named=named)
 
     def _change_group(self) -> None:
         world, random = self._world, self._world.scheduler.random
         users, number = list(world.settings.users), random.randrange(4)
         user_id = random.choice(users)
         head = world.oracle.archive.max_seq(CHAT)
+        silent, stored = random.random() < SILENT_SHARE, random.random() < STORED_SHARE
         # Somebody stays out, and comes later.
         decide = (
-            partial(GroupChanges.come_or_go, user_id=user_id, head=head),
-            partial(GroupChanges.mention, content_type=random.choice((MUTED, INFO_SET))),
+            partial(GroupChanges.come_or_go, user_id=user_id, head=head, silent=silent),
+            partial(GroupChanges.mention, content_type=random.choice((MUTED, INFO_SET)), stored=stored),
         )[number == 0]
+        if random.random() < DISMISSED_SHARE:
+            decide = partial(GroupChanges.dismiss, silent=random.random() < 0.5)
 
         async def change(gateway: GatewayProcess) -> None:
             await gateway.reader.commit(partial(GroupChanges.create, members=users[:2]))
@@ -386,6 +401,8 @@ def _until(world: World, reason: Callable[[], str], seconds: float = 30.0, settl
 def _unsettled(world: World) -> str:
     if waiting := world.stores.tables.directory.view(lambda view: view.logs_with_effects(1)):
         return f"effects wait for {waiting}"
+    if why := world.oracle.group.unmarked():
+        return why
     for device in world.devices:
         if not device.wanted:
             continue

@@ -24,8 +24,9 @@ from openim_ray.core.shard_loads import (
 )
 from openim_ray.domain.conversation import notification_stream_id, self_stream_id, single_chat_id
 from openim_ray.domain.errors import OpenIMError
-from openim_ray.domain.ids import GroupID, UserID
-from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.domain.ids import UserID
+from openim_ray.services.groups.seats import write_cuts
+from openim_ray.services.mentions import mark_page
 from tests.simulation.coroutines import Future
 from tests.simulation.groups import CHAT
 from tests.simulation.process import Process
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from openim_ray.core.shard_loads import EffectLoad
     from openim_ray.domain.group import GroupChatFacts
     from openim_ray.domain.people import SingleChatFacts
+    from openim_ray.transactions import DirectoryTransaction
     from tests.simulation.world import World
 
 
@@ -114,18 +116,21 @@ class ShardProcess(Process):
             return
         shard.tick(self.now, self.wall_ms)
         self._perform()
-        for user_id in self.world.owned_by(self, [inbox.user_id for inbox in shard.inboxes.active()]):
-            inbox = shard.inboxes.find(user_id)
-            assert inbox is not None
-            self.world.oracle.positioned(user_id, inbox.position)
+        moved_on = self.world.oracle.moved_on({inbox.user_id: inbox.position for inbox in shard.inboxes.active()})
+        for user_id in self.world.owned_by(self, moved_on) if moved_on else ():
+            self.world.oracle.positioned(user_id, moved_on[user_id])
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""
+        if self.world.settings.group:
+            self._note_messages_to_group(batch)
+        self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
+        self._perform()
+
+    def _note_messages_to_group(self, batch: Sequence[AnyItem]) -> None:
         for item in batch:
             if isinstance(item, items.Submit) and item.conversation_id == CHAT:
                 self._to_group[item.call] = item.client_id
-        self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
-        self._perform()
 
     def on_link_reset(self, peer: str) -> None:
         """Tell the shard."""
@@ -161,9 +166,10 @@ class ShardProcess(Process):
                 shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
             elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
-                shard.logs.rows_ensured(load.home_key)
+                shard.logs.rows_ensured(load)
             elif isinstance(load, MarkMentions):
-                shard.logs.mentions.marked(load, (), "")
+                page = await mark_page(self.reader, load)  # type: ignore[arg-type]
+                shard.logs.mentions.marked(load, page.changed, page.after)
             else:
                 await self._work_on_effects(shard, load)
         except OpenIMError:
@@ -183,9 +189,18 @@ class ShardProcess(Process):
                 load.home_key, await self.reader.view(lambda view: view.waiting_effects(load.home_key, load.limit))
             )
         elif isinstance(load, WriteCuts):
-            group_id = GroupID(load.home_key)
-            await self.reader.change(lambda tx: cut_exactly(tx, group_id, load.cuts))
-            effects.cuts_written(load)
+
+            def cut(tx: DirectoryTransaction) -> bool:
+                written = write_cuts(tx, load)
+                if written:
+                    self.world.oracle.group.cut(load.number, load.cuts)
+                return written
+
+            written = await self.reader.change(cut)
+            if written.result:
+                effects.cuts_written(load)
+            else:
+                effects.cuts_refused(load)
         elif isinstance(load, DeleteEffects):
             await self.reader.change(lambda tx: tx.delete_effects(load.home_key, load.through))
             effects.deleted(load)

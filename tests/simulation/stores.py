@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from openim_ray.domain.read_position import ReadPosition
     from openim_ray.domain.sequence import ConversationSeq
     from openim_ray.ports import Span, TokenRecord
-    from openim_ray.transactions import DirectoryTransaction, DirectoryView
+    from openim_ray.transactions import Changed, DirectoryTransaction, DirectoryView
     from tests.simulation.groups import GroupChanges
     from tests.simulation.process import Process
     from tests.simulation.world import World
@@ -248,10 +248,10 @@ class Reader:
         """See `ports.DirectoryStore`."""
         return await self._call(lambda: self._tables.directory.view(query))
 
-    async def change(self, use_case: Callable[[DirectoryTransaction], T]) -> T:
+    async def change(self, use_case: Callable[[DirectoryTransaction], T]) -> Changed[T]:
         """See `ports.DirectoryStore`."""
         directory = self._tables.directory
-        return await self._stores.call(self._process, lambda: directory.change(use_case).result, outlives=True)
+        return await self._stores.call(self._process, lambda: directory.change(use_case), outlives=True)
 
     async def commit(self, decide: Callable[[GroupChanges, DirectoryTransaction], None]) -> None:
         """Change the group."""

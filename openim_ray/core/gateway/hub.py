@@ -391,8 +391,9 @@ class Hub:
         self._registrations.retry()
         self.watches.retry(now)
         # Refused by an actor that does not know the newest placement yet: said again until it does.
-        self._repeat_later(self._moved)
-        self._moved.clear()
+        if self._moved:
+            self._repeat_later(self._moved)
+            self._moved.clear()
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
             self._end_pending(call, None, errors.Unavailable("no answer in time"))
         for session in list(self._watched.values()):
@@ -551,6 +552,10 @@ class Hub:
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
         self.watches.send_due(self._repeats_at_once)
+        if self._to_repeat:
+            self._repeat_some()
+
+    def _repeat_some(self) -> None:
         sized = ((call, self._pending[call].size) for call in self._to_repeat)
         for call in first_within(sized, self._repeats_at_once, REPEAT_BYTES_AT_ONCE):
             del self._to_repeat[call]

@@ -144,7 +144,9 @@ class Session:
         One that has, from when she was there before, is given what it lacks; unless what was before `hides`.
         """
         if self._holding:
-            self._begun[conversation_id] = (first_seq - 1, hides)
+            # Who went and came again meanwhile still lacks what followed her first coming, unless that is hidden now.
+            earlier = self._begun.get(conversation_id)
+            self._begun[conversation_id] = earlier if earlier and not hides else (first_seq - 1, hides)
         else:
             self._begin_after(conversation_id, first_seq - 1, hides=hides)
 

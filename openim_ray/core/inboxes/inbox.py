@@ -219,13 +219,19 @@ class Inbox:
         entry.came_at = newest + 1
         self.groups.add(group_id)
 
-    def leave(self, group_id: str, last: int) -> None:
-        """Stop being a member: `last` is the last seq she may see, and is still to come perhaps."""
+    def leave(self, group_id: str, last: int) -> bool:
+        """
+        Stop being a member: `last` is the last seq she may see, and is still to come perhaps.
+
+        True if less was passed on to her until now: she was read when her row ended where the log did shortly before she left.
+        """
         chat = group_chat_id(GroupID(group_id))
         entry = self._entries.setdefault(chat, _Entry())
+        saw_less = 0 < entry.cut.last < last
         entry.cut = RowCut(entry.cut.first, last)
         self._entries.pop(notification_stream_id(chat), None)
         self.groups.add(group_id)
+        return saw_less
 
     def has_left(self, group_id: str) -> bool:
         """Tell whether what is not stored, and the notification stream, are no longer for her."""

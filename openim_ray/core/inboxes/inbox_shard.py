@@ -300,6 +300,12 @@ class InboxShard:
             repair = items.Repair(session.connection, maxima, inbox.minima(maxima), inbox.beginnings(maxima))
             self._outbox.send(session.gateway, repair)
 
+    def _repair_up_to(self, inbox: Inbox, conversation_id: str, last: int) -> None:
+        for session in inbox.sessions.values():
+            minima, beginnings = inbox.minima([conversation_id]), inbox.beginnings([conversation_id])
+            repair = items.Repair(session.connection, {conversation_id: last}, minima, beginnings)
+            self._outbox.send(session.gateway, repair)
+
     def watch(self, gateway: str, users: Sequence[tuple[str, list[int] | None]], now: float) -> None:
         """Let a gateway watch the presence of users of this shard."""
         self._gateways[gateway] = None
@@ -433,7 +439,10 @@ class InboxShard:
             return
         for user_id in change.left:
             if (inbox := self._changing(user_id)) is not None:
-                inbox.leave(change.group_id, change.last)
+                if inbox.leave(change.group_id, change.last) and change.last < change.seq:
+                    # No message follows at which she and her devices would notice what they lack.
+                    self._repair_up_to(inbox, group_chat_id(GroupID(change.group_id)), change.last)
+                    self._look_again(user_id, wall_ms)
                 self._members.put(change.group_id, user_id)
         for user_id in change.joined:
             if (inbox := self._changing(user_id)) is not None:
@@ -537,7 +546,12 @@ class InboxShard:
         """Repeat what a store could not take or give."""
         self._saves.tick(now)
         self.presence.tick(now)
-        self._refresh_some()
+        if self._to_refresh:
+            self._refresh_some()
+        if self._reloads:
+            self._load_again(now)
+
+    def _load_again(self, now: float) -> None:
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:

@@ -1,7 +1,7 @@
 """
 The conversation log: single writer of a chat and its notification stream.
 
-A log is everything with one home key (`domain.conversation.home_key`): the chat `si_…` and the stream `n_…`, each with
+A log is everything with one home key (`domain.conversation.home_key`): the chat `si_…`, what a notification account writes `sn_…`, and the stream `n_…`, each with
 its own dense seqs. Promises:
 
 - A message is reported as committed only when the store said it is durable; before that nobody hears of its seq.
@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.core.shard_loads import EnsureRows
 from openim_ray.core.sizes import ENTRY_BYTES, Room, size_of_parts
-from openim_ray.domain.conversation import is_single_chat
+from openim_ray.domain.conversation import is_notification_chat, is_single_chat
 from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
@@ -57,6 +58,17 @@ class Repeated(NamedTuple):
 
     reference: MessageRef
     waiters: list[Waiter]
+
+
+class Confirmed(NamedTuple):
+    """
+    The store took a write of this owner, who waits for that.
+    """
+
+    waiters: list[Waiter]
+
+
+Done = Committed | Repeated | Confirmed
 
 
 class _Staged:
@@ -106,6 +118,12 @@ class ConversationLog:
         self.participants: tuple[str, ...] = ()
         self.loaded = False
         self.rows_ensured = False
+        self._notified: set[str] = set()
+        """Who owns the row of what the other one writes to her as a notification account."""
+
+        self._to_notify: dict[str, None] = {}
+        """Who doesn't yet, and is written to."""
+
         self._recent_max = recent_max
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
@@ -116,6 +134,9 @@ class ConversationLog:
         self._queue: deque[_Staged] = deque()
         self._room = Room(queue_max, queue_bytes_max)
         self._in_flight: tuple[LogWrite, list[_Staged]] | None = None
+        self._to_confirm: list[Waiter] = []
+        self._confirming: list[Waiter] = []
+        """Who waits for the write in flight to be taken, whatever it holds."""
         self.read: dict[str, int] = {}
 
     # --- loading
@@ -135,7 +156,11 @@ class ConversationLog:
                 self._queue.clear()
                 self._room.clear()
                 self._pending.clear()
+                self._to_notify.clear()
+                self._notified.clear()
             self.participants = state.participants
+            notices = (head for head in state.heads.values() if is_notification_chat(head.conversation_id))
+            self._notified.update(self._peer_of(one) for head in notices for one in head.sent)
             self.read = dict(state.read)
             self.rows_ensured = any(map(is_single_chat, state.heads))
             for head in state.heads.values():
@@ -152,6 +177,7 @@ class ConversationLog:
             return
         _, staged = self._in_flight
         self._in_flight = None
+        self._confirm_again()
         self._wait_again(staged)
 
     # --- staging
@@ -159,14 +185,29 @@ class ConversationLog:
     @property
     def idle(self) -> bool:
         """Tell whether nothing waits and nothing is in flight."""
-        return self._in_flight is None and not self._queue
+        return self._in_flight is None and not self._queue and not self._to_confirm
 
     @property
     def needs_rows(self) -> bool:
-        """Tell whether the rows of a chat of two must be ensured before the first append; those of others are made with the change they come from."""
+        """Tell whether rows of what two users have must be ensured before the first append; those of others are made with the change they come from."""
+        return bool(self._to_notify) or self._needs_chat_rows
+
+    @property
+    def _needs_chat_rows(self) -> bool:
         if self.rows_ensured or len(self.participants) < 2:
             return False
         return any(is_single_chat(one.draft.conversation_id) for one in self._queue)
+
+    def rows_to_ensure(self) -> EnsureRows:
+        """Return whose rows must be ensured; `note_rows` follows."""
+        return EnsureRows(self.home_key, self.participants, self._needs_chat_rows, tuple(self._to_notify))
+
+    def note_rows(self, ensured: EnsureRows) -> None:
+        """Note that users own their rows."""
+        self.rows_ensured = self.rows_ensured or ensured.is_chat
+        self._notified.update(ensured.notified)
+        for user_id in ensured.notified:
+            self._to_notify.pop(user_id, None)
 
     def claim_participants(self, participants: tuple[str, ...]) -> bool:
         """Record who this log belongs to, once; False if it belongs to others (ids are never split: `a`+`b_c`, `a_b`+`c`)."""
@@ -191,7 +232,25 @@ class ConversationLog:
             return False
         self._pending[key] = staged
         self._queue.append(staged)
+        if (
+            is_notification_chat(draft.conversation_id)
+            and (peer := self._peer_of(draft.sender_id)) not in self._notified
+        ):
+            self._to_notify[peer] = None
         return True
+
+    def _peer_of(self, user_id: str) -> str:
+        """Return the other one of two; who is alone is her own."""
+        return next((one for one in self.participants if one != user_id), user_id)
+
+    def confirm(self, waiter: Waiter) -> None:
+        """
+        Have the store say that this owner is still the one: it takes the next write, empty if nothing waits.
+
+        Then all that was staged before is durable, up to `batch_rows`, and nobody else has appended anything.
+        """
+        if waiter not in self._to_confirm:
+            self._to_confirm.append(waiter)
 
     def max_seq(self, conversation_id: str) -> int:
         """Return the highest seq that is durable."""
@@ -212,8 +271,9 @@ class ConversationLog:
 
     def take_write(self, epoch: int, wall_ms: int) -> LogWrite | None:
         """Form the next write out of what waits; None while one is in flight, nothing waits, or it isn't loaded."""
-        if self._in_flight is not None or not self._queue or not self.loaded or self.needs_rows:
+        if self._in_flight is not None or self.idle or not self.loaded or self.needs_rows:
             return None
+        self._confirming, self._to_confirm = self._to_confirm, []
         staged = self._take_staged()
         write = self._number(staged, epoch, wall_ms)
         self._in_flight = (write, staged)
@@ -223,7 +283,7 @@ class ConversationLog:
         """Return the write whose outcome isn't known yet, to be said again."""
         return self._in_flight[0] if self._in_flight else None
 
-    def written(self, result: WriteResult) -> list[Committed | Repeated]:
+    def written(self, result: WriteResult) -> list[Done]:
         """
         Take the store's answer to the write in flight; return what is certain now, in order.
 
@@ -238,6 +298,7 @@ class ConversationLog:
             return self._commit(write, staged)
         if result.outcome is Outcome.DUPLICATE:
             self._in_flight = None
+            self._confirm_again()
             return self._split(staged, result.existing)
         return []
 
@@ -253,6 +314,11 @@ class ConversationLog:
             self._room.leave(one.size)
             taken.append(one)
         return taken
+
+    def _confirm_again(self) -> None:
+        waiting, self._confirming = self._confirming, []
+        for waiter in waiting:
+            self.confirm(waiter)
 
     def _wait_again(self, staged: list[_Staged]) -> None:
         self._queue.extendleft(reversed(staged))
@@ -278,8 +344,8 @@ class ConversationLog:
                 read[reader] = max(read.get(reader, 0), mark)
         return LogWrite(self.partition, epoch, self.home_key, self.participants, tuple(rows), read)
 
-    def _commit(self, write: LogWrite, staged: list[_Staged]) -> list[Committed | Repeated]:
-        done: list[Committed | Repeated] = []
+    def _commit(self, write: LogWrite, staged: list[_Staged]) -> list[Done]:
+        done: list[Done] = []
         for message, one in zip(write.rows, staged, strict=True):
             stream = self._streams.setdefault(message.conversation_id, _Stream())
             stream.max_seq, stream.max_time = message.seq, message.send_time
@@ -289,10 +355,13 @@ class ConversationLog:
             done.append(Committed(message, one.waiters))
         for reader, mark in write.read.items():
             self.read[reader] = max(self.read.get(reader, 0), mark)
+        confirmed, self._confirming = self._confirming, []
+        if confirmed:
+            done.append(Confirmed(confirmed))
         return done
 
-    def _split(self, staged: list[_Staged], existing: dict[int, MessageRef]) -> list[Committed | Repeated]:
-        done: list[Committed | Repeated] = []
+    def _split(self, staged: list[_Staged], existing: dict[int, MessageRef]) -> list[Done]:
+        done: list[Done] = []
         fresh: list[_Staged] = []
         for index, one in enumerate(staged):
             reference = existing.get(index)

@@ -3,7 +3,8 @@ The effects of a shard's logs, on their way out of the outbox (`core/effects.py`
 
 Promises: effects of one log are applied in the order of their numbers, one after the other. A clone and a stored notification are appended
 once, however often an effect is read. Who comes or goes is cut durably, at the clone's seq, before the clone is passed on; what the
-log says after it waits behind it. Without a clone the cut is at the newest message, and all that becomes durable after it waits. What comes with cuts is deleted before anything later is applied, so that an old cut never replaces a newer one. A poke
+log says after it waits behind it. Without a clone the cut is at the newest message, and all that becomes durable after it waits; only who
+is still the owner cuts there, and who applies the effect again cuts at the same seq. What comes with cuts is deleted before anything later is applied, so that an old cut never replaces a newer one. A poke
 is answered when everything is applied that was committed before it was sent.
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from openim_ray.core import items
-from openim_ray.core.effects import UNSTORED_SECONDS, Effect, decode_effect
+from openim_ray.core.effects import UNSTORED_SECONDS, Effect, decode_effect, encode_effect
 from openim_ray.core.logs.conversation_log import Waiter
 from openim_ray.core.logs.passing_on import PassingOn, Place, ToInboxes, of_message
 from openim_ray.core.shard_loads import DeleteEffects, FindEffects, LoadEffects, WriteCuts
@@ -61,6 +62,10 @@ class Logs(Protocol):
         """Have a message appended; False if too many wait."""
         ...
 
+    def confirm(self, log: ConversationLog) -> None:
+        """Have the store say that a log is still ours; `Effects.confirmed` follows, unless it is not."""
+        ...
+
     def forget_facts(self, key: str) -> None:
         """Have admission look at the directory again."""
         ...
@@ -69,6 +74,7 @@ class Logs(Protocol):
 class _Step(Enum):
     READ = "the outbox is being read"
     LOG = "the log is being read"
+    OWNER = "the store is asked whether the log is still ours"
     CLONE = "the clone is being appended"
     CUT = "cuts are being written"
     NOTIFICATION = "the notification is being appended"
@@ -93,6 +99,9 @@ class _Application:
         self.clone: MessageRef | None = None
         self.first = 0
         """The first seq for who comes: the clone's, which is the last one for who goes, or else the one after what was newest once."""
+
+        self.marked = 0
+        """The effect whose place is marked among what is held."""
 
         self.is_passed_on = False
         self.is_due = False
@@ -200,6 +209,8 @@ class Effects:
 
     def tick(self) -> None:
         """Go on where there was no room."""
+        if not self._crowded:
+            return
         crowded, self._crowded = self._crowded, set()
         for key in crowded:
             application = self._applications.get(key)
@@ -255,6 +266,20 @@ class Effects:
         application = self._applications.get(load.home_key)
         if application is not None and application.awaits(load):
             self._attempt(self._pass_on, load.home_key, application)
+
+    def cuts_refused(self, load: WriteCuts) -> None:
+        """Note that another owner is at an effect: what it left to be done is read anew."""
+        application = self._applications.get(load.home_key)
+        if application is not None and application.awaits(load):
+            application.effects.clear()
+            application.has_more = True
+            self._attempt(self._next, load.home_key, application)
+
+    def confirmed(self, key: str) -> None:
+        """Note that a log is still ours, and what was staged before is durable."""
+        application = self._applications.get(key)
+        if application is not None and application.step is _Step.OWNER:
+            self._attempt(self._cut, key, application)
 
     def deleted(self, load: DeleteEffects) -> None:
         """Note that what was applied is deleted."""
@@ -339,6 +364,12 @@ class Effects:
         elif effect.clone:
             application.step = _Step.CLONE
             self._append(key, application, effect.clone_id, effect.clone)
+        elif _needs_membership(effect):
+            # Who was superseded would cut at an old seq, and tell those who no longer listen to it.
+            application.step = _Step.OWNER
+            log = self._logs.log(key)
+            log.claim_participants((key,))
+            self._logs.confirm(log)
         else:
             self._cut(key, application)
 
@@ -372,15 +403,27 @@ class Effects:
             return
         application.step = _Step.CUT
         if application.clone is None:
-            self._passing_on.mark(key)
+            self._mark(key, application)
         else:
             self._passing_on.hold(key)
-        application.awaited = WriteCuts(key, application.number, group_chat_id(GroupID(key)), cuts)
+        before = after = application.effects[0].payload
+        if application.clone is None:
+            after = encode_effect(msgspec.structs.replace(application.effect, cut_at=application.first))
+        chat = group_chat_id(GroupID(key))
+        application.awaited = WriteCuts(key, application.number, chat, cuts, before, after)
         self._outbox.load(application.awaited)
+
+    def _mark(self, key: str, application: _Application) -> None:
+        """Keep the place of a change without a clone: all that is held was said after it, if an earlier owner has cut it."""
+        if application.marked != application.number:
+            application.marked = application.number
+            self._passing_on.mark(key, in_front=bool(application.effect.cut_at))
 
     def _first_of(self, key: str, application: _Application) -> int:
         if application.clone is not None:
             return application.clone.seq
+        if application.effect.cut_at:
+            return application.effect.cut_at
         return self._logs.log(key).max_seq(group_chat_id(GroupID(key))) + 1
 
     @staticmethod
@@ -425,6 +468,8 @@ class Effects:
         if effect.dissolved:
             after = [*after, items.Membership(key, membership.seq, membership.last, [], [], is_over=True)]
         if clone is None:
+            if effect.cut_at:
+                membership = msgspec.structs.replace(membership, is_late=True)
             self._passing_on.say_at_mark(key, [membership, *after])
             return
         place = Place(effect.clone_id, clone.seq)

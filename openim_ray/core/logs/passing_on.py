@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.sizes import size_of
+from openim_ray.domain.conversation import is_notification_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,12 +103,12 @@ class PassingOn:
         """Keep back what a log says from now on."""
         self._held.setdefault(key, _Held())
 
-    def mark(self, key: str) -> None:
-        """Keep back what a log says from now on, and remember this place, instead of one that was marked before."""
+    def mark(self, key: str, *, in_front: bool = False) -> None:
+        """Keep back what a log says from now on, and remember this place, or the one in front, instead of one that was marked before."""
         self.hold(key)
         held = self._held[key].items
         held[:] = [one for one in held if not isinstance(one, _Mark)]
-        held.append(_Mark())
+        held.insert(0 if in_front else len(held), _Mark())
 
     def release(self, key: str) -> None:
         """Let out what was kept back, and all that comes."""
@@ -181,4 +182,6 @@ def of_message(participants: Sequence[str], message: StoredMessage) -> items.Fan
     )
     if len(participants) == 1:
         return items.GroupFanout(participants[0], *said)
+    if is_notification_chat(message.conversation_id):
+        return items.Fanout([one for one in participants if one != message.sender_id], *said)
     return items.Fanout(list(dict.fromkeys(participants)), *said)

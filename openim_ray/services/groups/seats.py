@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from openim_ray.core.shard_loads import WriteCuts
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import Conversation, group_chat_id
 from openim_ray.domain.group import Cut, Member
@@ -78,6 +79,16 @@ def unseat(tx: DirectoryTransaction, group_id: GroupID, members: Sequence[Member
     last = max(1, end.max_seq)
     cuts = [Cut(user_id=one, min_seq=_min_seq(rows, one), max_seq=last) for one in _ids(members)]
     tx.cut(group_chat_id(group_id), group_id, cuts)
+
+
+def write_cuts(tx: DirectoryTransaction, load: WriteCuts) -> bool:
+    """
+    Write the cuts of an effect, as far as they still hold; False, and nothing is written, if another owner of the log is at it.
+    """
+    if not tx.replace_effect(load.home_key, load.number, load.before, load.after):
+        return False
+    cut_exactly(tx, GroupID(load.home_key), load.cuts)
+    return True
 
 
 def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]) -> None:

@@ -15,17 +15,22 @@ from tests.simulation import presence
 from tests.simulation.coroutines import Future, start
 from tests.simulation.gateways import Login
 from tests.simulation.groups import CHAT, GROUP
-from tests.simulation.messages import TEXT, TYPING, seen
+from tests.simulation.messages import AT_TEXT, TEXT, TYPING, seen
 from tests.simulation.sockets import Answer, Frame, Greeting, Kicked, Presence, Pushed, Request, Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from openim_ray.core.gateway.session import ClientKind
     from tests.simulation.world import World
 
 REQUEST_SECONDS_MAX = 10.0
-REFUSED = {errors.BlockedByPeer.code, errors.NotInGroupYet.code, errors.GroupIDNotFound.code}
+REFUSED = {
+    errors.BlockedByPeer.code,
+    errors.NotInGroupYet.code,
+    errors.GroupIDNotFound.code,
+    errors.DismissedAlready.code,
+}
 TOKEN_IS_OVER = {errors.TokenKicked.code, errors.TokenNotExist.code}
 
 
@@ -276,8 +281,10 @@ class Device:
 
     # --- sending
 
-    def send(self, peer_id: str, *, online_only: bool = False, sender_sync: bool = True) -> None:
-        """Send a text, again and again with the same clientMsgID until there is an answer."""
+    def send(
+        self, peer_id: str, *, online_only: bool = False, sender_sync: bool = True, named: Sequence[str] = ()
+    ) -> None:
+        """Send a text that may name members, again and again with the same clientMsgID until there is an answer."""
         number = self.world.next_number()
         message = MsgData(
             sendID=self.user_id,
@@ -293,6 +300,9 @@ class Device:
         )
         if peer_id == GROUP:
             message.recvID, message.groupID, message.sessionType = "", GROUP, 3
+        if named:
+            message.contentType = AT_TEXT
+            message.atUserIDList[:] = named
         if online_only:
             message.options.update({"history": False, "senderSync": False})
         elif not sender_sync:

@@ -37,11 +37,13 @@ class History(MemoryHistoryStore):
         super().__init__()
         self.fault: Exception | None = None
         self.copied = asyncio.Condition()
+        self.copies = 0
 
     async def copy(self, spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
         """See `ports.HistoryStore`."""
         if self.fault is not None:
             raise self.fault
+        self.copies += 1
         confirmed = await super().copy(spans)
         async with self.copied:
             self.copied.notify_all()
@@ -57,6 +59,7 @@ class History(MemoryHistoryStore):
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, and fill in small steps."""
     monkeypatch.setattr(history_copier, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(history_copier, "COLLECT_SECONDS", 0.0)
     monkeypatch.setattr(history_copying, "FILL_ROWS", 4)
     monkeypatch.setattr(history_copying, "PAGE_HEADS", 1)
 
@@ -92,6 +95,24 @@ async def store(messages: MemoryMessageStore, rows: Sequence[StoredMessage]) -> 
     """Store rows."""
     for row in rows:
         await messages.write([write(row)])
+
+
+async def test_rows_of_several_batches_are_copied_together(
+    messages: MemoryMessageStore, history: History, copier: HistoryCopier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit of the history costs as much as one of the messages, and nobody waits for it."""
+    monkeypatch.setattr(history_copier, "COLLECT_SECONDS", 0.2)
+    await store(messages, [message(1)])
+    begin(copier, history)
+    await history.until(CHAT, 1)
+    await asyncio.sleep(0.05)  # it waits for rows now
+    for seq in (2, 3, 4):
+        await store(messages, [message(seq)])
+        copier.stored([message(seq)])
+        await asyncio.sleep(0)
+    await history.until(CHAT, 4)
+
+    assert history.copies == 2
 
 
 async def test_an_empty_history_is_filled(

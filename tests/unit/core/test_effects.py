@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import pytest
 
 from openim_ray.core import items
@@ -129,6 +130,10 @@ class Owner:
         self.logs.stored(items.StoredLog(write.call, "stored"), 0.0)
         self.turn()
         return write
+
+    def confirm(self) -> None:
+        """Answer a write that only asks whether the log is still ours."""
+        assert not self.store().rows
 
     def cut(self) -> WriteCuts:
         """Answer the writing of cuts."""
@@ -406,7 +411,7 @@ def test_a_clone_between_two_users_waits_for_their_rows() -> None:
     owner.read(group_effect("e1", clone_id="si_ann_bob", clone=clone, stream="n_ann_bob", receivers=["bob", "ann"]))
     owner.load_log()
     assert not owner.writes
-    owner.logs.rows_ensured(owner.take(EnsureRows).home_key)
+    owner.logs.rows_ensured(owner.take(EnsureRows))
     owner.turn()
     assert owner.store().participants == ("ann", "bob")
 
@@ -537,19 +542,20 @@ def test_who_is_kicked_silently_hears_nothing_of_what_becomes_durable_while_she_
     owner.poke(1)
     owner.read(silent_effect("kick", left=["bob"], also=["bob"]))
     owner.store()
+    owner.confirm()
+    assert owner.said() == [("group", f"{CHAT} m0", 5)]
     owner.submit(2, "m1")
     owner.store()
     assert owner.said() == []
 
-    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=4),)
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=5),)
     membership = owner.passed_on[0]
     assert isinstance(membership, items.Membership)
-    assert (membership.left, membership.last) == (["bob"], 4)
+    assert (membership.left, membership.last) == (["bob"], 5)
     assert owner.said() == [
-        ("membership", "bob", 5),
+        ("membership", "bob", 6),
         ("group", f"{STREAM} kick", 0),
         ("rows", "bob", 0),
-        ("group", f"{CHAT} m0", 5),
         ("group", f"{CHAT} m1", 6),
     ]
 
@@ -560,13 +566,17 @@ def test_who_is_invited_silently_sees_what_becomes_durable_while_her_row_is_writ
     owner.poke(1)
     owner.read(silent_effect("invite", joined=["bob"], with_history=False))
     owner.store()
+    owner.confirm()
+    owner.said()
+    owner.submit(2, "m1")
+    owner.store()
     assert owner.said() == []
 
-    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), min_seq=5),)
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), min_seq=6),)
     membership = owner.passed_on[0]
     assert isinstance(membership, items.Membership)
-    assert (membership.seq, membership.first) == (5, 5)
-    assert owner.said()[-1] == ("group", f"{CHAT} m0", 5)
+    assert (membership.seq, membership.first) == (6, 6)
+    assert owner.said()[-1] == ("group", f"{CHAT} m1", 6)
 
 
 def test_a_new_owner_passes_on_what_a_silent_change_came_after() -> None:
@@ -576,8 +586,9 @@ def test_a_new_owner_passes_on_what_a_silent_change_came_after() -> None:
     owner.load_log(group_state(4))
     owner.submit(1, "m0")
     owner.store()
-    owner.submit(2, "m1")
     owner.read(silent_effect("kick", left=["bob"]))
+    owner.confirm()
+    owner.submit(2, "m1")
     owner.store()
     assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=5),)
     assert owner.said() == []
@@ -599,6 +610,7 @@ def test_a_silent_dissolution_ends_with_the_newest_message() -> None:
     owner.said()
     owner.poke(1)
     owner.read(silent_effect("dismiss", dissolved=True))
+    owner.confirm()
 
     over = owner.passed_on[-1]
     assert isinstance(over, items.Membership)
@@ -626,6 +638,7 @@ def test_a_stored_notification_that_finds_no_room_repeats_nothing() -> None:
     owner.store()
     owner.poke(1)
     owner.read(silent_effect("kick", left=["bob"], stored=True))
+    owner.confirm()
     owner.submit(2, "m1")
     owner.submit(3, "m2")
     owner.cut()
@@ -670,6 +683,7 @@ def test_an_effect_in_which_something_of_ours_fails_is_read_again(monkeypatch: p
     owner.poke(7)
     owner.read(silent_effect("info"), silent_effect("kick", left=["bob"]))
     owner.store()
+    owner.confirm()
     said = owner.said()
     with monkeypatch.context() as broken:
         broken.delattr(effects_module, "notification_stream_id")
@@ -680,9 +694,10 @@ def test_an_effect_in_which_something_of_ours_fails_is_read_again(monkeypatch: p
     owner.sweep(SWEEP_SECONDS)
     assert owner.delete() == 1
     owner.read(silent_effect("kick", left=["bob"]), first=2)
+    owner.confirm()
     owner.cut()
     owner.delete()
-    assert said == [("group", f"{STREAM} info", 0)]
+    assert said == [("group", f"{STREAM} info", 0), ("group", f"{CHAT} m0", 5)]
     assert {seen[0] for seen in owner.said()} == {"membership", "group", "rows"}
     assert owner.replies[-1] == items.Reply(7)
 
@@ -714,13 +729,102 @@ def test_what_is_held_is_let_out_if_nothing_is_left_to_apply(monkeypatch: pytest
     with monkeypatch.context() as broken:
         broken.delattr(effects_module, "notification_stream_id")
         owner.read(silent_effect("kick", left=["bob"]))
+        owner.store()
+        owner.confirm()
+        owner.submit(2, "m1")
         owner.cut()
     owner.store()
     owner.outbox.failures.take()
+    assert owner.said() == [("group", f"{CHAT} m0", 5)]
     owner.sweep(SWEEP_SECONDS)
     owner.read()
 
-    assert owner.said() == [("group", f"{CHAT} m0", 5)]
+    assert owner.said() == [("group", f"{CHAT} m1", 6)]
+
+
+def test_a_silent_change_is_cut_by_who_is_still_the_owner() -> None:
+    """Superseded, it would cut at an old seq, and take the change from who could tell of it."""
+    owner = running_group()
+    owner.store()
+    owner.poke(1)
+    owner.read(silent_effect("kick", left=["bob"]))
+    (write,) = owner.writes
+    assert not write.rows
+    assert not owner.wants(WriteCuts)
+
+    owner.logs.stored(items.StoredLog(write.call, "superseded"), 0.0)
+    owner.turn()
+
+    assert owner.logs.superseded
+    assert not owner.wants(WriteCuts)
+    assert not owner.wants(DeleteEffects)
+
+
+@pytest.mark.parametrize("outcome", ["duplicate", "conflict"])
+def test_a_write_that_is_not_taken_says_nothing_of_the_owner(outcome: str) -> None:
+    """The store is asked once more."""
+    owner = running_group()
+    owner.poke(1)
+    owner.submit(2, "m1")
+    owner.read(silent_effect("kick", left=["bob"]))
+    owner.store()
+    (write,) = owner.writes
+    assert [row.client_id for row in write.rows] == ["m1"]
+    existing = {0: (5, "server m0", WALL_MS)} if outcome == "duplicate" else {}
+    owner.logs.stored(items.StoredLog(owner.writes.pop().call, outcome, existing), 0.0)
+    owner.turn()
+    if outcome == "conflict":
+        owner.load_log(group_state(9))
+    assert not owner.wants(WriteCuts)
+
+    owner.store()
+    assert owner.cut().cuts == (Cut(user_id=UserID("bob"), max_seq=5 if outcome == "duplicate" else 10),)
+
+
+def test_what_an_owner_cut_before_is_cut_there_again() -> None:
+    """It died, or its answer was lost: what became durable since is not for who goes, although her row did not say so yet."""
+    owner = Owner()
+    owner.submit(1, "m0")
+    owner.load_log(group_state(4))
+    owner.submit(1, "m0")
+    owner.store()
+    owner.read(silent_effect("kick", left=["bob"], cut_at=4))
+    owner.confirm()
+    load = owner.cut()
+    owner.delete()
+
+    assert load.cuts == (Cut(user_id=UserID("bob"), max_seq=3),)
+    assert load.before == load.after
+    membership = owner.passed_on[0]
+    assert isinstance(membership, items.Membership)
+    assert (membership.last, membership.is_late) == (3, True)
+    assert [kind for kind, _, _ in owner.said()] == ["membership", "group", "rows", "group"]
+
+
+def test_a_cut_that_another_owner_was_first_to_write_is_taken_from_it() -> None:
+    """The outbox is read anew; what is held keeps its place behind the change."""
+    owner = running_group()
+    owner.store()
+    owner.poke(1)
+    kick = silent_effect("kick", left=["bob"])
+    owner.read(kick)
+    owner.confirm()
+    owner.said()
+    owner.submit(2, "m1")
+    owner.store()
+    load = owner.take(WriteCuts)
+    assert (load.before, load.after) == (encode_effect(kick), encode_effect(msgspec.structs.replace(kick, cut_at=6)))
+    owner.logs.effects.cuts_refused(load)
+    owner.turn()
+
+    owner.read(msgspec.structs.replace(kick, cut_at=6))
+    owner.confirm()
+    owner.cut()
+    owner.delete()
+
+    said = [(kind, seq) for kind, _, seq in owner.said()]
+    assert said == [("membership", 6), ("group", 0), ("rows", 0), ("group", 6)]
+    assert owner.replies[-1] == items.Reply(1)
 
 
 def test_effects_that_stand_in_the_log_already_are_passed_over_one_by_one() -> None:

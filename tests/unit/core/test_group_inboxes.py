@@ -134,6 +134,23 @@ def test_who_left_before_is_cut_when_her_inbox_is_read() -> None:
     assert [one.connections for one in home.say(10)] == [[1]]
 
 
+def test_who_is_removed_silently_hears_the_last_of_what_is_hers() -> None:
+    """Her inbox was read while her row ended earlier, so it was not passed on to her, and no line follows that would show it."""
+    home = Home()
+    for user_id in ("ann", "bob"):
+        home.register(user_id)
+        home.load(user_id, 7, RowCut(3, 6) if user_id == "bob" else None)
+    home.take()
+    home.say(8)
+
+    home.change(9, last=8, left=["bob"])
+
+    assert home.take() == [items.Repair(2, {CHAT: 8}, {CHAT: 3})]
+    home.shard.tick(1.0)
+    home.load("bob", 8, RowCut(3, 8))
+    assert home.state("bob")[:2] == (3, 8)
+
+
 def test_who_comes_without_history_begins_with_the_message_that_says_so() -> None:
     """What was before is neither seen nor unread, and not pushed to devices that are there."""
     home = Home()

@@ -353,6 +353,21 @@ def test_who_comes_to_a_group_while_she_syncs_begins_there(hides: bool) -> None:
     assert wait(session, 20) == [Run("sg_g", 9, 9), Run("sg_h", 9 if hides else 4, 9)]
 
 
+@pytest.mark.parametrize("hides", [False, True])
+def test_who_comes_twice_while_she_syncs_begins_where_she_came_first(hides: bool) -> None:
+    """The second coming let the session forget what was said at the first one."""
+    session = Session(1, "alice", ClientKind.JS)
+    session.registered()
+    session.states_asked()
+    for first_seq in (2, 7):
+        session.begin("sg_g", first_seq, hides=hides)
+        session.deliver("sg_g", first_seq, "bob", f"c{first_seq}")
+
+    session.synced({})
+
+    assert wait(session, 20) == [Run("sg_g", 7 if hides else 2, 7)]
+
+
 def test_a_repair_reads_nothing_that_the_user_may_not_see() -> None:
     """She left and came again without history: what was said meanwhile is not hers."""
     session = synced(ClientKind.JS, {"sg_g": 3})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from openim_ray.config import GroupsSection
+from openim_ray.core.shard_loads import WriteCuts
+from openim_ray.domain.conversation import group_chat_id
 from openim_ray.domain.group import Cut, Verification
 from openim_ray.domain.ids import UserID
 from openim_ray.services.groups.membership import Application
-from openim_ray.services.groups.seats import cut_exactly
+from openim_ray.services.groups.seats import cut_exactly, write_cuts
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
 
 
@@ -41,6 +43,26 @@ async def test_who_leaves_sees_nothing_of_what_was_before_she_came() -> None:
     assert bounds(world, "sue") == (4, 5)
     cut(world, sue=(0, 6))
     assert bounds(world, "sue") == (4, 6)
+
+
+async def test_of_two_owners_who_cut_one_does() -> None:
+    """The other one reads the outbox anew: what it would write is older, or newer, than what is told already."""
+    world = GroupWorld()
+    await world.make()
+    tables = world.tables.directory
+    tables.change(lambda tx: tx.put_effect(GROUP, b"as it was read", 1))
+    number = tables.view(lambda view: view.waiting_effects(GROUP, 9))[-1].number
+    first, second = (
+        WriteCuts(
+            GROUP, number, group_chat_id(GROUP), (Cut(user_id=UserID("mia"), min_seq=seq),), b"as it was read", b"cut"
+        )
+        for seq in (3, 7)
+    )
+
+    assert tables.change(lambda tx: write_cuts(tx, first)).result
+    assert not tables.change(lambda tx: write_cuts(tx, second)).result
+    assert bounds(world, "mia") == (3, 0)
+    assert tables.view(lambda view: view.waiting_effects(GROUP, 9))[-1].payload == b"cut"
 
 
 async def test_who_came_back_is_not_closed_out_by_an_older_cut() -> None:
