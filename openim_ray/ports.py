@@ -520,6 +520,14 @@ class Broker(Protocol):
         """
         ...
 
+    async def forget_receiver(self, user_id: str) -> None:
+        """
+        Have all owners of logs read anew what a user receives, and return when the next message to her is decided by it.
+
+        Never raises: who can't be reached in time reads it within seconds all the same (`ShardSettings.facts_seconds`).
+        """
+        ...
+
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """Make token records durable."""
         ...

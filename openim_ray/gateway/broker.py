@@ -179,6 +179,18 @@ class HubBroker:
         ]
         await asyncio.gather(*pokes, return_exceptions=True)
 
+    async def forget_receiver(self, user_id: str) -> None:
+        """See `ports.Broker`."""
+        asked = [
+            self._ask(
+                partial(self._process.hub.ask_actor, shard),
+                partial(items.ForgetReceiver, user_id=user_id),
+                min(APPLY_SECONDS, self._seconds_max),
+            )
+            for shard in self._process.hub.placement.shards
+        ]
+        await asyncio.gather(*asked, return_exceptions=True)
+
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""
         rows = [(one.digest, one.user_id, one.platform_id, one.state, one.expires_at) for one in records]

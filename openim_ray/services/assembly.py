@@ -88,7 +88,7 @@ def build_services(
     issued = TokenService(tokens, directory, broker, config.auth, secret, now_ms)
     users = UserService(directory, now_ms)
     announcements = ProfileAnnouncements(changes, now_ms)
-    profiles = ProfileService(changes, announcements.wake)
+    profiles = ProfileService(changes, broker, announcements.wake)
     relations = RelationService(directory)
     groups = build_group_services(directory, messages, changes, config.groups)
     conversations = ConversationService(directory)

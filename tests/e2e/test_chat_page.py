@@ -381,12 +381,12 @@ async def test_who_runs_a_group_can_end_it(tabs: Tabs, server: Server) -> None:
     await ann.sees(".panel:has-text('Anybody can join by this id.')")
     await eve.join_group(await ann.open_group_id())
     await eve.sees(".line span:text-is('You joined the group.')")
+    await ann.until("!document.querySelector('.applications .person')")
 
     await ann.press("button:text-is('Dismiss the group')")
     await ann.press("button:text-is('Really dismiss it for everybody?')")
     for tab in (ann, ben, eve):
         await tab.sees(".closed:has-text('This group was dismissed.')")
-    await ann.until("!document.querySelector('.applications .person')")
     assert ann.complaints() + ben.complaints() + eve.complaints() == []
 
 

@@ -45,6 +45,7 @@ Request = (
     | items.AskPresence
     | items.Subscribe
     | items.ApplyEffects
+    | items.ForgetReceiver
     | items.SaveTokens
 )
 
@@ -612,6 +613,6 @@ class Hub:
             return self.placement.log_of(home_key(item.conversation_id))
         if isinstance(item, items.ApplyEffects):
             return self.placement.log_of(item.home_key)
-        if isinstance(item, items.SaveTokens | items.AskPresence):
+        if isinstance(item, items.SaveTokens | items.AskPresence | items.ForgetReceiver):
             return None
         return self.placement.inbox_of(item.user_id)

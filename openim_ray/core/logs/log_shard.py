@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.logs.admission import Facts, FactsCache, log_of, refusal_of
+from openim_ray.core.logs.admission import Facts, FactsCache, log_of, receiver_of, refusal_of
 from openim_ray.core.logs.conversation_log import Committed, Confirmed, ConversationLog, Waiter
 from openim_ray.core.logs.effects import EFFECTS, Effects
 from openim_ray.core.logs.mentions import Mentions
@@ -171,6 +171,11 @@ class LogShard:
         """Let admission look at the directory before the next message of a log, also if it is being read now."""
         self._facts.forget_log(key)
         self._changed_facts.update(pair for pair in self._for_facts if log_of(pair) == key)
+
+    def forget_receiver(self, user_id: str) -> None:
+        """Let admission look at the directory before the next message to a user, also if it is being read now."""
+        self._facts.forget_receiver(user_id)
+        self._changed_facts.update(pair for pair in self._for_facts if receiver_of(pair) == user_id)
 
     def _decide_all(self, pair: LoadFacts, facts: Facts, wall_ms: int) -> None:
         for peer, item in self._for_facts.pop(pair, deque()):

@@ -1,5 +1,7 @@
 // One application to join a group, with its two answers, as a row of a list of people.
 
+import { keyOf } from "./applications.js";
+
 /** For `showPeople`. `withGroup`: the line says which group it is about. */
 export function applicationOf(chat, request, withGroup = true) {
   const { userInfo, groupInfo, inviterUserID, reqMsg } = request;
@@ -10,7 +12,7 @@ export function applicationOf(chat, request, withGroup = true) {
     { words: "Refuse", run: () => chat.applications.refuse(request) },
   ];
   return {
-    key: JSON.stringify([groupInfo.groupID, userInfo.userID]),
+    key: keyOf(request),
     userID: userInfo.userID,
     name: userInfo.nickname || userInfo.userID,
     line: [group, inviter, reqMsg || (!inviter && userInfo.userID)].filter(Boolean).join(" · "),

@@ -10,6 +10,9 @@ const UNANSWERED = 0;
 const ACCEPT = 1;
 const REFUSE = -1;
 
+/** In so many groups it is looked up who came in by another way meanwhile. In others they are shown until they are answered. */
+const GROUPS_LOOKED_UP_MAX = 20;
+
 /** So long it is shown that an application was refused. */
 const REFUSED_SHOWN_MS = 7 * 86_400_000;
 
@@ -52,11 +55,13 @@ export class Applications {
     return this.#reload.run();
   }
 
-  /** Whether a notification says that a list has changed, or which groups this user runs. */
+  /** Whether a notification says that a list has changed, which groups this user runs, or that an applicant is in without an answer. */
   concerns(message) {
     if (NOTIFICATIONS.has(message.contentType)) return true;
     const told = toldOf(message);
-    return told !== null && (told.isEnd || [...told.came, ...told.went, ...told.roles].includes(this.#userID));
+    if (told === null) return false;
+    if (told.isEnd || [...told.came, ...told.went, ...told.roles].includes(this.#userID)) return true;
+    return this.to(told.groupID).some(({ userInfo }) => told.came.includes(userInfo.userID));
   }
 
   accept(request) {
@@ -82,10 +87,32 @@ export class Applications {
       this.#ask("get_recv_group_applicationList", { ...query, fromUserID: this.#userID, handleResults: [UNANSWERED] }),
       this.#ask("get_user_req_group_applicationList", { ...query, userID: this.#userID, handleResults: [UNANSWERED, REFUSE] }),
     ]);
-    this.received = (received.groupRequests ?? []).filter(isOfGroup);
+    this.received = await this.#withoutMembers((received.groupRequests ?? []).filter(isOfGroup));
     this.sent = (sent.groupRequests ?? []).filter(isOfGroup).filter(isRecent);
     this.#changed();
   }
+
+  /** The server lets an application wait when the applicant was invited, or joined by herself. */
+  async #withoutMembers(requests) {
+    const groupIDs = [...new Set(requests.map(({ groupInfo }) => groupInfo.groupID))].slice(0, GROUPS_LOOKED_UP_MAX);
+    const members = await Promise.all(groupIDs.map((groupID) => this.#membersAmong(groupID, requests)));
+    const there = new Set(members.flat());
+    return requests.filter((request) => !there.has(keyOf(request)));
+  }
+
+  async #membersAmong(groupID, requests) {
+    const asked = requests.filter(({ groupInfo }) => groupInfo.groupID === groupID);
+    const userIDs = asked.map(({ userInfo }) => userInfo.userID);
+    const none = () => ({ members: [] }); // they stay in the list, and an answer to a member does no harm
+    const { members } = await this.#ask("get_group_members_info", { groupID, userIDs }).catch(none);
+    const there = new Set((members ?? []).map(({ userID }) => userID));
+    return asked.filter(({ userInfo }) => there.has(userInfo.userID)).map(keyOf);
+  }
+}
+
+/** Tells one application from another. */
+export function keyOf({ groupInfo, userInfo }) {
+  return JSON.stringify([groupInfo.groupID, userInfo.userID]);
 }
 
 export function isRefused({ handleResult }) {

@@ -14,6 +14,7 @@ from openim_ray.core.shard_loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.shard_outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
+from openim_ray.domain.conversation import ReceiveOption
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import LogState, StreamHead
 from openim_ray.domain.people import SingleChatFacts
@@ -181,6 +182,34 @@ def test_messages_go_on_while_who_may_write_to_whom_can_not_be_read() -> None:
     shard.logs.facts_loaded("alice", "bob", BLOCKED, 41.0, WALL_MS)
     submit(6, "bob", 41.0)
     assert stored() == []
+
+
+def test_a_change_of_what_she_receives_counts_from_the_next_message_on() -> None:
+    """Also for a message that waits for facts which were read before the change."""
+    shard = Shard()
+
+    def write(call: int) -> list[LoadFacts]:
+        text = items.Submit(call, CHAT, "alice", "bob", f"c{call}", "s", 101, "op", b"", False)
+        shard.logs.submit("gateway-0", text, 0.0, WALL_MS)
+        return [load for load in shard.outbox.take_loads() if isinstance(load, LoadFacts)]
+
+    def learn(option: ReceiveOption) -> list[int]:
+        facts = replace(ALLOWED, receiver_global_option=option)
+        shard.logs.facts_loaded("alice", "bob", facts, 0.0, WALL_MS)
+        return [item.code for item in shard.answers() if isinstance(item, items.Reply)]
+
+    write(1)
+    shard.load(0)
+    shard.outbox.take_loads()
+    assert learn(ReceiveOption.RECEIVE) == []
+    assert write(2) == [], "what was read is remembered"
+
+    shard.logs.forget_receiver("bob")
+    assert write(3) == [LoadFacts("alice", "bob")]
+    shard.logs.forget_receiver("bob")
+    assert learn(ReceiveOption.RECEIVE) == [], "these may be older than the change"
+    assert [load for load in shard.outbox.take_loads() if isinstance(load, LoadFacts)] == [LoadFacts("alice", "bob")]
+    assert learn(ReceiveOption.REFUSE) == [errors.ArgsError("").code]
 
 
 def test_what_a_notification_account_writes_goes_to_the_receiver_only() -> None:

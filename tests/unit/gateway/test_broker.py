@@ -85,6 +85,21 @@ async def test_no_more_logs_are_told_at_once_than_the_limit(monkeypatch: pytest.
     await applying
 
 
+async def test_every_owner_of_logs_forgets_what_a_user_received() -> None:
+    """Anybody may write to her, so any of them may know it; the call is over when all have answered."""
+    gateway = FakeGateway()
+    forgetting = asyncio.create_task(HubBroker(gateway.process, 8.0).forget_receiver("ann"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    told = [item for item in gateway.sent if isinstance(item, items.ForgetReceiver)]
+    assert [one.user_id for one in told] == ["ann"] * len(gateway.process.hub.placement.shards)
+    assert not forgetting.done()
+    for one in told:
+        gateway.process.receive(SHARD, [items.Reply(one.call)])
+    await forgetting
+
+
 @pytest.mark.parametrize("conversation_id", ["sg_g1", "sn_ann_system"])
 async def test_only_chats_of_two_are_marked_as_read_in_their_log(conversation_id: str) -> None:
     """Of others nobody but the reader's own devices hears it."""

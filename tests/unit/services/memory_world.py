@@ -64,6 +64,9 @@ class MemoryBroker:
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
         self.poked: list[str] = []
+        self.forgotten: list[str] = []
+        """Users of whom it is to be read anew what they receive."""
+
         self.online: dict[str, list[PresentDevice]] = {}
         self.watched: dict[str, dict[str, None]] = {}
         self.fails = False
@@ -151,6 +154,10 @@ class MemoryBroker:
     async def apply_effects(self, home_keys: Sequence[str]) -> None:
         """See `ports.Broker`; the effects stay in the outbox, for a test to look at."""
         self.poked += home_keys
+
+    async def forget_receiver(self, user_id: str) -> None:
+        """See `ports.Broker`."""
+        self.forgotten.append(user_id)
 
     async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
         """See `ports.Broker`."""

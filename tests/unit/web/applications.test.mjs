@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 
 test("received ones without an answer are read, and of her own ones also what was refused lately", async () => {
-  assert.deepEqual(asked.map(([, { handleResults }]) => handleResults), [[0], [0, -1]]);
+  assert.deepEqual(asked.slice(0, 2).map(([, { handleResults }]) => handleResults), [[0], [0, -1]]);
   assert.deepEqual(applications.to("7").map(({ userInfo }) => userInfo.userID), ["ben"]);
   assert.deepEqual(applications.inviterIDs, ["eve"]);
   const [lately, longAgo] = [Date.now() - 86_400_000, Date.now() - 8 * 86_400_000];
@@ -46,10 +46,22 @@ test("an answer names group and applicant, and the lists are read anew, also whe
   asked = [];
   await applications.accept(first);
   const body = { groupID: "7", fromUserID: "ben", handleResult: 1, handledMsg: "" };
-  assert.deepEqual([asked[0], asked.length], [["group/group_application_response", body], 3]);
+  const readings = () => asked.filter(([route]) => route === "group/get_recv_group_applicationList").length;
+  assert.deepEqual([asked[0], readings()], [["group/group_application_response", body], 1]);
   answers["group/group_application_response"] = new Error("answered before");
+  asked = [];
   await assert.rejects(applications.refuse(first), /answered before/);
-  assert.deepEqual([asked[3][1].handleResult, asked.length], [-1, 6]);
+  assert.deepEqual([asked[0][1].handleResult, readings()], [-1, 1]);
+});
+
+test("who came in by another way wants nothing any more", async () => {
+  answers["group/get_group_members_info"] = { members: [{ userID: "ben" }] };
+  answers["group/get_recv_group_applicationList"].groupRequests = [request("7", "ben"), request("7", "cyril")];
+  await applications.load();
+  assert.deepEqual(applications.received.map(({ userInfo }) => userInfo.userID), ["cyril"]);
+  answers["group/get_group_members_info"] = new Error("not allowed");
+  await applications.load();
+  assert.equal(applications.received.length, 2);
 });
 
 test("the lists change with applications, their answers, and with which groups one runs", () => {
@@ -58,6 +70,8 @@ test("the lists change with applications, their answers, and with which groups o
   const types = [1203, ...Array.from({ length: 20 }, (_, index) => 1501 + index)];
   assert.deepEqual(types.filter((type) => applications.concerns(message(type, own))), [1503, 1505, 1506, 1507, 1508, 1511, 1517, 1518]);
   assert.deepEqual(types.filter((type) => applications.concerns(message(type, others))), [1503, 1505, 1506, 1511]);
+  assert.equal(applications.concerns(message(1510, { entrantUser: { userID: "ben" } })), true);
+  assert.equal(applications.concerns(message(1510, { entrantUser: { userID: "cyril" } })), false);
 });
 
 test("a row tells the group, who invited, and the applicant's words; one user can stand there twice", () => {
