@@ -53,7 +53,7 @@ class Links:
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
-        peer = self._peer(peer_name)
+        peer = self._peers.get(peer_name) or self._peer(peer_name)
         peer.outbound.put(item)
         self._to_flush[peer_name] = peer
 
@@ -75,7 +75,7 @@ class Links:
         receipt = self._take(batch)
         if receipt is not Receipt.TAKEN:
             return receipt.value
-        peer, process = self._peer(batch.sender), self._process
+        peer, process = self._peers[batch.sender], self._process
         if not peer.held and peer.outbound.waiting and peer.outbound.connected:
             return self._batch_back(peer)
         answer: Future[str | bytes] = Future()
@@ -97,13 +97,13 @@ class Links:
         process = self._process
         if batch.receiver_incarnation != process.incarnation:
             return Receipt.STALE
-        peer = self._peer(batch.sender)
-        if peer.outbound.connected and batch.refuses == peer.outbound.channel:
+        peer = self._peers.get(batch.sender) or self._peer(batch.sender)
+        if batch.refuses and batch.refuses == peer.outbound.channel and peer.outbound.connected:
             self._renew(peer, peer.outbound.receiver_incarnation)
             self._reset_seen(peer)
         receipt, due = peer.inbound.receive(batch, process.now, peer.on_renewed)
         if due:
-            if process.world.traced:
+            if process.traced:
                 process.world.trace(process, f"< {peer.name}", due)
             process.on_items(peer.name, due)
         return receipt

@@ -32,6 +32,7 @@ class Process:
         self.name = name
         self.number = world.next_number()
         self.incarnation = f"{name}#{self.number}"
+        self.traced = world.traced
         self.up = True
         self.serving = False
         self.paused_until = 0.0

@@ -144,7 +144,7 @@ class ShardProcess(Process):
         for load in shard.outbox.take_loads():
             self.spawn(self._load(load))
         for peer, item in shard.outbox.take_items():
-            if self.world.traced:
+            if self.traced:
                 self.world.trace(self, f"> {peer}", item)
             if isinstance(item, items.Reply) and item.code and item.call in self._to_group:
                 self.world.oracle.group.refused(self._to_group[item.call])
