@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
 
+import openim_ray
 from openim_ray.actors.leftovers import marks, private_folder, temporary_directory
 from openim_ray.actors.run_file import RunFile, RunFileDamaged, no_server, read_run_file
 
@@ -46,6 +48,13 @@ NOBODYS_PORT = 1
 
 STAND_IN = subprocess.list2cmdline(["/bin/sh", "-c", "exec cat"])
 """A program that does nothing until its raylet, which holds the other end of its standard input, is gone."""
+
+FORK_SERVER = str(Path(__file__).with_name("fork_server.py"))
+FORK_REQUEST = str(Path(__file__).with_name("fork_request.py"))
+WORKER = str(Path(services.__file__).with_name("workers") / "default_worker.py")
+FORK_SERVER_SOCKET = "fork-server"
+ROOT = Path(openim_ray.__file__).parents[1]
+"""Where `openim_ray` was imported from, and is to be imported from in every process of the server."""
 
 PORT_STEP_MS = 20
 LOG_BYTES_MAX = 10_000_000
@@ -83,7 +92,7 @@ def start(data_dir: Path, namespace: str) -> str:
     """
     _prepare_start(data_dir)
     try:
-        with _unused_parts_left_out(), _agents_left_out(), _signals_left_alone(), _waits_in_steps():
+        with _unused_parts_left_out(), _own_agents(data_dir), _signals_left_alone(), _waits_in_steps():
             context = ray.init(
                 address="local",
                 namespace=namespace,
@@ -127,7 +136,7 @@ def start_head(data_dir: Path, port: int) -> str:
     try:
         with (
             _unused_parts_left_out(),
-            _agents_left_out(),
+            _own_agents(data_dir),
             _signals_left_alone(),
             _waits_in_steps(),
             contextlib.redirect_stdout(said),
@@ -188,34 +197,42 @@ def _unused_parts_left_out() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _agents_left_out() -> Iterator[None]:
+def _own_agents(data_dir: Path) -> Iterator[None]:
     """
-    Let Ray start without its two agents: one is for the dashboard and metrics of Ray, the other makes runtime environments of actors.
+    Let Ray start without its two agents, and fork its workers.
 
-    Nobody here has a use for either; each is a Python process of 50 MB (PSS) that takes a second of CPU to start, and outlives a killed
-    raylet by a minute. Ray insists on having them: something far smaller stands in.
+    One agent is for the dashboard and metrics of Ray, the other makes runtime environments of actors. Nobody here has a use for either; each is a
+    Python process of 50 MB (PSS) that takes a second of CPU to start, and outlives a killed raylet by a minute. Ray insists on having them:
+    the fork server and something far smaller stand in.
     """
     owner: Any = services  # which does not offer it to others
     start_process = owner.start_ray_process
 
-    def start_without_agents(command: list[str], process_type: str, *rest: Any, **options: Any) -> Any:
+    def start_with_own_agents(command: list[str], process_type: str, *rest: Any, **options: Any) -> Any:
         if process_type == ray_constants.PROCESS_TYPE_RAYLET:
-            command = _without_agents(command)
+            command = _with_own_agents(command, private_folder(data_dir) / FORK_SERVER_SOCKET)
         return start_process(command, process_type, *rest, **options)
 
-    owner.start_ray_process = start_without_agents
+    owner.start_ray_process = start_with_own_agents
     try:
         yield
     finally:
         owner.start_ray_process = start_process
 
 
-def _without_agents(command: list[str]) -> list[str]:
-    """Return a raylet's command line with other agents. It waits for the ports of those whose ports it isn't told."""
-    ours = {f"--{agent}_command": STAND_IN for agent in ("dashboard_agent", "runtime_env_agent")}
+def _with_own_agents(command: list[str], fork_server: Path) -> list[str]:
+    """Return a raylet's command line with other agents and forked workers. It waits for the ports of agents whose ports it isn't told."""
     ports = ("metrics-agent-port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-    ours |= {f"--{port}": str(NOBODYS_PORT) for port in ports}
+    ours = {f"--{port}": str(NOBODYS_PORT) for port in ports}
+    ours["--dashboard_agent_command"] = STAND_IN
+    ours["--runtime_env_agent_command"] = subprocess.list2cmdline(
+        [sys.executable, FORK_SERVER, str(fork_server), str(ROOT)]
+    )
     kept = [argument for argument in command if argument.partition("=")[0] not in ours]
+    worker = subprocess.list2cmdline([WORKER])
+    request = subprocess.list2cmdline(["-IS", FORK_REQUEST, str(fork_server), sys.executable, WORKER])
+    begin = "--python_worker_command="
+    kept = [argument.replace(worker, request, 1) if argument.startswith(begin) else argument for argument in kept]
     return [*kept, *(f"{name}={value}" for name, value in ours.items())]
 
 
@@ -508,7 +525,7 @@ def _environment_of_parts(data_dir: Path) -> dict[str, str]:
         "RAY_worker_niceness": "0",
         # With its 30 s a machine that is busy at the start gets no server at all.
         "RAY_raylet_start_wait_time_s": "60",
-        # For an agent that isn't there (`_agents_left_out`) whoever wants a runtime environment waits; after this time the raylet would end.
+        # For an agent that isn't there (`_own_agents`) whoever wants a runtime environment waits; after this time the raylet would end.
         "RAY_agent_register_timeout_ms": "2000000000",
         # A record of every call, for Ray's dashboard, which doesn't run here; and timing of every handler in Ray's event loops.
         "RAY_task_events_report_interval_ms": "0",

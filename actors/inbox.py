@@ -41,11 +41,8 @@ from openim_ray.core.shard_loads import (
     WriteCuts,
 )
 from openim_ray.domain.conversation import (
-    Conversation,
-    SessionType,
     notification_stream_id,
     self_stream_id,
-    single_chat_id,
 )
 from openim_ray.domain.errors import OpenIMError, RecordNotFound, Superseded, Unavailable
 from openim_ray.domain.ids import UserID
@@ -371,7 +368,7 @@ class InboxActor:
         shard = self._serving()
         for one, is_ensured in zip(ensures, await self._ensured(ensures), strict=True):
             if is_ensured:
-                shard.logs.rows_ensured(one.home_key)
+                shard.logs.rows_ensured(one)
             else:
                 shard.logs.load_failed(one, self._loop.time())
         shard.logs.flush(wall_ms())
@@ -381,7 +378,7 @@ class InboxActor:
         """Tell of which chats the rows are there now; messages wait for the others, which are asked for again."""
         assert self._directory is not None
         try:
-            await self._directory.ensure_conversations([row for one in ensures for row in _single_chat_rows(one)])
+            await self._directory.ensure_conversations([row for one in ensures for row in one.rows()])
         except OpenIMError as error:
             # The store is down: each of them alone would take as long again.
             log.warning("rows not ensured", chats=len(ensures), error=str(error))
@@ -403,17 +400,3 @@ class InboxActor:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task failed", error=repr(error))
-
-
-def _single_chat_rows(ensure: EnsureRows) -> list[Conversation]:
-    one, other = ensure.participants  # only chats of two need it
-    pairs = {(one, other), (other, one)}
-    return [
-        Conversation(
-            owner_user_id=UserID(owner),
-            conversation_id=single_chat_id(one, other),
-            conversation_type=SessionType.SINGLE,
-            user_id=peer,
-        )
-        for owner, peer in sorted(pairs)
-    ]

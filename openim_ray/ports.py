@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LogState,
         LogWrite,
         MessageRef,
+        Outgoing,
         StoredMessage,
         StreamHead,
         WriteResult,
@@ -469,6 +470,15 @@ class Broker(Protocol):
         """
         ...
 
+    async def send(self, message: Outgoing, operation_id: str) -> MessageRef:
+        """
+        Let the owner of a conversation decide about a message and append it; return its place once it is durable.
+
+        What is for who is online only has seq 0, and is not repeated. A repetition (log, sender, client_id) gets the place of the first one. Raises what the message
+        is refused with (OpenIM wire, §4.6).
+        """
+        ...
+
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
     ) -> None:
@@ -507,6 +517,14 @@ class Broker(Protocol):
         Have the owners of logs apply what waits for them in the outbox, and return when they have.
 
         Never raises: who can't be reached in time applies it later, by its own sweep.
+        """
+        ...
+
+    async def forget_receiver(self, user_id: str) -> None:
+        """
+        Have all owners of logs read anew what a user receives, and return when the next message to her is decided by it.
+
+        Never raises: who can't be reached in time reads it within seconds all the same (`ShardSettings.facts_seconds`).
         """
         ...
 

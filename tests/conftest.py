@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator, Iterator, Mapping
 
@@ -20,6 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen_stores() not in (EMBEDDED, SERVERS):
         raise pytest.UsageError(f"{STORES_VARIABLE} is neither {EMBEDDED} nor {SERVERS}")
     config.pluginmanager.register(NamedTestsRan(config))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare what was imported and collected, which lives to the end, from being looked at by every full garbage collection (a fifth of a second each)."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

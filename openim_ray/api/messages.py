@@ -14,6 +14,7 @@ from openim_ray.protocol.pb.msg_pb2 import (
     GetServerTimeResp,
     MarkConversationAsReadReq,
     MarkMsgsAsReadReq,
+    SendMsgResp,
     SetConversationHasReadSeqReq,
 )
 from openim_ray.protocol.pb.sdkws_pb2 import (
@@ -21,6 +22,13 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     GetMaxSeqResp,
     PullMessageBySeqsReq,
     PullMessageBySeqsResp,
+)
+from openim_ray.protocol.pb.sending_pb2 import (
+    BatchSendMessageReq,
+    BatchSendMessageResp,
+    SendBusinessNotificationReq,
+    SendBusinessNotificationResp,
+    SendMessageReq,
 )
 from openim_ray.services.authority import Authority
 
@@ -76,6 +84,21 @@ async def get_server_time(call: Call, _request: GetServerTimeReq) -> GetServerTi
     return GetServerTimeResp(serverTime=call.services.now_ms())
 
 
+async def send_msg(call: Call, request: SendMessageReq) -> SendMsgResp:
+    """Send a message in the name of an account."""
+    return await call.services.system_messages.send(request, call.operation_id)
+
+
+async def batch_send_msg(call: Call, request: BatchSendMessageReq) -> BatchSendMessageResp:
+    """Send a message in the name of an account to each of many users."""
+    return await call.services.system_messages.send_to_many(request, call.operation_id)
+
+
+async def send_business_notification(call: Call, request: SendBusinessNotificationReq) -> SendBusinessNotificationResp:
+    """Send a notification of an application's own."""
+    return await call.services.business_notifications.send(call.cause, request)
+
+
 _PULL_PATHS = (
     "/msg/pull_msg_by_seq",
     # What the PyPI package tries instead, one after the other.
@@ -109,5 +132,8 @@ ROUTES: tuple[Route[Any], ...] = (
         Authority.OWNER,
         "userID",
     ),
+    Route("/msg/send_msg", SendMessageReq, send_msg, Authority.ADMIN),
+    Route("/msg/batch_send_msg", BatchSendMessageReq, batch_send_msg, Authority.ADMIN),
+    Route("/msg/send_business_notification", SendBusinessNotificationReq, send_business_notification, Authority.ADMIN),
     Route("/msg/get_server_time", GetServerTimeReq, get_server_time, Authority.ANYBODY),
 )

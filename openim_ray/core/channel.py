@@ -196,6 +196,9 @@ class InboundChannel:
             return Receipt.OVER, []
         if batch.number < self.next_number:
             return Receipt.TAKEN, []
+        if batch.number == self.next_number and not self._early:
+            self.next_number += 1
+            return Receipt.TAKEN, batch.items
         self._early[batch.number] = batch
         items = self._due()
         if not self._early:
@@ -220,10 +223,8 @@ class InboundChannel:
 
     def _is_current(self, batch: Batch, now: float, on_reset: Callable[[str], None]) -> bool:
         known = batch.sender_incarnation == self.sender_incarnation
-        if known and batch.channel < self.channel:
-            return False
-        if known and batch.channel == self.channel:
-            return True
+        if known and batch.channel <= self.channel:
+            return batch.channel == self.channel
         if batch.sender_incarnation in self._replaced:
             if now - self._heard_at < self._silence_seconds:
                 return False

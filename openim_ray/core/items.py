@@ -183,7 +183,27 @@ class ApplyEffects(Item, tag=9, frozen=True, array_like=True, gc=False):
     home_key: str
 
 
-Request = Submit | MarkRead | SetPosition | Register | AskStates | ForceLogout | ApplyEffects | AskPresence | Subscribe
+class ForgetReceiver(Item, tag=10, frozen=True, array_like=True, gc=False):
+    """
+    A user has changed what she receives; to every owner of logs. Answered when admission has forgotten what it knew of messages to her.
+    """
+
+    call: int
+    user_id: str
+
+
+Request = (
+    Submit
+    | MarkRead
+    | SetPosition
+    | Register
+    | AskStates
+    | ForceLogout
+    | ApplyEffects
+    | ForgetReceiver
+    | AskPresence
+    | Subscribe
+)
 """What a shard answers."""
 
 
@@ -494,6 +514,7 @@ AnyItem = (
     | AskPresence
     | Subscribe
     | ApplyEffects
+    | ForgetReceiver
     | Reply
     | Accepted
     | Delivery

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
+_PARTITION_NAMES = tuple(map(str, range(PARTITIONS)))
+
+
 class Placement(msgspec.Struct, frozen=True):
     """
     The table: `shards` take the partitions in turn, `dedicated` users have an actor each.
@@ -43,7 +46,7 @@ class Placement(msgspec.Struct, frozen=True):
         owned = [user_partition(user_id) for user_id, actor in self.dedicated.items() if actor == shard]
         if shard in self.shards:
             index, count = self.shards.index(shard), len(self.shards)
-            owned += map(str, range(index, PARTITIONS, count))
+            owned += _PARTITION_NAMES[index::count]
         return owned
 
     def returned_since(self, older: Placement, shard: str) -> list[str]:

@@ -80,6 +80,7 @@ class Shard:
             items.AskPresence: self._on_ask_presence,
             items.Heartbeat: self._on_heartbeat,
             items.ApplyEffects: self._on_apply_effects,
+            items.ForgetReceiver: self._on_forget_receiver,
             items.Fanout: self._on_fanout,
             items.GroupFanout: self._on_group_item,
             items.Membership: self._on_group_item,
@@ -243,6 +244,10 @@ class Shard:
             self.outbox.send(peer, items.Moved(item.call, self.placement.epoch))
             return
         self.logs.effects.poke(item.home_key, peer, item.call)
+
+    def _on_forget_receiver(self, peer: str, item: items.ForgetReceiver) -> None:
+        self.logs.forget_receiver(item.user_id)
+        self.outbox.send(peer, items.Reply(item.call))
 
     def _on_heartbeat(self, _peer: str, _item: items.Heartbeat) -> None:
         pass

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.domain.conversation import notification_chat_row, single_chat_rows
+
 if TYPE_CHECKING:
+    from openim_ray.domain.conversation import Conversation
     from openim_ray.domain.group import Cut
 
 
@@ -38,11 +41,22 @@ class LoadFacts(NamedTuple):
 
 class EnsureRows(NamedTuple):
     """
-    Make sure that both users of a single chat own its row; answered by `Shard.rows_ensured`.
+    Make sure that users own the rows of what two of them have; answered by `LogShard.rows_ensured`.
+
+    With `is_chat` both own that of their chat; `notified` own that of what the other one, a notification account, writes to them.
     """
 
     home_key: str
     participants: tuple[str, ...]
+    is_chat: bool = True
+    notified: tuple[str, ...] = ()
+
+    def rows(self) -> list[Conversation]:
+        """Return the rows."""
+        one, other = self.participants
+        rows = single_chat_rows(one, other) if self.is_chat else []
+        accounts = {one: other, other: one}
+        return rows + [notification_chat_row(owner, accounts[owner]) for owner in self.notified]
 
 
 class LoadToken(NamedTuple):

@@ -105,6 +105,8 @@ class StateSaves:
 
     def tick(self, now: float) -> None:
         """Say again what could not be taken."""
+        if not self._retries:
+            return
         repeated = [call for call, at in self._retries.items() if at <= now]
         for call in repeated[: self._repeats_at_once]:
             del self._retries[call]

@@ -26,10 +26,10 @@ def size_of(item: msgspec.Struct) -> int:
     size = ENTRY_BYTES
     for value in msgspec.structs.astuple(item):
         kind = type(value)
-        if kind is bytes:
+        if kind is str:
+            size += len(value) if value.isascii() else len(value.encode())
+        elif kind is bytes:
             size += len(value)
-        elif kind is str:
-            size += _length(value)
         elif kind is not int and kind is not bool:
             size += size_of_parts(value)
     return size
@@ -39,8 +39,10 @@ def size_of_parts(value: object) -> int:
     """
     Return about how many bytes the texts, bodies, collections and numbers of a value take.
     """
+    if type(value) is int:  # most are: told apart first
+        return NUMBER_BYTES
     if isinstance(value, str):
-        return _length(value)
+        return len(value) if value.isascii() else len(value.encode())
     if isinstance(value, bytes):
         return len(value)
     if isinstance(value, dict):
@@ -50,10 +52,6 @@ def size_of_parts(value: object) -> int:
     if isinstance(value, msgspec.Struct):
         return size_of(value)
     return NUMBER_BYTES
-
-
-def _length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 class Room:
@@ -71,7 +69,8 @@ class Room:
         """Take room for an entry; False if there is none."""
         if self.entries and (self.entries >= self._entries_max or self.bytes + size > self._bytes_max):
             return False
-        self.take(size)
+        self.entries += 1
+        self.bytes += size
         return True
 
     def take(self, size: int) -> None:

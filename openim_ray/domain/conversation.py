@@ -64,8 +64,41 @@ def single_chat_id(one: str, other: str) -> ConversationID:
     """
     Return the id of the single chat of two users.
     """
-    first, second = sorted((one, other))
+    first, second = (one, other) if one <= other else (other, one)
     return ConversationID(f"si_{first}_{second}")
+
+
+def notification_chat_id(one: str, other: str) -> ConversationID:
+    """
+    Return the id of what a notification account writes to a user.
+    """
+    first, second = sorted((one, other))
+    return ConversationID(f"sn_{first}_{second}")
+
+
+def single_chat_rows(one: str, other: str) -> list[Conversation]:
+    """
+    Return the rows that two users own of their chat, as they are at first; one if she chats with herself.
+    """
+    chat_id = single_chat_id(one, other)
+    pairs = sorted({(one, other), (other, one)})
+    return [_row(owner, peer, chat_id, SessionType.SINGLE) for owner, peer in pairs]
+
+
+def notification_chat_row(owner: str, account: str) -> Conversation:
+    """
+    Return the row that a user owns of what a notification account writes to her.
+    """
+    return _row(owner, account, notification_chat_id(owner, account), SessionType.NOTIFICATION)
+
+
+def _row(owner: str, peer: str, conversation_id: ConversationID, session_type: SessionType) -> Conversation:
+    return Conversation(
+        owner_user_id=UserID(owner),
+        conversation_id=conversation_id,
+        conversation_type=session_type,
+        user_id=peer,
+    )
 
 
 def notification_stream_id(conversation_id: str) -> ConversationID:
@@ -125,3 +158,10 @@ def is_single_chat(conversation_id: str) -> bool:
     Tell whether an id names a chat of two users.
     """
     return conversation_id.startswith("si_")
+
+
+def is_notification_chat(conversation_id: str) -> bool:
+    """
+    Tell whether an id names what a notification account writes to a user: only who is written to has it.
+    """
+    return conversation_id.startswith("sn_")

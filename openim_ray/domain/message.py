@@ -12,6 +12,24 @@ from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessage
 from openim_ray.domain.sequence import ConversationSeq, SeqRange
 
 
+class Outgoing(NamedTuple):
+    """
+    A message that passed what needs no shared state, and may go to its conversation's owner.
+
+    `body` is the encoded MsgData without seq and sendTime, `receiver_id` a user or a group. `stored` false: it is for who is online only.
+    """
+
+    conversation_id: str
+    sender_id: str
+    receiver_id: str
+    client_id: str
+    server_id: str
+    content_type: int
+    body: bytes
+    stored: bool
+    sender_sync: bool
+
+
 class Draft(NamedTuple):
     """
     A message on its way into the log; `body` is the encoded MsgData without seq and sendTime.

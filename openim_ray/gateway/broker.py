@@ -14,7 +14,9 @@ import msgspec
 from openim_ray.core import items
 from openim_ray.domain.conversation import home_key, is_single_chat
 from openim_ray.domain.errors import Unavailable
-from openim_ray.domain.ids import partition_of
+from openim_ray.domain.ids import ServerMessageID, partition_of
+from openim_ray.domain.message import MessageRef
+from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.ports import ConversationState, PresentDevice, TokenRecord
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from openim_ray.core.gateway.hub import Request
     from openim_ray.domain.errors import OpenIMError
+    from openim_ray.domain.message import Outgoing
     from openim_ray.gateway.process import GatewayProcess
 
 USERS_PER_QUESTION = 1_000
@@ -59,6 +62,43 @@ class FutureContext:
             self._future.set_exception(Unavailable("unexpected answer"))
 
 
+class SentContext:
+    """
+    A coroutine that waits for a message to be durable.
+    """
+
+    def __init__(self, future: asyncio.Future[items.Accepted]) -> None:
+        self._future = future
+
+    def complete(self, reply: items.Accepted | items.Reply | None, error: OpenIMError | None) -> None:
+        """Wake the coroutine."""
+        if self._future.done():
+            return
+        if error is None and isinstance(reply, items.Accepted):
+            self._future.set_result(reply)
+        else:
+            self._future.set_exception(error or Unavailable("unexpected answer"))
+
+
+def submission(message: Outgoing, operation_id: str) -> Callable[[int], items.Submit]:
+    """
+    Return what makes the item that takes a message to its log.
+    """
+    return lambda call: items.Submit(
+        call,
+        message.conversation_id,
+        message.sender_id,
+        message.receiver_id,
+        message.client_id,
+        message.server_id,
+        message.content_type,
+        operation_id,
+        message.body,
+        message.stored,
+        message.sender_sync,
+    )
+
+
 class HubBroker:
     """
     Requests to inboxes and logs, each with the same deadline.
@@ -76,6 +116,19 @@ class HubBroker:
         ids = None if conversation_ids is None else list(conversation_ids)
         reply = await self.ask_inbox(user_id, lambda call: items.AskStates(call, user_id, ids))
         return {key: ConversationState(*value) for key, value in _states_decoder.decode(reply.value).items()}
+
+    async def send(self, message: Outgoing, operation_id: str) -> MessageRef:
+        """See `ports.Broker`."""
+        future: asyncio.Future[items.Accepted] = self._loop.create_future()
+        self._process.hub.ask_log(
+            home_key(message.conversation_id),
+            submission(message, operation_id),
+            SentContext(future),
+            self._loop.time() + self._seconds_max,
+        )
+        self._process.perform()
+        accepted = await future
+        return MessageRef(ConversationSeq(accepted.seq), ServerMessageID(accepted.server_id), accepted.send_time)
 
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
@@ -125,6 +178,18 @@ class HubBroker:
             for key in keys
         ]
         await asyncio.gather(*pokes, return_exceptions=True)
+
+    async def forget_receiver(self, user_id: str) -> None:
+        """See `ports.Broker`."""
+        asked = [
+            self._ask(
+                partial(self._process.hub.ask_actor, shard),
+                partial(items.ForgetReceiver, user_id=user_id),
+                min(APPLY_SECONDS, self._seconds_max),
+            )
+            for shard in self._process.hub.placement.shards
+        ]
+        await asyncio.gather(*asked, return_exceptions=True)
 
     async def save_tokens(self, records: Sequence[TokenRecord]) -> None:
         """See `ports.Broker`."""

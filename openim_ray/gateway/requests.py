@@ -13,6 +13,7 @@ import structlog
 from openim_ray.core import items
 from openim_ray.core.gateway.session import ClientKind, Session
 from openim_ray.domain import errors
+from openim_ray.gateway.broker import submission
 from openim_ray.protocol.frames import Request, Response
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.messages import parse_protobuf, presence_tips
@@ -147,19 +148,7 @@ class Requests:
             return
         self._process.hub.send(
             connection.number,
-            lambda call: items.Submit(
-                call,
-                outgoing.conversation_id,
-                connection.user_id,
-                outgoing.receiver_id,
-                outgoing.client_id,
-                outgoing.server_id,
-                outgoing.content_type,
-                request.operation_id,
-                outgoing.body,
-                outgoing.stored,
-                outgoing.sender_sync,
-            ),
+            submission(outgoing, request.operation_id),
             SendContext(self._process, client, request, outgoing.client_id),
             self._loop.time() + self._seconds_max,
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
+import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -25,6 +26,11 @@ _Message = TypeVar("_Message", bound=Message)
 
 _OMITTED_WHEN_ABSENT: Final = frozenset({"openim.msg.SendMsgResp.modify"})
 """Seen in recorded traffic; every other absent message is null there."""
+
+_HOLDS_JSON: Final = frozenset(
+    {"openim_ray.sending.SendMessageReq.content", "openim_ray.sending.BatchSendMessageReq.content"}
+)
+"""Bytes that are a JSON object of its own in a body, whose form depends on another field."""
 
 _WRAPPERS_PACKAGE: Final = "google.protobuf"
 
@@ -223,7 +229,7 @@ def _scalar_reader(field: FieldDescriptor) -> Callable[[Json, str], Any]:
     if field.type == FieldDescriptor.TYPE_BOOL:
         return _boolean
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return _bytes
+        return _json_object if field.full_name in _HOLDS_JSON else _bytes
     low, high = _RANGES[field.type]
 
     def integer(value: Json, path: str) -> int:
@@ -261,6 +267,17 @@ def _bytes(value: Json, path: str) -> bytes:
         return b64decode(value, validate=True)
     except (Base64Error, ValueError):
         raise ProtocolError(f"{path}: not base64") from None
+
+
+def _json_object(value: Json, path: str) -> bytes:
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{path}: not an object")
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        raise ProtocolError(f"{path}: not valid Unicode") from None
+    except RecursionError:
+        raise ProtocolError(f"{path}: nested too deeply") from None
 
 
 # Kinds of fields

@@ -13,6 +13,7 @@ from openim_ray.services.account_erasing import AccountErasing
 from openim_ray.services.accounts import AccountService
 from openim_ray.services.auth import TokenService
 from openim_ray.services.black_lists import BlackListService
+from openim_ray.services.business_notifications import BusinessNotifications
 from openim_ray.services.changes import DirectoryChanges
 from openim_ray.services.client_configs import ClientConfigService
 from openim_ray.services.conversations import ConversationService
@@ -27,6 +28,7 @@ from openim_ray.services.profile_announcements import ProfileAnnouncements
 from openim_ray.services.profiles import ProfileService
 from openim_ray.services.read_marks import ReadMarks
 from openim_ray.services.relations import RelationService
+from openim_ray.services.system_messages import SystemMessages
 from openim_ray.services.user_commands import UserCommandService
 from openim_ray.services.users import UserService
 
@@ -54,6 +56,8 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    system_messages: SystemMessages
+    business_notifications: BusinessNotifications
     presence: PresenceService
     overviews: OverviewService
     now_ms: Callable[[], int]
@@ -84,7 +88,7 @@ def build_services(
     issued = TokenService(tokens, directory, broker, config.auth, secret, now_ms)
     users = UserService(directory, now_ms)
     announcements = ProfileAnnouncements(changes, now_ms)
-    profiles = ProfileService(changes, announcements.wake)
+    profiles = ProfileService(changes, broker, announcements.wake)
     relations = RelationService(directory)
     groups = build_group_services(directory, messages, changes, config.groups)
     conversations = ConversationService(directory)
@@ -107,6 +111,8 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        system_messages=SystemMessages(broker, directory, now_ms),
+        business_notifications=BusinessNotifications(changes),
         presence=PresenceService(broker),
         overviews=OverviewService(conversations, users, relations, groups.queries, reading, broker),
         now_ms=now_ms,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from openim_ray.domain.conversation import SessionType, is_single_chat
+from openim_ray.domain.conversation import SessionType, is_notification_chat, is_single_chat
 from openim_ray.domain.message import DamagedRow, StoredMessage
 from openim_ray.domain.sequence import is_skipped
 
@@ -274,12 +274,19 @@ def history_above_head(conversation_id: ConversationID, confirmed: int, max_seq:
 
 def orphans(head: StreamHead, owners: Collection[str]) -> list[Fault]:
     """
-    Return a fault for each user of a single chat with messages who doesn't own a row of it: they are lost to view.
+    Return a fault for each user of what two users have, with messages for her, who doesn't own a row of it: they are lost to view.
     """
-    if not is_single_chat(head.conversation_id):
-        return []
-    lost = [user_id for user_id in dict.fromkeys(head.participants) if user_id not in owners]
+    lost = [user_id for user_id in _readers(head) if user_id not in owners]
     return [Fault(ORPHAN, head.conversation_id, f"{user_id} has no row of this conversation") for user_id in lost]
+
+
+def _readers(head: StreamHead) -> list[str]:
+    """Return who must own a row of what two users have."""
+    if is_single_chat(head.conversation_id):
+        return list(dict.fromkeys(head.participants))
+    if is_notification_chat(head.conversation_id):
+        return [one for one in head.participants if any(sender_id != one for sender_id in head.sent)]
+    return []
 
 
 def positions_above_head(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -23,13 +23,14 @@ from openim_ray.domain.conversation import (
     self_stream_id,
     single_chat_id,
 )
+from openim_ray.domain.ids import GroupID
 from openim_ray.protocol.bodies import to_json_dict
+from openim_ray.protocol.identifiers import ContentType
 from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from openim_ray.domain.ids import GroupID
     from openim_ray.transactions import DirectoryTransaction
 
 _FROM_SYSTEM: Final = 200
@@ -49,6 +50,15 @@ _OFFLINE_PUSH: Final = {
     1506: "An application to join a group was refused",
 }
 """Types that may be pushed to a device that is not connected, with the text shown there."""
+
+
+class Receiver(NamedTuple):
+    """
+    Who is notified: a group, or a user; the other one is empty.
+    """
+
+    group_id: str
+    user_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,27 @@ def tell_user(
     tx.put_effect(place, encode_effect(effect), cause.now_ms)
 
 
+def business_notification(
+    cause: Cause, sender_id: str, receiver: Receiver, tips: Message, *, is_cloned: bool, is_stored: bool
+) -> tuple[str, Effect]:
+    """
+    Return the home key and the effect of a notification (2001) of an application of its own, from one user to another, to herself or to a group.
+
+    With `is_cloned` it also stands in the chat; with `is_stored` it has a seq of its stream, and reaches who is away.
+    """
+    group_id, user_id = receiver
+    chat = group_chat_id(GroupID(group_id)) if group_id else single_chat_id(sender_id, user_id)
+    message = _message(cause, ContentType.BUSINESS, sender_id, tips)
+    message.recvID = group_id or user_id
+    message.groupID = group_id
+    message.sessionType = SessionType.GROUP if group_id else SessionType.SINGLE
+    effect = _effect(cause, message, notification_stream_id(chat), chat if is_cloned else "", is_stored=is_stored)
+    if not group_id:
+        receivers = list(dict.fromkeys((user_id, sender_id)))
+        effect = msgspec.structs.replace(effect, receivers=receivers)
+    return home_key(chat), effect
+
+
 def without_clone(effect: Effect) -> Effect:
     """
     Return an effect whose notification has no line in the chat.
@@ -140,7 +171,7 @@ def _message(cause: Cause, content_type: int, sender_id: str, tips: Message) -> 
     )
 
 
-def _effect(cause: Cause, message: MsgData, stream: str, clone_id: str) -> Effect:
+def _effect(cause: Cause, message: MsgData, stream: str, clone_id: str, *, is_stored: bool = False) -> Effect:
     text = _OFFLINE_PUSH.get(message.contentType)
     if text is not None:
         message.offlinePushInfo.title = message.offlinePushInfo.desc = text
@@ -150,6 +181,8 @@ def _effect(cause: Cause, message: MsgData, stream: str, clone_id: str) -> Effec
         clone = message.SerializeToString()
         message.options.clear()
     message.options.update(_options(is_cloned=bool(clone_id), offline_push=text is not None and not clone_id))
+    if is_stored:
+        message.options.update({"history": True, "persistent": True})
     return Effect(
         sender_id=message.sendID,
         client_id=message.clientMsgID,
@@ -159,6 +192,7 @@ def _effect(cause: Cause, message: MsgData, stream: str, clone_id: str) -> Effec
         notification=message.SerializeToString(),
         clone_id=clone_id,
         clone=clone,
+        stored=is_stored,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from openim_ray.domain import errors
 from openim_ray.domain.people import ProfileAnnouncement, User, UserStatus, shows_differently
@@ -18,24 +19,37 @@ from openim_ray.services.users import check_field
 from openim_ray.transactions import DirectoryTransaction
 
 
+class Receivers(Protocol):
+    """
+    Who decides by what a user receives; `ports.Broker` does.
+    """
+
+    async def forget_receiver(self, user_id: str) -> None:
+        """See `ports.Broker`."""
+        ...
+
+
 class ProfileService:
     """
     Changes of accounts: the user's devices hear of them at once, friends and groups from a page to the next behind the answer.
 
     Args:
         changes: runs them.
+        receivers: hears when a user has changed what she receives.
         announced: called when there is something to announce (`services.profile_announcements`).
     """
 
-    def __init__(self, changes: DirectoryChanges, announced: Callable[[], None]) -> None:
+    def __init__(self, changes: DirectoryChanges, receivers: Receivers, announced: Callable[[], None]) -> None:
         self._changes = changes
+        self._receivers = receivers
         self._announced = announced
 
     async def update(self, cause: Cause, user_id: str, changes: Mapping[str, str | int]) -> None:
         """
         Change an account; keys: nickname, face_url, ex, global_recv_msg_opt. 1303 to her devices.
 
-        What others see of her is announced: 1209 to whoever has her in the friend list, 1516 to each group that shows it.
+        What others see of her is announced: 1209 to whoever has her in the friend list, 1516 to each group that shows it. What she
+        receives counts from the next message on; if the owner of a log could not be reached in time, within ten seconds.
 
         Raises:
             ArgsError: a text is too long, or an option unknown.
@@ -45,6 +59,8 @@ class ProfileService:
             check_field(name, value)
         if await self._changes.commit(partial(_update, cause, user_id, dict(changes))):
             self._announced()
+        if "global_recv_msg_opt" in changes:
+            await self._receivers.forget_receiver(user_id)
 
 
 def _update(cause: Cause, user_id: str, changes: dict[str, str | int], tx: DirectoryTransaction) -> bool:

@@ -8,11 +8,12 @@ status and isRead is dropped. A client must not be able to forge a system messag
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import SessionType, group_chat_id, single_chat_id
+from openim_ray.domain.conversation import SessionType, group_chat_id, notification_chat_id, single_chat_id
 from openim_ray.domain.ids import CLIENT_MESSAGE_ID_BYTES_MAX, GroupID, user_id_fault
+from openim_ray.domain.message import Outgoing
 from openim_ray.protocol.identifiers import (
     NOTIFICATION_CONTENT_TYPES,
     ContentType,
@@ -24,6 +25,7 @@ from openim_ray.protocol.malformed import ProtocolError
 from openim_ray.protocol.messages import encode_unplaced, parse_message
 
 if TYPE_CHECKING:
+    from openim_ray.domain.ids import ConversationID
     from openim_ray.protocol.pb.sdkws_pb2 import MsgData
 
 _ONLINE_ONLY = (
@@ -42,22 +44,6 @@ FORCED_FALSE: dict[int, tuple[MessageOption, ...]] = {
 """Options the server sets to false whatever the client says, by content type."""
 
 
-class Outgoing(NamedTuple):
-    """
-    A message that may go to its conversation's owner; `body` is the encoded MsgData without seq and sendTime, `receiver_id` a user
-    or a group.
-    """
-
-    conversation_id: str
-    receiver_id: str
-    client_id: str
-    server_id: str
-    content_type: int
-    body: bytes
-    stored: bool
-    sender_sync: bool
-
-
 def prepare_message(data: bytes, sender_id: str, platform_id: int) -> Outgoing:
     """
     Parse and check a client's MsgData and put the server's view into it.
@@ -71,12 +57,18 @@ def prepare_message(data: bytes, sender_id: str, platform_id: int) -> Outgoing:
         raise errors.ArgsError(str(error)) from error
     _check(message, sender_id)
     _take_over(message, sender_id, platform_id)
+    return outgoing_of(message)
+
+
+def outgoing_of(message: MsgData) -> Outgoing:
+    """
+    Return a message that is complete but for seq and sendTime, encoded and with its conversation.
+    """
     options = message.options
     is_group = message.sessionType == SessionType.GROUP
     return Outgoing(
-        conversation_id=(
-            group_chat_id(GroupID(message.groupID)) if is_group else single_chat_id(sender_id, message.recvID)
-        ),
+        conversation_id=_conversation_of(message),
+        sender_id=message.sendID,
         receiver_id=message.groupID if is_group else message.recvID,
         client_id=message.clientMsgID,
         server_id=message.serverMsgID,
@@ -85,6 +77,13 @@ def prepare_message(data: bytes, sender_id: str, platform_id: int) -> Outgoing:
         stored=options.get(MessageOption.HISTORY, True),
         sender_sync=options.get(MessageOption.SENDER_SYNC, True),
     )
+
+
+def _conversation_of(message: MsgData) -> ConversationID:
+    if message.sessionType == SessionType.GROUP:
+        return group_chat_id(GroupID(message.groupID))
+    id_of = notification_chat_id if message.sessionType == SessionType.NOTIFICATION else single_chat_id
+    return id_of(message.sendID, message.recvID)
 
 
 def _check(message: MsgData, sender_id: str) -> None:
@@ -100,7 +99,7 @@ def _check(message: MsgData, sender_id: str) -> None:
         raise errors.NoPermission("contentType 1000 to 5000 is for the system")
     if _forges(message):
         raise errors.NoPermission("options isNotNotification and isSendMsg are for the system")
-    _check_conversation(message)
+    check_receiver(message)
 
 
 def _forges(message: MsgData) -> bool:
@@ -108,7 +107,10 @@ def _forges(message: MsgData) -> bool:
     return not options.get(MessageOption.IS_NOT_NOTIFICATION, True) or options.get(MessageOption.IS_SEND_MSG, False)
 
 
-def _check_conversation(message: MsgData) -> None:
+def check_receiver(message: MsgData) -> None:
+    """
+    Raise ArgsError if a message is for no conversation that people write to, or what names the receiver is not an id.
+    """
     if message.sessionType in (SessionType.GROUP, SessionType.WRITE_GROUP):
         field, fault = "groupID", user_id_fault(message.groupID)
     elif message.sessionType == SessionType.SINGLE:
@@ -121,16 +123,30 @@ def _check_conversation(message: MsgData) -> None:
 
 def _take_over(message: MsgData, sender_id: str, platform_id: int) -> None:
     message.sendID = sender_id
-    if message.sessionType == SessionType.SINGLE:
-        message.groupID = ""
-    else:
-        # A client of its own kind says "write group", which is no more (OpenIM wire, §12 #3).
-        message.sessionType = SessionType.GROUP
-        message.recvID = ""
-    message.serverMsgID = os.urandom(16).hex()
+    take_one_receiver(message)
+    message.serverMsgID = fresh_message_id()
     message.senderPlatformID = platform_id
     message.msgFrom = MessageSource.USER
     message.status = MessageStatus.SUCCESS
     message.isRead = False
     for option in FORCED_FALSE.get(message.contentType, ()):
         message.options[option] = False
+
+
+def take_one_receiver(message: MsgData) -> None:
+    """
+    Drop what names a receiver of another kind than that of the session.
+    """
+    if message.sessionType == SessionType.SINGLE:
+        message.groupID = ""
+    else:
+        # A client of its own kind says "write group", which is no more (OpenIM wire, §12 #3).
+        message.sessionType = SessionType.GROUP
+        message.recvID = ""
+
+
+def fresh_message_id() -> str:
+    """
+    Return an id that no message has.
+    """
+    return os.urandom(16).hex()

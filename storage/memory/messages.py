@@ -43,7 +43,8 @@ class _Stream:
         self.max_time = 0
 
     def row(self, seq: int) -> StoredMessage | None:
-        return self.rows[seq - self.first] if self.first <= seq <= self.max_seq else None
+        index = seq - self.first
+        return self.rows[index] if 0 <= index < len(self.rows) else None
 
     @property
     def first(self) -> int:
@@ -104,9 +105,9 @@ class MessageTables:
     def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
         """Raise epochs, unless they are the owner's already, and return them."""
         raised = 1 + max((epoch for epoch, _ in self._epochs.values()), default=0)
-        for partition in dict.fromkeys(partitions):
-            epoch, holder = self._epochs.get(partition, (0, ""))
-            self._epochs[partition] = (epoch if holder == owner else raised, owner)
+        for partition in partitions:
+            if partition not in self._epochs or self._epochs[partition][1] != owner:
+                self._epochs[partition] = (raised, owner)
         return {partition: self._epochs[partition][0] for partition in partitions}
 
     def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:

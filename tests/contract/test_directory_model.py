@@ -393,7 +393,7 @@ def test_sqlite_answers_as_memory(fresh_files: Path) -> None:
 
     @contextmanager
     def lend() -> Iterator[Places]:
-        with tempfile.TemporaryDirectory(prefix="directory-model-") as folder:
+        with tempfile.TemporaryDirectory(prefix="directory-model-", dir=fresh_files.parent) as folder:
             shutil.copytree(fresh_files, folder, dirs_exist_ok=True)
             yield Places(Path(folder))
 

@@ -1,5 +1,7 @@
 """
 What contradicts each other, done at once by two servers over one directory: one wins, the other one is told so, and state and version lists agree.
+
+More pairs meet in test_serial_order.py.
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.domain.people import User
 from openim_ray.services.black_lists import BlackListService
 from openim_ray.services.changes import DirectoryChanges
-from openim_ray.services.friendships import Application, FriendshipService, Verdict
-from openim_ray.services.groups import applications
 from openim_ray.services.groups.assembly import GroupServices, build_group_services
 from openim_ray.services.groups.creation import NewGroup
 from openim_ray.services.groups.lookups import Operator
@@ -66,7 +66,6 @@ class Server(NamedTuple):
 
     directory: OpenDirectoryStore
     groups: GroupServices
-    friendships: FriendshipService
     black_lists: BlackListService
 
     @classmethod
@@ -77,7 +76,7 @@ class Server(NamedTuple):
         changes = DirectoryChanges(directory, broker)
         settings = GroupsSection(members_max=MEMBERS_MAX)
         groups = build_group_services(directory, MemoryMessageStore(), changes, settings)
-        return cls(directory, groups, FriendshipService(changes), BlackListService(changes))
+        return cls(directory, groups, BlackListService(changes))
 
 
 @pytest.fixture
@@ -144,61 +143,6 @@ async def check_group(server: Server, group_id: str) -> Group:
     assert [effect.number for effect in waiting] == list(range(1, len(waiting) + 1))
     assert version >= len(ids)
     return group
-
-
-async def test_two_answers_to_one_application(servers: tuple[Server, Server]) -> None:
-    """Either both are friends, or none of the two: never one of them."""
-    one, other = servers
-    for applicant in OTHERS[:ROUNDS]:
-        await one.friendships.apply(cause(applicant), Application(from_id=applicant, to_id="olga"))
-        ended = await at_once(
-            one.friendships.respond(cause("olga"), Verdict(from_id=applicant, to_id="olga", result=1)),
-            other.friendships.respond(cause("olga"), Verdict(from_id=applicant, to_id="olga", result=-1)),
-        )
-        assert sorted(map(str, ended)) == sorted(map(str, (None, errors.FriendRequestHandled)))
-        request = await one.directory.view(lambda view, name=applicant: view.friend_request(name, "olga"))
-        friends = [applicant in (await one.directory.friend_ids(UserID("olga")))[2]]
-        friends.append("olga" in (await one.directory.friend_ids(UserID(applicant)))[2])
-        assert request is not None
-        assert friends == [ended[0] is None] * 2 == [request.handle_result == 1] * 2
-
-
-async def test_two_answers_to_one_application_to_a_group(servers: tuple[Server, Server]) -> None:
-    """She is in if the one who accepted was first."""
-    one, other = servers
-    await make_group(one, "g")
-    closed = Group(group_id=GroupID("closed"), need_verification=Verification.ALL_APPLY)
-    await one.groups.creation.create(by("olga"), NewGroup(group=closed, owner_id="olga", admin_ids=["ada"]))
-    for applicant in OTHERS[:3]:
-        await one.groups.membership.join(by(applicant), Joining(group_id="closed", applicant_id=applicant))
-        verdicts = [
-            applications.Verdict(group_id="closed", applicant_id=applicant, result=result) for result in (1, -1)
-        ]
-        ended = await at_once(
-            one.groups.applications.respond(by("olga"), verdicts[0]),
-            other.groups.applications.respond(by("ada"), verdicts[1]),
-        )
-        assert ended.count(None) == 1
-        request = await one.directory.view(lambda view, name=applicant: view.group_request("closed", name))
-        members = await one.directory.view(lambda view, name=applicant: view.members("closed", [name]))
-        assert request is not None
-        assert (applicant in members) == (ended[0] is None) == (request.handle_result == 1)
-        await check_group(one, "closed")
-
-
-async def test_two_transfers(servers: tuple[Server, Server]) -> None:
-    """There is one owner, to whom the one that won has handed it."""
-    one, other = servers
-    for number in range(ROUNDS):
-        group_id = f"g{number}"
-        await make_group(one, group_id)
-        ended = await at_once(
-            one.groups.roles.transfer(by("olga"), group_id, "olga", "mia"),
-            other.groups.roles.transfer(by("olga"), group_id, "olga", "max"),
-        )
-        assert ended.count(None) == 1
-        group = await check_group(one, group_id)
-        assert group.owner_user_id == ("mia" if ended[0] is None else "max")
 
 
 async def test_removed_while_somebody_invites(servers: tuple[Server, Server]) -> None:

@@ -32,6 +32,7 @@ from openim_ray.migrate import MigrateError, Report, Watch, migrate
 from openim_ray.migration_note import NOTE, read_note
 from openim_ray.ports import TokenRecord
 from openim_ray.prepare import StartError, locked, settle
+from openim_ray.storage import transfer_logs
 from openim_ray.storage.open import (
     open_directory_store,
     open_history_reader,
@@ -53,8 +54,15 @@ if TYPE_CHECKING:
     from openim_ray.config import Config
     from openim_ray.transactions import DirectoryTransaction
 
-CHATS = 210
-"""More than one page of logs."""
+CHATS = 21
+LOGS_AT_ONCE = 20
+"""Fewer than there are, so that logs come in pages."""
+
+
+@pytest.fixture(autouse=True)
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few chats be more than one page of logs."""
+    monkeypatch.setattr(transfer_logs, "LOGS_AT_ONCE", LOGS_AT_ONCE)
 
 
 @pytest.fixture
@@ -227,6 +235,7 @@ import os, signal, sys
 from openim_ray.storage import transfer, transfer_logs
 from openim_ray.storage.mongo.intake import MongoIntake
 left = int(sys.argv[1])
+transfer_logs.LOGS_AT_ONCE = int(sys.argv[2])
 
 def counting(method):
     async def counted(*arguments):
@@ -243,7 +252,7 @@ MongoIntake.complete = counting(MongoIntake.complete)
 MongoIntake.end = counting(MongoIntake.end)
 transfer.Transfer.compare = counting(transfer.Transfer.compare)
 from openim_ray.cli import main
-sys.exit(main(sys.argv[2:]))
+sys.exit(main(sys.argv[3:]))
 """
 
 
@@ -255,7 +264,8 @@ async def test_killed_at_every_step_it_goes_on(source: Path, target: dict[str, s
     killed = 0
     while True:
         assert killed < 20
-        command = [sys.executable, "-c", KILLED, str(2 * killed), "migrate", "--data-dir", str(source)]
+        arguments = [str(2 * killed), str(LOGS_AT_ONCE), "migrate", "--data-dir", str(source)]
+        command = [sys.executable, "-c", KILLED, *arguments]
         done = await asyncio.to_thread(
             subprocess.run, command, env=variables, capture_output=True, text=True, check=False
         )

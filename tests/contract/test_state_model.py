@@ -150,7 +150,7 @@ def lending(request: pytest.FixtureRequest, fresh_files: Path) -> Callable[[], A
 
     @contextmanager
     def folder() -> Iterator[Places]:
-        path = Path(tempfile.mkdtemp())
+        path = Path(tempfile.mkdtemp(prefix="state-model-", dir=fresh_files.parent))
         shutil.copytree(fresh_files, path / "data")
         yield Places(path / "data")
         shutil.rmtree(path)

@@ -76,13 +76,24 @@ class Tab:
         await self.press("#new-group button:text-is('Make the group')")
         await self.sees(f".thread .title:has-text('{name}')")
 
+    async def join_group(self, group_id: str, words: str = "") -> None:
+        """Join a group by its id, or ask to be let in; what comes of it is not waited for."""
+        await self.press("button:has-text('Groups')")
+        await self.page.do("fill", "#join-words", words)
+        await self.page.do("fill", "#group-id", group_id)
+        await self.page.do("press", "#group-id", "Enter")
+
+    async def open_group_id(self) -> str:
+        """Return the id that the open group panel tells."""
+        return str(await self.page.do("textContent", "[data-part=group-panel] [data-part=panel-id]"))
+
     async def press(self, selector: str) -> None:
         """Press the first such button that can be seen."""
         await self.page.do("click", f"{selector} >> visible=true >> nth=0", WAIT)
 
     async def press_for_member(self, name: str, *words: str) -> None:
         """Press the buttons with these words, one after the other, beside a member in the open group panel."""
-        person = f".members .person:has-text('{name}')"
+        person = f"[data-part=members] .person:has-text('{name}')"
         if not await self.page.do("isVisible", f"{person} .actions"):
             await self.press(f"{person} summary")
         for word in words:

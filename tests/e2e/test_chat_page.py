@@ -256,13 +256,14 @@ async def test_the_policy_is_in_force(pair: tuple[Tab, Tab]) -> None:
 
 
 async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
-    """Three people: friends are asked and accepted, a group is made, talked in, muted and unmuted, and one is removed and sees it."""
+    """Three people: friends are asked and accepted, a group is made, talked in, muted; one is removed, asks to join, is refused, and let in."""
     ann, ben, eve = [await tabs.sign_in(server.add_user(name)) for name in ("Ann", "Ben", "Eve")]
     await ann.ask_friend(ben.user)
     await ben.press("button:has-text('Friends')")
     await ben.press(".person:has-text('Ann') button:text-is('Accept')")
     await ann.sees("[data-part=friends] .person:has-text('Ben')")
     await ben.sees("[data-part=friends] .person:has-text('Ann')")
+    await ann.sees("button:has-text('Chats') .badge:has-text('1')")
 
     await ann.make_group("Walk", friends=("Ben",), others=(eve.user,))
     await ann.write("At nine?")
@@ -278,7 +279,7 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
 
     await ann.press("button[title=Details]")
     await ann.press_for_member("Ben", "Mute for 10 minutes")
-    await ben.sees(".thread .status:has-text('you are muted')")
+    await ben.sees(".thread .status:has-text('you are muted until')")
     await ben.write("But")
     await ben.sees(".message:has-text('But') .trouble:has-text('You are muted in this group.')")
     await ann.press_for_member("Ben", "Unmute")
@@ -308,11 +309,32 @@ async def test_friends_make_a_group(tabs: Tabs, server: Server) -> None:
     await ben.open_chat("Walk")
     await ben.has_lines(*seen_by_ben)
     await ben.sees(".closed:has-text('You are not in this group any more')")
+
+    await ben.press("button[title=Details]")
+    await ben.sees(".panel:has-text('You are not in this group.') button:text-is('Ask to join')")
+    await ben.join_group(await ann.open_group_id(), "I shall come at ten")
+    await ben.sees(".panel:has-text('You have asked to join.')")
+    await ben.sees("[data-part=asked]:has-text('You asked to join Walk.')")
+    await ann.sees("button:has-text('Groups') .badge:has-text('1')")
+    await ann.sees(".panel .applications .person:has-text('I shall come at ten')")
+    await ann.press(".panel .applications button:text-is('Refuse')")
+    await ben.sees("[data-part=sent] .person:has-text('refused')")
+    await ann.press_for_member("Eve", "Make admin")
+    await ben.press("button:text-is('Ask again')")
+    await ben.sees("[data-part=sent] .person:has-text('not answered yet')")
+    await eve.press("button:has-text('Groups')")
+    await eve.press("[data-part=groups-view] .person:has-text('Ben') button:text-is('Accept')")
+    await ben.press("[data-part=joined] .person:has-text('Walk') .who")
+    await ben.has_lines(*seen_by_ben, "Ten, then", "You joined the group.")
+    for tab in (ann, eve):
+        await tab.until("!document.querySelector('.applications .person')")
+    await ann.press_for_member("Eve", "Write")
+    await ann.sees(f".thread .status:text-is('{eve.user}')")
     assert ann.complaints() + ben.complaints() + eve.complaints() == []
 
 
 async def test_who_runs_a_group_can_end_it(tabs: Tabs, server: Server) -> None:
-    """A member is offered to invite and to leave; an owner to rename, to mute all, to hand over and to end it."""
+    """A member is offered to invite and to leave; an owner to rename, to say who may join, to mute all, to hand over and to end it."""
     ann, ben = [await tabs.sign_in(server.add_user(name)) for name in ("Ann", "Ben")]
     await ann.make_group("Walk", others=(ben.user,))
     await ben.open_chat("Walk")
@@ -324,7 +346,8 @@ async def test_who_runs_a_group_can_end_it(tabs: Tabs, server: Server) -> None:
     )
     assert await ben.evaluate(offered) == ["Leave the group"]
     assert await ann.evaluate(offered) == ["Mute the group", "Dismiss the group"]
-    assert await ben.evaluate("document.querySelector('[data-part=rename-fold]').hidden")
+    for fold in ("rename", "joining"):
+        assert await ben.evaluate(f"document.querySelector('[data-part={fold}-fold]').hidden")
 
     await ann.press("summary:has-text('Rename')")
     await ann.page.do("fill", "[data-part=rename] input", "Run")
@@ -341,11 +364,30 @@ async def test_who_runs_a_group_can_end_it(tabs: Tabs, server: Server) -> None:
     await ben.press("button:text-is('Invite')")
     await ben.sees("[data-part=invite] .fault:has-text('The server does not know this user.')")
 
+    await ann.press("summary:has-text('Who may join')")
+    await ann.press("label:has-text('Only who is let in')")
+    await ann.press("[data-part=joining] button")
+    await ben.sees(".panel:has-text('Whoever wants to join must be let in')")
+    eve = await tabs.sign_in(server.add_user("Eve"))
+    await ben.page.do("fill", "[data-part=invite] [data-part=ids]", eve.user)
+    await ben.press("button:text-is('Invite')")
+    await ben.sees(".panel:has-text('The owner and the admins were asked to let them in.')")
+    await ann.sees(".panel .applications .person:has-text('Eve'):has-text('invited by Ben')")
+    await eve.press("button:has-text('Groups')")
+    await eve.sees("[data-part=sent] .person:has-text('Ben invited you')")
+    await ann.press("summary:has-text('Who may join')")
+    await ann.press("label:has-text('Anybody who knows')")
+    await ann.press("[data-part=joining] button")
+    await ann.sees(".panel:has-text('Anybody can join by this id.')")
+    await eve.join_group(await ann.open_group_id())
+    await eve.sees(".line span:text-is('You joined the group.')")
+    await ann.until("!document.querySelector('.applications .person')")
+
     await ann.press("button:text-is('Dismiss the group')")
     await ann.press("button:text-is('Really dismiss it for everybody?')")
-    for tab in (ann, ben):
+    for tab in (ann, ben, eve):
         await tab.sees(".closed:has-text('This group was dismissed.')")
-    assert ann.complaints() + ben.complaints() == []
+    assert ann.complaints() + ben.complaints() + eve.complaints() == []
 
 
 async def test_a_blocked_person_is_refused_until_unblocked(pair: tuple[Tab, Tab]) -> None:

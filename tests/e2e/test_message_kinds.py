@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +14,10 @@ from tests.e2e.client import RECEIVED
 from tests.e2e.clients import Clients
 from tests.e2e.events import Event
 from tests.e2e.sdk_client import SdkClient
+from tests.e2e.server import Server
 
 PAIRS = [("wasm", "js"), ("js", "wasm")]
+NOTIFICATION_CHAT = 4
 HANDED_OVER = (*RECEIVED, "OnRecvOnlineOnlyMessage", "OnRecvOnlineOnlyMessages")
 
 KINDS: dict[str, tuple[str, Any, int, str]] = {
@@ -113,16 +117,73 @@ async def test_typing_is_shown_and_not_kept(clients: Clients, one: str, other: s
     assert [message.text for message in (await bob.history(alice.user_id, 10)).messages] == ["hello"]
 
 
-async def test_an_online_only_message_reaches_who_is_there_and_is_not_kept(clients: Clients) -> None:
-    """A message marked as online only is handed over, and neither counted nor stored."""
+class NotificationAccount:
+    """An account that tells users something."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        # The pure-JavaScript SDK puts the sender first into the conversation's id, so it has to be the first in order, too.
+        self.user_id = f"account-{uuid.uuid4().hex[:8]}"
+        account = {"userID": self.user_id, "nickName": "News", "faceURL": "", "appMangerLevel": 3}
+        server.call("/user/add_notification_account", account)
+
+    def chat_of(self, reader: SdkClient) -> str:
+        """Return the id of what it tells a user."""
+        return f"sn_{self.user_id}_{reader.user_id}"
+
+    async def tell(self, reader: SdkClient, text: str) -> dict[str, Any]:
+        """Tell a user something (1400)."""
+        notice = {"notificationName": "News", "notificationType": 1, "text": text, "mixType": 0}
+        body = {"sendID": self.user_id, "recvID": reader.user_id, "contentType": 1400, "content": notice}
+        return await asyncio.to_thread(self._server.call, "/msg/send_msg", body)
+
+    async def alarm(self, reader: SdkClient) -> None:
+        """Tell a user's program something (2001), and wait until it has heard."""
+        body = {"sendUserID": self.user_id, "recvUserID": reader.user_id, "key": "alarm", "data": "{}"}
+        await asyncio.to_thread(self._server.call, "/msg/send_business_notification", body)
+        heard = await reader.events.wait_for("OnRecvCustomBusinessMessage")
+        assert (heard["data"]["key"], heard["data"]["data"]) == ("alarm", "{}")
+
+    async def shows(self, reader: SdkClient, unread: int, text: str) -> None:
+        """Wait until an SDK shows so many unread messages, and this one as the latest."""
+        while True:
+            position = reader.events.position
+            row = await reader.sdk("getOneConversation", {"sourceID": self.user_id, "sessionType": NOTIFICATION_CHAT})
+            assert (row["conversationID"], row["showName"]) == (self.chat_of(reader), "News")
+            latest = json.loads(row["latestMsg"]) if row["latestMsg"] else {"notificationElem": {"detail": "{}"}}
+            shown = (row["unreadCount"], json.loads(latest["notificationElem"]["detail"]).get("text"))
+            if shown == (unread, text):
+                return
+            await reader.events.wait(lambda _: True, f"{(unread, text)} instead of {shown}", after=position)
+
+
+async def test_who_is_there_gets_everything_and_who_comes_back_what_is_kept(clients: Clients, server: Server) -> None:
+    """
+    A message marked as online only is handed over, and neither counted nor stored.
+
+    A notification account has a conversation of its own, which counts as unread until it is read, also after absence.
+    """
     alice, bob = await clients.js(clients.user("alice")), await clients.wasm(clients.user("bob"))
+    account = await asyncio.to_thread(NotificationAccount, server)
     await alice.send_text(bob.user_id, "kept")
     await bob.received("kept")
 
     message = await alice.sdk("createTextMessage", "gone")
     sent = await _send(alice, bob.user_id, message, isOnlineOnly=True)
     await _received(bob, sent)
-
     await bob.shows_unread(alice.user_id, 1)
-    again = await clients.reopen(bob)
-    assert [message.text for message in (await again.history(alice.user_id, 10)).messages] == ["kept"]
+    for reader in (alice, bob):
+        received = await _received(reader, await account.tell(reader, "at nine"))
+        assert (received["contentType"], received["sendID"], received["seq"]) == (1400, account.user_id, 1)
+        await account.shows(reader, 1, "at nine")
+        await reader.sdk("markConversationMessageAsRead", account.chat_of(reader))
+        await account.shows(reader, 0, "at nine")
+        await account.alarm(reader)
+        await reader.close()
+        for text in ("at ten", "at eleven"):
+            await account.tell(reader, text)
+
+    alice, bob = await clients.reopen(alice), await clients.reopen(bob)
+    for reader in (alice, bob):
+        await account.shows(reader, 2, "at eleven")
+    assert [message.text for message in (await bob.history(alice.user_id, 10)).messages] == ["kept"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import random
 import uuid
 from collections import defaultdict
@@ -87,9 +86,11 @@ class Changing:
         self._done: list[list[Change]] = [[] for _ in self._programs]
         self._by_operation: dict[str, Change] = {}
         self._lists: dict[tuple[str, Routes, str], ListSync] = {}
-        self._lines: dict[str, list[Effect]] = {}
+        self._to_see: list[tuple[str, ChatClient, set[int]]] = []
+        """Chat, device and seqs that this one has to have; what it has is left out."""
+
         self._pulled = asyncio.Event()
-        self._session: aiohttp.ClientSession
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CALL_SECONDS))
 
     @property
     def callers(self) -> int:
@@ -98,7 +99,6 @@ class Changing:
 
     async def open(self) -> None:
         """Record the outbox, and make the groups."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CALL_SECONDS))
         await asyncio.to_thread(self.books.begin)
         await asyncio.gather(*(self._step(number) for number in range(len(self._circles))))
 
@@ -119,19 +119,22 @@ class Changing:
         """Wait until nothing waits in the outbox; then what lines there must be is known. Some lists are synced."""
         while await asyncio.to_thread(self.books.waiting):  # noqa: ASYNC110 - another process deletes them
             await asyncio.sleep(PAUSE_SECONDS)
-        self._lines = _lines(await asyncio.to_thread(self.books.committed))
+        chats = _chats(await asyncio.to_thread(self.books.committed))
+        self._to_see = [
+            (chat.chat_id, client, _seat(chat.effects, client.user_id).to_see)
+            for chat in chats
+            for client in self._clients.values()
+        ]
         lists = self._wanted_lists()
         await asyncio.gather(*(one.sync() for one in self._random.sample(lists, len(lists) // SYNCED_AGAIN)))
 
     def missing(self) -> str:
         """Say what the first device lacks that lacks a line; empty if none does."""
-        for chat, lines in self._lines.items():
-            for user_id in self._concerned(lines):
-                seen = self._clients[user_id].seen.get(chat, {})
-                lacks = [seq for seq in _to_see(lines, user_id) if seq not in seen]
-                if lacks:
-                    kind = self._clients[user_id].kind.name
-                    return f"{kind} {user_id} lacks {lacks[:5]} of {chat}, which holds {len(lines)} lines"
+        while self._to_see:
+            chat_id, client, to_see = self._to_see[-1]
+            if lacks := to_see - client.seen.get(chat_id, {}).keys():
+                return f"{client.kind.name} {client.user_id} lacks {sorted(lacks)[:5]} of {chat_id}"
+            self._to_see.pop()
         return ""
 
     async def _step(self, caller: int) -> None:
@@ -203,17 +206,18 @@ class Changing:
         await self._check_directory(state)
         self._check_lists(state)
         reader = await open_message_reader(self._server.places)
-        for chat, lines in _lines(committed).items():
-            await self._check_log(reader, chat, lines)
+        chats = _chats(committed)
+        for chat in chats:
+            await self._check_log(reader, chat)
         await reader.aclose()
-        seen = self._check_devices(_lines(committed))
-        await self._check_late_devices(_lines(committed))
+        seen = self._check_devices(chats)
+        await self._check_late_devices(chats)
         changes = [change for done in self._done for change in done]
         return Figures(
             changes=len(changes),
             attempts=sum(len(change.attempts) for change in changes),
             committed=len(committed),
-            lines=sum(map(len, _lines(committed).values())),
+            lines=sum(len(chat.lines) for chat in chats),
             lines_seen=seen,
             lists=len(self._lists),
         )
@@ -275,50 +279,51 @@ class Changing:
                 found = f"{user_id} has {one.entries} of {one.group} by {routes.incremental} of {key}"
                 self.faults.append(f"{found}, expected {expected} of {group}")
 
-    async def _check_log(self, reader: MessageReader, chat: str, lines: Sequence[Effect]) -> None:
-        rows = intact(await reader.read_range(ConversationID(chat), 1, 1 << 40, 1 << 20))
+    async def _check_log(self, reader: MessageReader, chat: Chat) -> None:
+        rows = intact(await reader.read_range(ConversationID(chat.chat_id), 1, 1 << 40, 1 << 20))
         if [row.seq for row in rows] != list(range(1, len(rows) + 1)):
-            self.faults.append(f"{chat} holds seqs {[row.seq for row in rows]}")
+            self.faults.append(f"{chat.chat_id} holds seqs {[row.seq for row in rows]}")
         stored = [(str(row.client_id), row.content_type) for row in rows]
-        expected = [(line.client_id, line.content_type) for line in lines]
+        expected = [(line.client_id, line.content_type) for line in chat.lines]
         if stored != expected:
-            self.faults.append(f"{chat} holds {stored}, committed were {expected}")
+            self.faults.append(f"{chat.chat_id} holds {stored}, committed were {expected}")
 
-    def _check_devices(self, lines_of: Mapping[str, Sequence[Effect]]) -> int:
+    def _check_devices(self, chats: Sequence[Chat]) -> int:
         count = 0
-        for chat, lines in lines_of.items():
+        for chat in chats:
             for client in self._clients.values():
-                seen = client.seen.get(chat, {})
+                seen = client.seen.get(chat.chat_id, {})
                 count += len(seen)
-                to_see = set(_to_see(lines, client.user_id))
-                rows = {seq: line.client_id for seq, line in enumerate(lines, 1) if seq <= max(to_see, default=0)}
-                wrong = to_see - seen.keys() | {seq for seq in seen if seen[seq] != rows.get(seq)}
+                seat = _seat(chat.effects, client.user_id)
+                rows = _rows(chat, seat)
+                wrong = seat.to_see - seen.keys() | {seq for seq in seen if seen[seq] != rows.get(seq)}
+                what = f"{client.kind.name} {client.user_id}"
                 if wrong:
-                    self.faults.append(
-                        f"{client.kind.name} {client.user_id} saw {chat} otherwise at {sorted(wrong)[:5]}"
-                    )
+                    self.faults.append(f"{what} saw {chat.chat_id} otherwise at {sorted(wrong)[:5]}")
+                self.faults += [
+                    f"{what} was pushed {leap}, came with {sorted(seat.comings)}"
+                    for leap in client.leaps
+                    if leap.chat == chat.chat_id and leap.seq not in seat.comings
+                ]
         return count
 
-    async def _check_late_devices(self, lines_of: Mapping[str, Sequence[Effect]]) -> None:
+    async def _check_late_devices(self, chats: Sequence[Chat]) -> None:
         """Who connects a new device now sees on it every line up to the last that is for her."""
         people = [person for circle in self._circles for person in (circle.group.owner, *circle.group.coming)]
         user_ids = list(dict.fromkeys(person.user_id for person in people))
         devices = [await self._late_device(user_id, NATIVE) for user_id in user_ids[::2]]
         devices += [await self._late_device(user_id, JS) for user_id in user_ids[1::2]]
         for device in devices:
-            expected = {
-                chat: {seq: line.client_id for seq, line in enumerate(lines[: _last_to_see(lines, device.user_id)], 1)}
-                for chat, lines in lines_of.items()
-            }
+            expected = {chat.chat_id: _rows(chat, _seat(chat.effects, device.user_id)) for chat in chats}
             with contextlib.suppress(TimeoutError):  # what it lacks is said below
                 async with asyncio.timeout(CALL_SECONDS):
-                    while any(len(device.seen.get(chat, ())) < len(lines) for chat, lines in expected.items()):
+                    while any(len(device.seen.get(chat, ())) < len(rows) for chat, rows in expected.items()):
                         self._pulled.clear()
                         await self._pulled.wait()
-            for chat, lines in expected.items():
-                if (seen := device.seen.get(chat, {})) != lines:
-                    what = f"new {device.kind.name} {device.user_id} has {sorted(seen)} of {chat}"
-                    self.faults.append(f"{what}, expected 1 to {len(lines)}")
+            for chat_id, rows in expected.items():
+                if (seen := device.seen.get(chat_id, {})) != rows:
+                    what = f"new {device.kind.name} {device.user_id} has {sorted(seen)} of {chat_id}"
+                    self.faults.append(f"{what}, expected 1 to {len(rows)}")
             self.faults += [f"new {device.user_id}: {fault}" for fault in device.faults]
             await device.close()
 
@@ -327,35 +332,59 @@ class Changing:
         account = Account(user_id, token, Platform.IOS)
         return ChatClient(self._server.ws_port, account, kind, self._pulled.set)
 
-    def _concerned(self, lines: Sequence[Effect]) -> set[str]:
-        named = itertools.chain.from_iterable((*line.joined, *line.left, *(line.receivers or ())) for line in lines)
-        return {user_id for user_id in named if user_id in self._clients}
+
+class Chat(NamedTuple):
+    """What was committed to one log, in its order, and the lines of it that must stand in its chat."""
+
+    chat_id: str
+    effects: list[Effect]
+    lines: list[Effect]
 
 
-def _lines(committed: Sequence[Recorded]) -> dict[str, list[Effect]]:
-    """Return what must stand in each chat, in its order."""
-    lines: defaultdict[str, list[Effect]] = defaultdict(list)
+class Seat(NamedTuple):
+    """Which seqs of a chat a user must have seen, with which of them she came, and the last that she may have seen."""
+
+    to_see: set[int]
+    comings: set[int]
+    last: int
+
+
+def _chats(committed: Sequence[Recorded]) -> list[Chat]:
+    logs: defaultdict[str, list[Effect]] = defaultdict(list)
     for row in committed:
-        if row.effect.clone:
-            lines[row.effect.clone_id].append(row.effect)
-    return lines
+        logs[row.home_key].append(row.effect)
+    chats = []
+    for effects in logs.values():
+        lines = [effect for effect in effects if effect.clone]
+        if lines:
+            chats.append(Chat(lines[0].clone_id, effects, lines))
+    return chats
 
 
-def _to_see(lines: Sequence[Effect], user_id: str) -> list[int]:
-    """Return the seqs that a user must have seen: those of the times when she was in, from the line that let her in to that by which she left."""
-    seqs = []
-    is_in = False
-    for seq, line in enumerate(lines, 1):
-        is_in = is_in or user_id in line.joined or user_id in (line.receivers or ())
+def _rows(chat: Chat, seat: Seat) -> dict[int, str]:
+    """Return what a user may have seen of a chat: who is in sees what was written before, too."""
+    return {seq: line.client_id for seq, line in enumerate(chat.lines[: seat.last], 1)}
+
+
+def _seat(effects: Sequence[Effect], user_id: str) -> Seat:
+    """Go through a log; who leaves without a line has seen what was there before, who comes without one begins with the next line."""
+    to_see, comings = set(), set()
+    is_in = is_coming = False
+    seq = last = 0
+    for effect in effects:
+        seq += bool(effect.clone)
+        if not is_in and (user_id in effect.joined or user_id in (effect.receivers or ())):
+            is_in = is_coming = True
+        if is_in and effect.clone:
+            to_see.add(seq)
+            if is_coming:
+                comings.add(seq)
+                is_coming = False
         if is_in:
-            seqs.append(seq)
-        is_in = is_in and user_id not in line.left
-    return seqs
-
-
-def _last_to_see(lines: Sequence[Effect], user_id: str) -> int:
-    """Return the newest seq that a user may have seen: who is in sees what was written before, too."""
-    return max(_to_see(lines, user_id), default=0)
+            last = seq
+        if user_id in effect.left:
+            is_in = False
+    return Seat(to_see, comings, last)
 
 
 def _found(state: State, pairs: Sequence[tuple[str, str]], view: DirectoryView) -> State:

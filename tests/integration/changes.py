@@ -114,8 +114,8 @@ class ChangedGroup:
             refusal=errors.GroupIDExisted.code,
         )
 
-    def invitation(self, caller: Account, user: Account) -> Change:
-        """Let a user in."""
+    def invitation(self, caller: Account, user: Account, *, in_chat: bool) -> Change:
+        """Let a user in; `in_chat`: with a line."""
         return self._change(
             caller,
             "invite_user_to_group",
@@ -123,10 +123,11 @@ class ChangedGroup:
             lambda group: group.roles.__setitem__(user.user_id, Role.MEMBER),
             is_once=True,
             invitedUserIDs=[user.user_id],
+            sendMessage=in_chat,
         )
 
-    def removal(self, caller: Account, user: Account) -> Change:
-        """Remove a member."""
+    def removal(self, caller: Account, user: Account, *, in_chat: bool) -> Change:
+        """Remove a member; `in_chat`: with a line."""
         return self._change(
             caller,
             "kick_group",
@@ -135,6 +136,7 @@ class ChangedGroup:
             is_once=True,
             refusal=errors.UserIDNotFound.code,
             kickedUserIDs=[user.user_id],
+            sendMessage=in_chat,
         )
 
     def leaving(self, user: Account) -> Change:
@@ -260,11 +262,12 @@ class Circle:
             yield group.naming(caller)
 
     def _coming_and_going(self, group: ChangedGroup, caller: Account, user: Account) -> Change:
+        choice = self._random.randrange(4)
         if user.user_id not in group.inside:
             group.inside.add(user.user_id)
-            return group.invitation(caller, user)
+            return group.invitation(caller, user, in_chat=choice > 0)
         group.inside.remove(user.user_id)
-        return group.leaving(user) if self._random.randrange(2) else group.removal(caller, user)
+        return group.leaving(user) if choice > 1 else group.removal(caller, user, in_chat=choice > 0)
 
 
 def of_pair(one: Account, other: Account) -> Iterator[Change]:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from openim_ray.domain.conversation import single_chat_id
 from openim_ray.domain.errors import Overloaded, Unavailable
-from openim_ray.protocol.identifiers import ContentType, RequestIdentifier
+from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import (
     GetConversationsHasReadAndMaxSeqReq,
     GetConversationsHasReadAndMaxSeqResp,
@@ -45,6 +45,7 @@ PING_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.4, 0.8)
 PAGE: Final = 100
 GAP_PULL_MAX: Final = 10
+GROUP_CHAT: Final = "sg_"
 
 
 class Answered(NamedTuple):
@@ -53,6 +54,14 @@ class Answered(NamedTuple):
     chat: str
     server_id: str
     send_time: int
+
+
+class Leap(NamedTuple):
+    """A push in the chat of a group that doesn't continue the one before: right only for who came to the group with it."""
+
+    chat: str
+    last: int
+    seq: int
 
 
 class ChatClient:
@@ -69,6 +78,7 @@ class ChatClient:
         """Conversation -> seq -> clientMsgID, from pushes and pulls."""
 
         self.faults: list[str] = []
+        self.leaps: list[Leap] = []
         self.connects = 0
         self.ends: list[int | None] = []
         """How connections ended: the code of the close frame, or None."""
@@ -268,12 +278,14 @@ class ChatClient:
         last = self._pushed.get(push.stream)
         if last is None and self._start is not None:
             last = self._start.get(push.stream, 0)
-        begins = last is not None and push.seq > last and _lets_in(push.message, self.user_id)
-        if last is not None and push.seq != last + 1 and not begins:
+        leaps = last is not None and push.seq > last + 1 and push.stream.startswith(GROUP_CHAT)
+        if last is not None and leaps:
+            self.leaps.append(Leap(push.stream, last, push.seq))
+        elif last is not None and push.seq != last + 1:
             self.faults.append(f"{self.kind.name}: pushed {push.seq} of {push.stream} after {last}")
         self._pushed[push.stream] = push.seq
         self._see(push.stream, push.message)
-        if (last is None or begins) and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
+        if (last is None or leaps) and self.kind not in (JS, PYPI) and self._first_missing(push.stream) < push.seq:
             self.gap_pulls += 1
             self.long_gaps += push.seq - self._first_missing(push.stream) > GAP_PULL_MAX
             self._repairs.append(asyncio.create_task(self._fill_gap(push.stream, push.seq)))
@@ -291,11 +303,3 @@ class ChatClient:
         known = seen.setdefault(message.seq, message.clientMsgID)
         if known != message.clientMsgID or message.status == 4:
             self.faults.append(f"seq {message.seq} of {chat} is {message.clientMsgID!r} and was {known!r}")
-
-
-def _lets_in(message: MsgData, user_id: str) -> bool:
-    """Tell whether a line says that this user was invited to the group it stands in: what is pushed begins anew with it."""
-    if message.contentType != ContentType.MEMBER_INVITED:
-        return False
-    tips = json.loads(json.loads(message.content)["detail"])
-    return any(member["userID"] == user_id for member in tips["invitedUserList"])

@@ -66,7 +66,7 @@ KILL_WITHIN_SECONDS: Final = 0.5
 
 LOG_LINES: Final = 400
 
-ROUND_SECONDS: Final = 60.0
+ROUND_SECONDS: Final = 90.0
 """Far above what a round takes; one that takes longer has stopped for ever."""
 
 

@@ -51,7 +51,11 @@ async def test_a_subscriber_sees_others_come_and_go(people: People) -> None:
 
 
 async def test_the_older_subscription_is_told_by_notifications(people: People) -> None:
-    """By HTTP, for the connections there are: 1304 for each platform that somebody comes to or leaves, in the stream of the two."""
+    """
+    By HTTP, for the connections there are: 1304 for each platform that somebody comes to or leaves, in the stream of the two.
+
+    Nothing tells of the subscription itself: 1308 is in the protocol, but the official server never sends it, and no SDK waits for it.
+    """
     alice, bob = await people.connect("alice"), await people.account("bob")
     body = {"userID": alice.user_id, "userIDs": [bob.user_id], "genre": 1}
     token = alice.account.token
@@ -70,6 +74,7 @@ async def test_the_older_subscription_is_told_by_notifications(people: People) -
             "status": status,
             "platformID": ANDROID,
         }
+    assert {push.message.contentType for push in alice.pushes} == {1304}
     listed = await asyncio.to_thread(
         people.server.call, "/user/get_subscribe_users_status", {"userID": alice.user_id}, token
     )

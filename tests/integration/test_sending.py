@@ -175,6 +175,30 @@ async def test_what_must_not_be_sent_is_refused(people: People, changes: dict[st
     assert [(push.seq, push.text) for push in pushes] == [(1, "honest")]
 
 
+async def test_who_refuses_messages_gets_none_from_the_next_on(people: People) -> None:
+    """Whoever owns the log of a chat; and she gets them again from the next on when she takes them again."""
+    bob = await people.connect("bob")
+    senders = [await people.connect(name) for name in ("alice", "carol", "dave")]
+
+    async def choose(option: int) -> None:
+        body = {"userID": bob.user_id, "globalRecvMsgOpt": option}
+        await asyncio.to_thread(people.server.call, "/user/set_global_msg_recv_opt", body)
+
+    for sender in senders:
+        await sender.send_text(bob.user_id, "before")
+    await choose(1)
+    for sender in senders:
+        with pytest.raises(Refused) as refused:
+            await sender.send_text(bob.user_id, "refused")
+        assert refused.value.code == 1001
+    await choose(0)
+    for sender in senders:
+        await sender.send_text(bob.user_id, "after")
+    for sender in senders:
+        pushes = await bob.pushed(2, single_chat_id(sender.user_id, bob.user_id))
+        assert [push.text for push in pushes] == ["before", "after"]
+
+
 async def test_bytes_that_are_no_message_are_refused(people: People) -> None:
     """An invalid string stored once would break every later pull of the receiver."""
     alice = await people.connect("alice")

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 VARIABLE = "OPENIM_TEST_POSTGRESQL_URL"
+FILES = "PYTEST_DEBUG_TEMPROOT"
+"""Where pytest has the files of tests, if it was told (`scripts/check`): in memory, perhaps."""
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 SUPERUSER = "tester"
@@ -63,13 +66,13 @@ _numbers = itertools.count(1)
 
 class PostgresServer:
     """
-    A server on a free loopback port, its files in a temporary folder, in `place` if that is given.
+    A server on a free loopback port, its files in a temporary folder, in `place` if that is given, else beside those of the tests.
     """
 
     def __init__(self, programs: Path, place: Path | None = None, **settings: str) -> None:
         self._programs = programs
         self.settings = {**SETTINGS, **settings}
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-", dir=place))
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-of-tests-", dir=place or os.environ.get(FILES)))
         self._sweeper = subprocess.Popen(
             ["sh", "-c", SWEEP, "sh", str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )

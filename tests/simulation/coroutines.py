@@ -27,13 +27,17 @@ class Future(Generic[T]):
         """Give the result; later ones are ignored."""
         if not self.done:
             self._value = value
-            self._finish()
+            self.done = True
+            for callback in self._callbacks:
+                callback()
 
     def fail(self, error: BaseException) -> None:
         """Give an error instead."""
         if not self.done:
             self._error = error
-            self._finish()
+            self.done = True
+            for callback in self._callbacks:
+                callback()
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call back when there is a result."""
@@ -47,12 +51,6 @@ class Future(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
-
-    def _finish(self) -> None:
-        self.done = True
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:

@@ -245,7 +245,7 @@ class GatewayProcess(Process):
             for effect in effects:
                 self._apply(effect)
         for peer, item in self.hub.take_items():
-            if self.world.traced:
+            if self.traced:
                 self.world.trace(self, f"> {peer}", item)
             self.links.send(peer, item)
         self.links.flush()

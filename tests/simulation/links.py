@@ -16,12 +16,15 @@ from tests.simulation.coroutines import Future
 from tests.simulation.scheduler import Timeout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulation.process import Process
 
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.4)
 WINDOW_SECONDS = 0.01
 HOLD_SECONDS = 0.025
 BYTES_MAX = 64_000
+TAKEN = Receipt.TAKEN.value
 
 
 class _Peer:
@@ -34,6 +37,7 @@ class _Peer:
         self.connecting = False
         self.timer = False
         self.attempt = 0
+        self.on_renewed: Callable[[str], None]
 
 
 class Links:
@@ -49,7 +53,7 @@ class Links:
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
-        peer = self._peer(peer_name)
+        peer = self._peers.get(peer_name) or self._peer(peer_name)
         peer.outbound.put(item)
         self._to_flush[peer_name] = peer
 
@@ -65,20 +69,17 @@ class Links:
             elif peer.outbound.waiting:
                 self._pump(peer)
 
-    def receive(self, data: bytes) -> Future[str | bytes]:
+    def receive(self, data: bytes) -> Future[str | bytes] | str | bytes:
         """Take a batch of a peer; the answer is a `Receipt` value, or a batch that rides back."""
         batch = items.decode_batch(data)
-        answer: Future[str | bytes] = Future()
         receipt = self._take(batch)
         if receipt is not Receipt.TAKEN:
-            answer.resolve(receipt.value)
-            return answer
-        peer = self._peer(batch.sender)
-        if peer.outbound.waiting and peer.outbound.connected and not peer.held:
-            self._answer_by_batch(peer, answer)
-            return answer
-        process = self._process
-        timeout = process.world.holds.begin(partial(process.run, partial(answer.resolve, Receipt.TAKEN.value)))
+            return receipt.value
+        peer, process = self._peers[batch.sender], self._process
+        if not peer.held and peer.outbound.waiting and peer.outbound.connected:
+            return self._batch_back(peer)
+        answer: Future[str | bytes] = Future()
+        timeout = process.world.holds.begin(partial(process.run, partial(answer.resolve, TAKEN)))
         peer.held.append((answer, timeout))
         self._ride_back(peer)
         return answer
@@ -96,13 +97,13 @@ class Links:
         process = self._process
         if batch.receiver_incarnation != process.incarnation:
             return Receipt.STALE
-        peer = self._peer(batch.sender)
-        if peer.outbound.connected and batch.refuses == peer.outbound.channel:
+        peer = self._peers.get(batch.sender) or self._peer(batch.sender)
+        if batch.refuses and batch.refuses == peer.outbound.channel and peer.outbound.connected:
             self._renew(peer, peer.outbound.receiver_incarnation)
             self._reset_seen(peer)
-        receipt, due = peer.inbound.receive(batch, process.now, lambda new: self._renewed(peer, new))
+        receipt, due = peer.inbound.receive(batch, process.now, peer.on_renewed)
         if due:
-            if process.world.traced:
+            if process.traced:
                 process.world.trace(process, f"< {peer.name}", due)
             process.on_items(peer.name, due)
         return receipt
@@ -112,12 +113,12 @@ class Links:
             held, timeout = peer.held.popleft()
             if not held.done:
                 timeout.call_off()
-                self._answer_by_batch(peer, held)
+                held.resolve(self._batch_back(peer))
 
-    def _answer_by_batch(self, peer: _Peer, held: Future[str | bytes]) -> None:
+    def _batch_back(self, peer: _Peer) -> str | bytes:
         process = self._process
         batch = peer.outbound.take_now(process.now, process.name, process.incarnation)
-        held.resolve(items.encode_batch(self._stamped(peer, batch)) if batch is not None else Receipt.TAKEN.value)
+        return items.encode_batch(self._stamped(peer, batch)) if batch is not None else TAKEN
 
     def _stamped(self, peer: _Peer, batch: items.Batch) -> items.Batch:
         refuses = peer.inbound.refused_channel(peer.outbound.receiver_incarnation)
@@ -127,12 +128,13 @@ class Links:
         peer = self._peers.get(name)
         if peer is None:
             peer = self._peers[name] = _Peer(name, self._process.world.settings.link_queue_max)
+            peer.on_renewed = partial(self._renewed, peer)
         return peer
 
     def _renewed(self, peer: _Peer, incarnation: str) -> None:
         for held, timeout in peer.held:
             timeout.call_off()
-            held.resolve(Receipt.TAKEN.value)
+            held.resolve(TAKEN)
         if peer.outbound.connected and peer.outbound.receiver_incarnation != incarnation:
             peer.target = self._process.world.find_incarnation(incarnation)
             self._renew(peer, incarnation)
@@ -165,7 +167,8 @@ class Links:
             return
         if not peer.outbound.waiting:
             return
-        self._ride_back(peer)
+        if peer.held:
+            self._ride_back(peer)
         while (batch := peer.outbound.take(process.now, process.name, process.incarnation)) is not None:
             self._carry(peer, self._stamped(peer, batch))
         ready_at = peer.outbound.ready_at()
@@ -188,10 +191,11 @@ class Links:
         )
 
     def _carried(self, peer: _Peer, batch: items.Batch, answer: str | bytes | None) -> None:
-        arrived = self._take_back(peer, answer) if isinstance(answer, bytes) else answer == Receipt.TAKEN.value
+        arrived = self._take_back(peer, answer) if isinstance(answer, bytes) else answer == TAKEN
         if arrived:
             peer.outbound.taken(batch)
-            self._pump(peer)
+            if peer.outbound.waiting or not peer.outbound.connected:
+                self._pump(peer)
         elif peer.outbound.concerns(batch):
             self._break(peer)
 

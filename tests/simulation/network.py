@@ -48,19 +48,30 @@ class Network:
 
         An action that returns a future is answered when that is done.
         """
-        _Call(self._world, caller, target, action, on_result).send()
+        world, scheduler = self._world, self._world.scheduler
+        call = _Call(world, caller, target, action, on_result)
+        if target is None:
+            call.fail(scheduler.between(0.001, 0.05))
+            return
+        call.timeout = self.timeouts.begin(call.fail_now)
+        loss = world.weather.loss
+        if loss and scheduler.chance(loss / 2):
+            call.maybe_fail_early()
+            return
+        call.dies_with_caller = scheduler.chance(0.5)
+        scheduler.later(self.delay(caller, target), call.arrive)
 
     def delay(self, one: Process, other: Process) -> float:
         """Return how long something takes from one process to another now."""
-        world, weather = self._world, self._world.weather
-        if world.scheduler.chance(weather.slow):
-            delay = world.scheduler.between(0, weather.slow_seconds)
+        scheduler, weather = self._world.scheduler, self._world.weather
+        if weather.slow and scheduler.chance(weather.slow):
+            delay = scheduler.between(0, weather.slow_seconds)
         else:
-            delay = weather.delay + world.scheduler.between(0, weather.jitter)
+            delay = weather.delay + scheduler.between(0, weather.jitter)
         if not self._clogged:
             return delay
         clogged_until = self._clogged.get(frozenset((one.name, other.name)), 0.0)
-        return delay + max(0.0, clogged_until - world.scheduler.now)
+        return delay + max(0.0, clogged_until - scheduler.now)
 
 
 class _Call:
@@ -68,7 +79,7 @@ class _Call:
     One call on its way.
     """
 
-    __slots__ = ("_action", "_caller", "_dies_with_caller", "_on_result", "_result", "_target", "_timeout", "_world")
+    __slots__ = ("_action", "_caller", "_on_result", "_result", "_target", "_world", "dies_with_caller", "timeout")
 
     def __init__(
         self,
@@ -83,27 +94,14 @@ class _Call:
         self._target = target
         self._action = action
         self._on_result: Callable[[Any], None] | None = on_result
-        self._dies_with_caller = False
         self._result: Any = None
-        self._timeout: Timeout | None = None
+        self.dies_with_caller = False
+        self.timeout: Timeout | None = None
 
-    def send(self) -> None:
-        world, caller, target = self._world, self._caller, self._target
-        scheduler = world.scheduler
-        if target is None:
-            self._fail(scheduler.between(0.001, 0.05))
-            return
-        self._timeout = world.network.timeouts.begin(self._fail_now)
-        if scheduler.chance(world.weather.loss / 2):
-            self._maybe_fail_early()
-            return
-        self._dies_with_caller = scheduler.chance(0.5)
-        scheduler.later(world.network.delay(caller, target), self._arrive)
-
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
         target = self._target
         assert target is not None
-        if not self._caller.up and self._dies_with_caller:
+        if self.dies_with_caller and not self._caller.up:
             return
         if not target.up:
             self._fail_soon()
@@ -127,10 +125,11 @@ class _Call:
         if isinstance(result, Future):
             target.on_death.pop(self, None)
             self._result = result.result()
-        if world.scheduler.chance(world.weather.loss / 2):
-            self._maybe_fail_early()
+        scheduler, loss = world.scheduler, world.weather.loss
+        if loss and scheduler.chance(loss / 2):
+            self.maybe_fail_early()
             return
-        world.scheduler.later(world.network.delay(target, self._caller), self._arrive_back)
+        scheduler.later(world.network.delay(target, self._caller), self._arrive_back)
 
     def _arrive_back(self) -> None:
         self._caller.run(self._answered)
@@ -138,18 +137,18 @@ class _Call:
     def _answered(self) -> None:
         self._end(self._result)
 
-    def _maybe_fail_early(self) -> None:
+    def maybe_fail_early(self) -> None:
         if self._world.scheduler.chance(0.5):
-            self._fail(self._world.scheduler.between(0.0, 1.0))
+            self.fail(self._world.scheduler.between(0.0, 1.0))
 
     def _fail_soon(self) -> None:
         if self._on_result is not None:
-            self._fail(self._world.scheduler.between(0.0, 0.1))
+            self.fail(self._world.scheduler.between(0.0, 0.1))
 
-    def _fail(self, delay: float) -> None:
-        self._world.scheduler.later(delay, self._fail_now)
+    def fail(self, delay: float) -> None:
+        self._world.scheduler.later(delay, self.fail_now)
 
-    def _fail_now(self) -> None:
+    def fail_now(self) -> None:
         if self._on_result is not None:
             self._caller.run(self._failed)
 
@@ -159,6 +158,6 @@ class _Call:
     def _end(self, result: Any) -> None:
         on_result, self._on_result = self._on_result, None
         if on_result is not None:
-            if self._timeout is not None:
-                self._timeout.call_off()
+            if self.timeout is not None:
+                self.timeout.call_off()
             on_result(result)

@@ -184,13 +184,14 @@ class Oracle:
         if self._head(conversation_id) < self.archive.max_seq(conversation_id):
             self.violated(f"the head of {conversation_id} fell to {self._head(conversation_id)}")
         kept = {row.seq for row in tables.messages.read_range(conversation_id, 1, ALL, ALL)}
+        gone = [row for row in self.archive.rows(conversation_id) if row.seq not in kept]
+        floor = self._floor(conversation_id)
         confirmed = tables.history.confirmed([conversation_id]).get(conversation_id, 0)
-        for row in self.archive.rows(conversation_id):
-            if row.seq in kept:
-                continue
-            if row.seq >= self._floor(conversation_id):
+        copied = {row.seq: row for row in tables.history.read_seqs(conversation_id, [row.seq for row in gone])}
+        for row in gone:
+            if row.seq >= floor:
                 self.violated(f"{conversation_id} {row.seq} left the message store before the floor was raised")
-            if row.seq > confirmed or tables.history.read_seqs(conversation_id, [row.seq]) != [row]:
+            if row.seq > confirmed or copied.get(row.seq) != row:
                 self.violated(f"{conversation_id} {row.seq} left the message store before the history had it")
 
     def _check_kept(self, row: StoredMessage) -> None:
@@ -279,7 +280,7 @@ class Oracle:
             self.violated(f"{user_id} heard of {conversation_id}")
 
     def _is_part_of(self, user_id: str, conversation_id: str) -> bool:
-        return conversation_id in self._world.conversations_of(user_id) and self._owns(user_id, conversation_id)
+        return self._world.hears_of(user_id, conversation_id) and self._owns(user_id, conversation_id)
 
     def _owns(self, user_id: str, conversation_id: str) -> bool:
         """Tell whether a conversation is a user's own; an id that two pairs make is that of the pair whose message came first."""
@@ -397,6 +398,11 @@ class Oracle:
         return (maximum - perhaps, maximum - surely)
 
     # --- inboxes
+
+    def moved_on(self, positions: Mapping[str, InboxPosition]) -> dict[str, InboxPosition]:
+        """Return those positions of inboxes (by user) that are other ones than were last seen."""
+        last = self._positions.get
+        return {user_id: position for user_id, position in positions.items() if last(user_id) != position}
 
     def positioned(self, user_id: str, position: InboxPosition) -> None:
         """Check that the position of an inbox never goes backwards, whoever owns it."""

@@ -32,12 +32,14 @@ class Process:
         self.name = name
         self.number = world.next_number()
         self.incarnation = f"{name}#{self.number}"
+        self.traced = world.traced
         self.up = True
         self.serving = False
         self.paused_until = 0.0
         self._deferred: list[Callable[[], None]] = []
         self.on_death: dict[object, Callable[[], object]] = {}
         """What is done at its death, each for somebody."""
+        self._scheduler = world.scheduler
         self._offset_ms = world.clock_offset_ms(name)
         self._monotonic = world.scheduler.between(0.0, 1_000.0)
         self.links = Links(self)
@@ -47,22 +49,22 @@ class Process:
     @property
     def now(self) -> float:
         """Return this process's monotonic clock."""
-        return self.world.scheduler.now + self._monotonic
+        return self._scheduler.now + self._monotonic
 
     @property
     def wall_ms(self) -> int:
         """Return this process's wall clock."""
-        return EPOCH_MS + int(self.world.scheduler.now * 1000) + self._offset_ms
+        return EPOCH_MS + int(self._scheduler.now * 1000) + self._offset_ms
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Do something later, if still alive."""
-        self.world.scheduler.later(delay, partial(self.run, action))
+        self._scheduler.later(delay, partial(self.run, action))
 
     def run(self, action: Callable[[], None]) -> None:
         """Do something now; a paused process does it when it goes on, a dead one never."""
         if not self.up:
             return
-        if self._deferred or self.paused_until > self.world.scheduler.now:
+        if self._deferred or self.paused_until > self._scheduler.now:
             self._deferred.append(action)
             if len(self._deferred) == 1:
                 self._wake_later()

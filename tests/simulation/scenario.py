@@ -89,8 +89,9 @@ def random_world(seed: int, trace: Callable[[str], None] | None = None) -> None:
     """
     plan = Scheduler(seed)
     world = World(seed, _settings(seed, plan), weather_of(plan), trace)
-    world.tell(str(world.weather))
-    world.tell(str(world.settings))
+    if world.traced:
+        world.tell(str(world.weather))
+        world.tell(str(world.settings))
     world.crash_points = RandomCrashes(world)
     with capture_logs() as logs:
         _people(world, plan)

@@ -4,8 +4,8 @@ Virtual time: one thread, one heap of events, one seeded source of chance.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
+from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -24,31 +24,30 @@ class Scheduler:
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.random = Random(seed)
-        self.events = 0
+        self._draw = self.random.random
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._planned = 0
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Plan an action."""
         self._planned += 1
-        heapq.heappush(self._heap, (self.now + delay, self._planned, action))
+        heappush(self._heap, (self.now + delay, self._planned, action))
 
     def run_until(self, time: float) -> None:
         """Do what is due until then."""
-        heap, pop = self._heap, heapq.heappop
+        heap = self._heap
         while heap and heap[0][0] <= time:
-            self.now, _, action = pop(heap)
-            self.events += 1
+            self.now, _, action = heappop(heap)
             action()
         self.now = time
 
     def chance(self, probability: float) -> bool:
         """Throw a coin."""
-        return probability > 0 and self.random.random() < probability
+        return probability > 0 and self._draw() < probability
 
     def between(self, low: float, high: float) -> float:
         """Return a number of that range."""
-        return low + (high - low) * self.random.random()
+        return low + (high - low) * self._draw()
 
 
 class Timeout:

@@ -116,18 +116,21 @@ class ShardProcess(Process):
             return
         shard.tick(self.now, self.wall_ms)
         self._perform()
-        for user_id in self.world.owned_by(self, [inbox.user_id for inbox in shard.inboxes.active()]):
-            inbox = shard.inboxes.find(user_id)
-            assert inbox is not None
-            self.world.oracle.positioned(user_id, inbox.position)
+        moved_on = self.world.oracle.moved_on({inbox.user_id: inbox.position for inbox in shard.inboxes.active()})
+        for user_id in self.world.owned_by(self, moved_on) if moved_on else ():
+            self.world.oracle.positioned(user_id, moved_on[user_id])
 
     def on_items(self, peer: str, batch: Sequence[AnyItem]) -> None:
         """Let the shard handle items, and do what it wants done."""
+        if self.world.settings.group:
+            self._note_messages_to_group(batch)
+        self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
+        self._perform()
+
+    def _note_messages_to_group(self, batch: Sequence[AnyItem]) -> None:
         for item in batch:
             if isinstance(item, items.Submit) and item.conversation_id == CHAT:
                 self._to_group[item.call] = item.client_id
-        self.serving_shard().receive(peer, batch, self.now, self.wall_ms)
-        self._perform()
 
     def on_link_reset(self, peer: str) -> None:
         """Tell the shard."""
@@ -141,7 +144,7 @@ class ShardProcess(Process):
         for load in shard.outbox.take_loads():
             self.spawn(self._load(load))
         for peer, item in shard.outbox.take_items():
-            if self.world.traced:
+            if self.traced:
                 self.world.trace(self, f"> {peer}", item)
             if isinstance(item, items.Reply) and item.code and item.call in self._to_group:
                 self.world.oracle.group.refused(self._to_group[item.call])
@@ -163,7 +166,7 @@ class ShardProcess(Process):
                 shard.inboxes.token_read(load, await self.reader.token_state(load.digest))
             elif isinstance(load, EnsureRows):
                 await self.reader.ensure_rows(_rows(load))
-                shard.logs.rows_ensured(load.home_key)
+                shard.logs.rows_ensured(load)
             elif isinstance(load, MarkMentions):
                 page = await mark_page(self.reader, load)  # type: ignore[arg-type]
                 shard.logs.mentions.marked(load, page.changed, page.after)

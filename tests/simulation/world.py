@@ -28,7 +28,7 @@ from tests.simulation.tokens import Tokens
 from tests.simulation.tracing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable
 
     from tests.simulation.clients.device import Device
     from tests.simulation.sockets import Socket
@@ -126,6 +126,7 @@ class World:
         self._incarnations: dict[str, Process] = {}
         self._processes: dict[str, Process | None] = {}
         self._conversations: dict[str, set[str]] = {}
+        self._in_order: dict[str, list[str]] = {}
         self._claims: dict[str, list[tuple[str, str]]] = {}
         self.stores = Stores(self)
         self.groups = GroupChanges(self)
@@ -217,7 +218,7 @@ class World:
         process = self._processes[SUPERVISOR]
         return process if isinstance(process, SupervisorProcess) else None
 
-    def owned_by(self, process: Process, user_ids: Sequence[str]) -> list[str]:
+    def owned_by(self, process: Process, user_ids: Iterable[str]) -> list[str]:
         """Return those users for the owner of whose inboxes the supervisor takes a process."""
         supervisor = self.supervisor()
         placement = supervisor.placement() if supervisor is not None else None
@@ -295,12 +296,16 @@ class World:
         for stream in streams:
             self._claims.setdefault(stream, []).append((one, other))
         for user_id in (one, other):
-            self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update(streams)
+            self._may_hear_of(user_id, streams)
 
     def gather(self) -> None:
         """Let all users hear of the group, when they come to it."""
         for user_id in self.settings.users:
-            self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update((CHAT, STREAM))
+            self._may_hear_of(user_id, (CHAT, STREAM))
+
+    def _may_hear_of(self, user_id: str, streams: Iterable[str]) -> None:
+        self._conversations.setdefault(user_id, {self_stream_id(user_id)}).update(streams)
+        self._in_order[user_id] = sorted(self._conversations[user_id])
 
     def pairs_of(self, conversation_id: str) -> list[tuple[str, str]]:
         """Return the pairs of users whose chat or stream has this id: mostly one, of which it is; none for a self stream."""
@@ -308,7 +313,11 @@ class World:
 
     def conversations_of(self, user_id: str) -> list[str]:
         """Return every conversation and stream that a user may hear of."""
-        return sorted(self._conversations.get(user_id, ()))
+        return self._in_order.get(user_id, [])
+
+    def hears_of(self, user_id: str, conversation_id: str) -> bool:
+        """Tell whether a user may hear of a conversation or stream."""
+        return conversation_id in self._conversations.get(user_id, ())
 
     def http(self, action: Callable[[GatewayProcess], Coroutine[Any, Any, object]]) -> Future[bool]:
         """Call a gateway's HTTP API; tells whether it was answered without error."""

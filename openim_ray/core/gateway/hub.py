@@ -45,6 +45,7 @@ Request = (
     | items.AskPresence
     | items.Subscribe
     | items.ApplyEffects
+    | items.ForgetReceiver
     | items.SaveTokens
 )
 
@@ -390,8 +391,9 @@ class Hub:
         self._registrations.retry()
         self.watches.retry(now)
         # Refused by an actor that does not know the newest placement yet: said again until it does.
-        self._repeat_later(self._moved)
-        self._moved.clear()
+        if self._moved:
+            self._repeat_later(self._moved)
+            self._moved.clear()
         for call in [call for call, pending in self._pending.items() if pending.deadline <= now]:
             self._end_pending(call, None, errors.Unavailable("no answer in time"))
         for session in list(self._watched.values()):
@@ -550,6 +552,10 @@ class Hub:
             item = self._register(self._call, session, again=True, since_ms=since_ms)
             self._items.append((self.placement.inbox_of(session.user_id), item))
         self.watches.send_due(self._repeats_at_once)
+        if self._to_repeat:
+            self._repeat_some()
+
+    def _repeat_some(self) -> None:
         sized = ((call, self._pending[call].size) for call in self._to_repeat)
         for call in first_within(sized, self._repeats_at_once, REPEAT_BYTES_AT_ONCE):
             del self._to_repeat[call]
@@ -607,6 +613,6 @@ class Hub:
             return self.placement.log_of(home_key(item.conversation_id))
         if isinstance(item, items.ApplyEffects):
             return self.placement.log_of(item.home_key)
-        if isinstance(item, items.SaveTokens | items.AskPresence):
+        if isinstance(item, items.SaveTokens | items.AskPresence | items.ForgetReceiver):
             return None
         return self.placement.inbox_of(item.user_id)

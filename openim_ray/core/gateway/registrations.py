@@ -31,6 +31,8 @@ class Registrations:
 
     def take(self, count_max: int) -> list[tuple[int, int]]:
         """Return (connection, since_ms) of those that are due, oldest first; `sent` must follow for each."""
+        if not self._due:
+            return []
         taken = list(islice(self._due, count_max))
         for connection in taken:
             del self._due[connection]

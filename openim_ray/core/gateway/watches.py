@@ -260,6 +260,8 @@ class Watches:
 
     def send_due(self, count_max: int) -> None:
         """Say whom this gateway watches, so many at once."""
+        if not self._due:
+            return
         by_home: dict[str, list[tuple[str, list[int] | None]]] = {}
         for user_id in list(islice(self._due, count_max)):
             self._confirmed(user_id)

@@ -546,7 +546,12 @@ class InboxShard:
         """Repeat what a store could not take or give."""
         self._saves.tick(now)
         self.presence.tick(now)
-        self._refresh_some()
+        if self._to_refresh:
+            self._refresh_some()
+        if self._reloads:
+            self._load_again(now)
+
+    def _load_again(self, now: float) -> None:
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:

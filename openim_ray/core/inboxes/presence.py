@@ -146,6 +146,8 @@ class Presence:
         """Tell what has changed: one item per gateway, whatever happened to a user since the last time."""
         if self._settling:
             self._settling = {one: until for one, until in self._settling.items() if until > now}
+        if not self._changed and not self._due:
+            return
         looked_at: dict[str, None] = {}
         changed, self._changed = self._changed, {}
         for user_id, linger_seconds in changed.items():

@@ -13,6 +13,8 @@ from openim_ray.domain.group import GroupChatFacts, GroupStatus, Role
 from openim_ray.domain.people import SingleChatFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openim_ray.core.shard_loads import LoadFacts
 
 Facts = SingleChatFacts | GroupChatFacts
@@ -78,6 +80,7 @@ class FactsCache:
         self._stale_seconds = stale_seconds
         self._entries: OrderedDict[LoadFacts, _Known] = OrderedDict()
         self._by_log: dict[str, set[LoadFacts]] = {}
+        self._by_receiver: dict[str, set[LoadFacts]] = {}
 
     def get(self, pair: LoadFacts, now: float) -> Facts | None:
         """Return the facts if they are known and fresh."""
@@ -90,7 +93,8 @@ class FactsCache:
             self._forget(pair)
             return
         self._entries[pair] = _Known(facts, now, now + self._seconds)
-        self._by_log.setdefault(log_of(pair), set()).add(pair)
+        for index, key in self._indexes(pair):
+            index.setdefault(key, set()).add(pair)
         self._entries.move_to_end(pair)
         if len(self._entries) > self._entries_max:
             self._forget(next(iter(self._entries)))
@@ -98,6 +102,11 @@ class FactsCache:
     def forget_log(self, key: str) -> None:
         """Forget what is known about a log (its home key)."""
         for pair in list(self._by_log.get(key, ())):
+            self._forget(pair)
+
+    def forget_receiver(self, user_id: str) -> None:
+        """Forget what is known about messages to a user."""
+        for pair in list(self._by_receiver.get(user_id, ())):
             self._forget(pair)
 
     def prolong(self, pair: LoadFacts, now: float) -> bool:
@@ -118,10 +127,16 @@ class FactsCache:
     def _forget(self, pair: LoadFacts) -> None:
         if self._entries.pop(pair, None) is None:
             return
-        key = log_of(pair)
-        self._by_log[key].discard(pair)
-        if not self._by_log[key]:
-            del self._by_log[key]
+        for index, key in self._indexes(pair):
+            index[key].discard(pair)
+            if not index[key]:
+                del index[key]
+
+    def _indexes(self, pair: LoadFacts) -> Iterator[tuple[dict[str, set[LoadFacts]], str]]:
+        yield self._by_log, log_of(pair)
+        receiver_id = receiver_of(pair)
+        if receiver_id is not None:
+            yield self._by_receiver, receiver_id
 
 
 def log_of(pair: LoadFacts) -> str:
@@ -129,6 +144,13 @@ def log_of(pair: LoadFacts) -> str:
     Return the home key of the log that a sender and a receiver write to.
     """
     return pair.receiver_id if pair.is_group else home_key(single_chat_id(pair.sender_id, pair.receiver_id))
+
+
+def receiver_of(pair: LoadFacts) -> str | None:
+    """
+    Return the user that a sender writes to; None if it is a group.
+    """
+    return None if pair.is_group else pair.receiver_id
 
 
 def _may_change_at_once(facts: Facts) -> bool:

@@ -1,7 +1,7 @@
 """
 The conversation log: single writer of a chat and its notification stream.
 
-A log is everything with one home key (`domain.conversation.home_key`): the chat `si_…` and the stream `n_…`, each with
+A log is everything with one home key (`domain.conversation.home_key`): the chat `si_…`, what a notification account writes `sn_…`, and the stream `n_…`, each with
 its own dense seqs. Promises:
 
 - A message is reported as committed only when the store said it is durable; before that nobody hears of its seq.
@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from openim_ray.core.shard_loads import EnsureRows
 from openim_ray.core.sizes import ENTRY_BYTES, Room, size_of_parts
-from openim_ray.domain.conversation import is_single_chat
+from openim_ray.domain.conversation import is_notification_chat, is_single_chat
 from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, StoredMessage, WriteResult
 from openim_ray.domain.sequence import ConversationSeq
 from openim_ray.protocol.messages import with_position
@@ -117,6 +118,12 @@ class ConversationLog:
         self.participants: tuple[str, ...] = ()
         self.loaded = False
         self.rows_ensured = False
+        self._notified: set[str] = set()
+        """Who owns the row of what the other one writes to her as a notification account."""
+
+        self._to_notify: dict[str, None] = {}
+        """Who doesn't yet, and is written to."""
+
         self._recent_max = recent_max
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
@@ -149,7 +156,11 @@ class ConversationLog:
                 self._queue.clear()
                 self._room.clear()
                 self._pending.clear()
+                self._to_notify.clear()
+                self._notified.clear()
             self.participants = state.participants
+            notices = (head for head in state.heads.values() if is_notification_chat(head.conversation_id))
+            self._notified.update(self._peer_of(one) for head in notices for one in head.sent)
             self.read = dict(state.read)
             self.rows_ensured = any(map(is_single_chat, state.heads))
             for head in state.heads.values():
@@ -178,10 +189,25 @@ class ConversationLog:
 
     @property
     def needs_rows(self) -> bool:
-        """Tell whether the rows of a chat of two must be ensured before the first append; those of others are made with the change they come from."""
+        """Tell whether rows of what two users have must be ensured before the first append; those of others are made with the change they come from."""
+        return bool(self._to_notify) or self._needs_chat_rows
+
+    @property
+    def _needs_chat_rows(self) -> bool:
         if self.rows_ensured or len(self.participants) < 2:
             return False
         return any(is_single_chat(one.draft.conversation_id) for one in self._queue)
+
+    def rows_to_ensure(self) -> EnsureRows:
+        """Return whose rows must be ensured; `note_rows` follows."""
+        return EnsureRows(self.home_key, self.participants, self._needs_chat_rows, tuple(self._to_notify))
+
+    def note_rows(self, ensured: EnsureRows) -> None:
+        """Note that users own their rows."""
+        self.rows_ensured = self.rows_ensured or ensured.is_chat
+        self._notified.update(ensured.notified)
+        for user_id in ensured.notified:
+            self._to_notify.pop(user_id, None)
 
     def claim_participants(self, participants: tuple[str, ...]) -> bool:
         """Record who this log belongs to, once; False if it belongs to others (ids are never split: `a`+`b_c`, `a_b`+`c`)."""
@@ -206,7 +232,16 @@ class ConversationLog:
             return False
         self._pending[key] = staged
         self._queue.append(staged)
+        if (
+            is_notification_chat(draft.conversation_id)
+            and (peer := self._peer_of(draft.sender_id)) not in self._notified
+        ):
+            self._to_notify[peer] = None
         return True
+
+    def _peer_of(self, user_id: str) -> str:
+        """Return the other one of two; who is alone is her own."""
+        return next((one for one in self.participants if one != user_id), user_id)
 
     def confirm(self, waiter: Waiter) -> None:
         """

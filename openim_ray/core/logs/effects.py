@@ -209,6 +209,8 @@ class Effects:
 
     def tick(self) -> None:
         """Go on where there was no room."""
+        if not self._crowded:
+            return
         crowded, self._crowded = self._crowded, set()
         for key in crowded:
             application = self._applications.get(key)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openim_ray.core import items
-from openim_ray.core.logs.admission import Facts, FactsCache, log_of, refusal_of
+from openim_ray.core.logs.admission import Facts, FactsCache, log_of, receiver_of, refusal_of
 from openim_ray.core.logs.conversation_log import Committed, Confirmed, ConversationLog, Waiter
 from openim_ray.core.logs.effects import EFFECTS, Effects
 from openim_ray.core.logs.mentions import Mentions
@@ -23,7 +23,7 @@ from openim_ray.core.repair import REPEAT_BYTES_AT_ONCE
 from openim_ray.core.shard_loads import EnsureRows, FindEffects, LoadFacts, LoadLog, LogLoad, MarkMentions
 from openim_ray.core.sizes import ENTRY_BYTES, Room, first_within, size_of, size_of_parts
 from openim_ray.domain import errors
-from openim_ray.domain.conversation import home_key, is_group_chat, is_single_chat
+from openim_ray.domain.conversation import home_key, is_group_chat, is_notification_chat, is_single_chat
 from openim_ray.domain.group import GroupChatFacts
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID, partition_of
 from openim_ray.domain.message import Draft, LogState, LogWrite, MessageRef, Outcome, WriteResult
@@ -172,6 +172,11 @@ class LogShard:
         self._facts.forget_log(key)
         self._changed_facts.update(pair for pair in self._for_facts if log_of(pair) == key)
 
+    def forget_receiver(self, user_id: str) -> None:
+        """Let admission look at the directory before the next message to a user, also if it is being read now."""
+        self._facts.forget_receiver(user_id)
+        self._changed_facts.update(pair for pair in self._for_facts if receiver_of(pair) == user_id)
+
     def _decide_all(self, pair: LoadFacts, facts: Facts, wall_ms: int) -> None:
         for peer, item in self._for_facts.pop(pair, deque()):
             self._waiting.leave(size_of(item))
@@ -183,13 +188,13 @@ class LogShard:
         if log is not None and isinstance(item, items.Submit):
             self._admit(log, peer, item, _draft(item), facts, wall_ms)
 
-    def rows_ensured(self, key: str) -> None:
-        """Note that the participants own their rows now."""
-        self._ensuring.discard(key)
-        log = self._logs.get(key)
+    def rows_ensured(self, load: EnsureRows) -> None:
+        """Note that users own their rows now."""
+        self._ensuring.discard(load.home_key)
+        log = self._logs.get(load.home_key)
         if log is not None:
-            log.rows_ensured = True
-            self._dirty[key] = log
+            log.note_rows(load)
+            self._dirty[load.home_key] = log
 
     def load_failed(self, load: LogLoad, now: float) -> None:
         """
@@ -242,7 +247,8 @@ class LogShard:
     def flush(self, wall_ms: int) -> None:
         """Form the writes that are due and let them go."""
         self.effects.wall_ms = wall_ms
-        self._decide_on_old_facts(wall_ms)
+        if self._prolonged:
+            self._decide_on_old_facts(wall_ms)
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
@@ -271,14 +277,19 @@ class LogShard:
 
     def tick(self, now: float) -> None:
         """Repeat what a store could not take or give; forget idle logs beyond the limit."""
-        self._repeat_due(now)
+        if self._retries:
+            self._repeat_due(now)
+        if self._reloads:
+            self._load_again(now)
+        self.effects.tick()
+        self.mentions.tick(now)
+        self._give_back()
+
+    def _load_again(self, now: float) -> None:
         due = [load for at, load in self._reloads if at <= now]
         self._reloads = [(at, load) for at, load in self._reloads if at > now]
         for load in due:
             self._outbox.load(load)
-        self.effects.tick()
-        self.mentions.tick(now)
-        self._give_back()
 
     def _repeat_due(self, now: float) -> None:
         due = ((call, self._writes[call].in_flight_write()) for call, at in self._retries.items() if at <= now)
@@ -291,7 +302,7 @@ class LogShard:
     def _ensure_rows(self, key: str, log: ConversationLog) -> None:
         if key not in self._ensuring:
             self._ensuring.add(key)
-            self._outbox.load(EnsureRows(key, log.participants))
+            self._outbox.load(log.rows_to_ensure())
 
     def _send_write(self, log: ConversationLog, write: LogWrite) -> None:
         call = self._outbox.next_call()
@@ -329,7 +340,8 @@ class LogShard:
         if is_group_chat(item.conversation_id):
             self._passing_on.say(key, items.GroupFanout(key, *message))
             return
-        users = [item.receiver_id, item.sender_id] if item.sender_sync else [item.receiver_id]
+        is_echoed = item.sender_sync and not is_notification_chat(item.conversation_id)
+        users = [item.receiver_id, item.sender_id] if is_echoed else [item.receiver_id]
         self._passing_on.say(key, items.Fanout(list(dict.fromkeys(users)), *message))
 
     def _answer(self, waiters: Sequence[Waiter], reference: MessageRef) -> None:

@@ -110,8 +110,9 @@ class Mentions:
 
     def tick(self, now: float) -> None:
         """Repeat what is due."""
-        self._turns += [key for at, key in self._delayed if at <= now]
-        self._delayed = [(at, key) for at, key in self._delayed if at > now]
+        if self._delayed:
+            self._turns += [key for at, key in self._delayed if at <= now]
+            self._delayed = [(at, key) for at, key in self._delayed if at > now]
         self._go_on()
 
     def _add(self, mark: MarkMentions) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openim_ray.core import items
 from openim_ray.core.sizes import size_of
+from openim_ray.domain.conversation import is_notification_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,4 +182,6 @@ def of_message(participants: Sequence[str], message: StoredMessage) -> items.Fan
     )
     if len(participants) == 1:
         return items.GroupFanout(participants[0], *said)
+    if is_notification_chat(message.conversation_id):
+        return items.Fanout([one for one in participants if one != message.sender_id], *said)
     return items.Fanout(list(dict.fromkeys(participants)), *said)

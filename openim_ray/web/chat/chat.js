@@ -1,5 +1,6 @@
 // The client: what one signed-in user knows and can do. Knows nothing of how it is shown.
 
+import { Applications } from "./applications.js";
 import { Connection } from "./connection.js";
 import * as content from "./content.js";
 import { Conversation, groupChatID, LOOSE_MAX, SessionType, singleChatID } from "./conversation.js";
@@ -58,6 +59,7 @@ export class Chat {
     this.people = new People((userIDs) => this.#http("user/get_users_info", { userIDs }));
     this.friends = new Friends(userID, this.#http, watcher.changed);
     this.groups = new Groups(userID, this.#http, watcher.changed);
+    this.applications = new Applications(userID, this.#http, watcher.changed);
     this.presence = new Presence((identifier, data) => this.#connection.request(identifier, data), watcher.changed);
     this.#connection = new Connection({ userID, token }, http.webSocketURL, {
       state: (state) => this.#enter(state),
@@ -103,7 +105,18 @@ export class Chat {
 
   /** The conversation of a new group. Throws Fault. */
   async startGroup(name, userIDs) {
-    const groupID = await this.groups.create(name, userIDs);
+    return this.groupChat(await this.groups.create(name, userIDs));
+  }
+
+  /** The conversation of a group that the user is in from now on; null if she has to be let in first. Throws Fault. */
+  async joinGroup(groupID, words) {
+    if (await this.groups.join(groupID, words)) return this.groupChat(groupID);
+    await this.applications.load();
+    return null;
+  }
+
+  /** The conversation of a group that the user is in. */
+  groupChat(groupID) {
     return this.#begin(groupChatID(groupID), SessionType.GROUP, groupID);
   }
 
@@ -172,6 +185,11 @@ export class Chat {
     message.delivery = "waiting";
     conversation.lane = conversation.lane.then(() => this.#transmit(conversation, message));
     this.#watcher.changed();
+  }
+
+  /** Who was invited, and has to be let in, is not told of it. */
+  refreshApplications() {
+    return this.#refresh(() => this.#loadApplications());
   }
 
   discard(conversation, message) {
@@ -301,10 +319,15 @@ export class Chat {
     await this.#refreshReceipts(this.current);
   }
 
-  /** Friends and groups may have changed meanwhile. */
+  /** Friends, groups and applications may have changed meanwhile. */
   async #refreshPeople() {
-    await Promise.all([this.friends.load(), this.groups.learn(this.#others({ areGroups: true }))]);
+    await Promise.all([this.friends.load(), this.groups.learn(this.#others({ areGroups: true })), this.#loadApplications()]);
     await this.groups.reload();
+  }
+
+  async #loadApplications() {
+    await this.applications.load();
+    await this.people.learn(this.applications.inviterIDs);
   }
 
   /** Receipts are not repeated to a page that was away: asks anew for what the other had not read. */
@@ -357,6 +380,7 @@ export class Chat {
 
   #receiveNotification(message) {
     if (this.friends.concerns(message)) this.#refresh(() => this.friends.load());
+    if (this.applications.concerns(message)) this.refreshApplications();
     if (this.groups.heed(message)) this.#heedGroup(message);
     if (content.RENAMED.has(message.contentType)) this.#refresh(() => this.people.learn([content.tips(message).userID]));
     const told = content.tips(message);

@@ -8,13 +8,16 @@ import { PersonPanel } from "./person_panel.js";
 export class Details {
   #root = part(document, "details");
   #button = part(document, "show-details");
-  #panels = new Map([
-    [SessionType.SINGLE, new PersonPanel(part(this.#root, "person-panel"))],
-    [SessionType.GROUP, new GroupPanel(part(this.#root, "group-panel"))],
-  ]);
+  #panels;
   #chat = null;
 
-  constructor() {
+  /** `open(conversation)` opens another conversation. */
+  constructor(open) {
+    const write = async (userID) => open(await this.#chat.startWith(userID));
+    this.#panels = new Map([
+      [SessionType.SINGLE, new PersonPanel(part(this.#root, "person-panel"))],
+      [SessionType.GROUP, new GroupPanel(part(this.#root, "group-panel"), write)],
+    ]);
     this.#button.onclick = () => (this.#root.hidden ? this.#open() : this.close());
     part(this.#root, "close-details").onclick = () => this.close();
     this.#root.onkeydown = (event) => {

@@ -11,9 +11,10 @@ export function showFault(place, fault) {
   else place.replaceChildren(describe(fault));
 }
 
-/** One line, for where there is no room for more. */
+/** One line, for where there is no room for more: the server's own words only where this page's don't say what it was. */
 export function faultLine(fault) {
-  const words = [fault.message, fault.advice, fault.command, fault.detail && `— ${fault.detail}`, isServers(fault) && `(code ${fault.code})`];
+  const detail = fault.isVague && fault.detail && `— ${fault.detail}`;
+  const words = [fault.message, fault.advice, fault.command, detail, isServers(fault) && `(code ${fault.code})`];
   return words.filter(Boolean).join(" ");
 }
 

@@ -3,6 +3,9 @@
 /** Codes after which the token is of no use any more (OpenIM wire, §1.5). */
 const TOKEN_CODES = new Set([1501, 1502, 1503, 1504, 1505, 1506, 1507]);
 
+/** Codes that stand for many things: the server's own words say for which. */
+const VAGUE_CODES = new Set([500, 1001, 1002, 1004, 1099]);
+
 const TOKEN_COMMAND = "openim-ray user token USER --platform web";
 const NEW_TOKEN = ["Get a new token on the server:", TOKEN_COMMAND];
 const NEW_LOGIN = ["Sign in again with a new token:", TOKEN_COMMAND];
@@ -16,7 +19,7 @@ const TABLE = {
   1004: ["The server does not know this user, group or message.", "Check the spelling."],
   1099: ["This server cannot do that yet.", "docs/compatibility.md lists what is built."],
   1101: ["The server does not know this user.", "Check the spelling, or add the user:", "openim-ray user add USER"],
-  1201: ["The server does not know this group.", "It may have been dismissed."],
+  1201: ["The server does not know this group.", "Check the id. It may have been dismissed."],
   1202: ["There is a group with this id already.", "Choose another id."],
   1203: ["You are not a member of this group.", "Ask a member to invite you."],
   1204: ["This group was dismissed.", "Nobody can write here any more."],
@@ -69,6 +72,11 @@ export class Fault extends Error {
     this.advice = advice;
     this.command = command;
     this.detail = detail;
+  }
+
+  /** What happened is only told by the detail. */
+  get isVague() {
+    return VAGUE_CODES.has(this.code) || !(this.code in TABLE);
   }
 
   /** The token is of no use any more: only a new sign-in helps. */

@@ -12,6 +12,7 @@ export class FriendsView {
   #fault;
   #chat = null;
   #open;
+  #askedID = ""; // who the form says about that she was asked
 
   /** `open(userID)` opens the chat with somebody; it may reject with a Fault. */
   constructor(root, open) {
@@ -25,6 +26,7 @@ export class FriendsView {
 
   show(chat) {
     this.#chat = chat;
+    setText(part(this.#root, "own-id"), chat.userID);
     this.#form.reset();
     this.#forget();
     showFault(this.#fault, null);
@@ -39,7 +41,9 @@ export class FriendsView {
     this.#section("sent", friends.sent.map(sent));
     this.#section("friends", friends.list.map((friend) => this.#friend(friend)));
     this.#section("blocked", friends.blocked.map((entry) => this.#blocked(entry)));
-    part(this.#root, "no-friends").hidden = friends.list.length > 0 || !this.#chat.synced;
+    const isEmpty = friends.list.length + friends.received.length + friends.sent.length === 0;
+    part(this.#root, "no-friends").hidden = !isEmpty || !this.#chat.synced;
+    if (this.#askedID !== "" && !friends.hasAsked(this.#askedID)) this.#say("");
   }
 
   #section(name, people) {
@@ -68,18 +72,24 @@ export class FriendsView {
 
   /** What became of the last one. */
   #forget() {
-    setText(part(this.#root, "added"), "");
+    this.#say("");
     showFault(part(this.#form, "fault"), null);
+  }
+
+  #say(askedID) {
+    this.#askedID = askedID;
+    const name = askedID && this.#chat.people.nameOf(askedID);
+    setText(part(this.#root, "added"), name && `${name} was asked. You are friends when the answer is yes.`);
   }
 
   async #add(userID) {
     if (userID === "") return;
-    setText(part(this.#root, "added"), "");
+    this.#say("");
     const chat = this.#chat;
     await befriend(chat, userID);
     if (chat !== this.#chat) return;
     this.#form.reset();
-    setText(part(this.#root, "added"), `${chat.people.nameOf(userID)} was asked. You are friends when the answer is yes.`);
+    this.#say(userID);
   }
 }
 

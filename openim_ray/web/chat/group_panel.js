@@ -1,15 +1,22 @@
 // About a group: its members, and what this user may do to it and to them. What she may not do is not offered.
 
 import { onSubmit, showActions } from "./actions.js";
+import { applicationOf } from "./application_rows.js";
 import { part, setText, showAvatar } from "./dom.js";
 import { showFault } from "./fault_view.js";
 import { Fault } from "./faults.js";
-import { Role } from "./groups.js";
+import { Joining, Role } from "./groups.js";
 import { friendChoices, PeoplePicker } from "./people_picker.js";
 import { showPeople } from "./people_rows.js";
 import { until } from "./times.js";
 
 const ROLE_WORDS = { [Role.OWNER]: "owner", [Role.ADMIN]: "admin", [Role.MEMBER]: "" };
+
+const JOINING_WORDS = {
+  [Joining.ANYBODY]: "Anybody can join by this id.",
+  [Joining.INVITED]: "Members can invite; who joins by this id must be let in by the owner or an admin.",
+  [Joining.NOBODY]: "Whoever wants to join must be let in by the owner or an admin.",
+};
 
 /** How long a member can be muted for, in seconds. */
 const MUTES = [
@@ -20,10 +27,14 @@ const MUTES = [
 export class GroupPanel {
   #picker = null;
   #groups = null;
+  #write;
 
-  constructor(root) {
+  /** `write(userID)` opens the chat with a member; it may reject with a Fault. */
+  constructor(root, write) {
     this.root = root;
+    this.#write = write;
     onSubmit(part(root, "rename"), () => this.#rename());
+    onSubmit(part(root, "joining"), () => this.#setJoining());
     onSubmit(part(root, "invite"), () => this.#invite());
     showActions(part(root, "more-members"), [{ words: "Show more members", run: () => this.#groups.showMore() }], part(root, "fault"));
   }
@@ -32,6 +43,8 @@ export class GroupPanel {
     this.#groups = chat.groups;
     this.#resetInvite();
     part(this.root, "rename").groupName.value = chat.groups.infoOf(chat.groups.openID)?.groupName ?? "";
+    part(this.root, "joining").needVerification.value = String(chat.groups.joiningOf(chat.groups.openID));
+    setText(part(this.root, "told"), "");
     for (const place of this.root.querySelectorAll(".fault")) showFault(place, null);
     for (const fold of this.root.querySelectorAll("details")) fold.open = false;
   }
@@ -42,19 +55,39 @@ export class GroupPanel {
     showAvatar(part(this.root, "panel-avatar"), otherID, groups.nameOf(otherID));
     setText(part(this.root, "panel-name"), groups.nameOf(otherID));
     setText(part(this.root, "panel-id"), otherID);
-    part(this.root, "rename-fold").hidden = !rights.rename;
+    setText(part(this.root, "panel-joining"), joiningLine(chat, otherID));
+    part(this.root, "rename-fold").hidden = !rights.change;
+    part(this.root, "joining-fold").hidden = !rights.change;
     part(this.root, "invite-fold").hidden = !rights.invite;
+    if (!groups.proposesOnly) setText(part(this.root, "told"), "");
     this.#picker.offer(friendChoices(chat, groups.members.map(({ userID }) => userID)));
+    this.#renderApplications(chat, rights.answer ? chat.applications.to(otherID) : []);
     this.#renderMembers(chat);
-    showActions(part(this.root, "panel-actions"), groupActions(groups, otherID), part(this.root, "fault"));
+    showActions(part(this.root, "panel-actions"), groupActions(chat, otherID), part(this.root, "fault"));
+  }
+
+  #renderApplications(chat, requests) {
+    part(this.root, "applications-section").hidden = requests.length === 0;
+    setText(part(this.root, "applications-title"), `Want to join (${requests.length})`);
+    const people = requests.map((request) => applicationOf(chat, request, false));
+    showPeople(part(this.root, "applications"), people, part(this.root, "applications-fault"));
   }
 
   #renderMembers({ groups, userID }) {
-    const people = groups.members.map((member) => personOf(groups, member, userID));
+    const people = groups.members.map((member) => this.#personOf(groups, member, userID));
     part(this.root, "members-section").hidden = people.length === 0;
     setText(part(this.root, "members-title"), `Members (${groups.infoOf(groups.openID)?.memberCount ?? people.length})`);
     showPeople(part(this.root, "members"), people, part(this.root, "members-fault"), "member");
     part(this.root, "more-members").hidden = !groups.hasMore;
+  }
+
+  #personOf(groups, member, ownID) {
+    const { userID, nickname, roleLevel } = member;
+    const isMuted = member.muteEndTime > Date.now();
+    const name = (nickname || userID) + (userID === ownID ? " (you)" : "");
+    const line = [ROLE_WORDS[roleLevel], isMuted && `muted until ${until(member.muteEndTime, Date.now())}`].filter(Boolean).join(", ");
+    const write = userID === ownID ? [] : [{ words: "Write", run: () => this.#write(userID) }];
+    return { userID, name, line, actions: [...write, ...memberActions(groups, member, isMuted)] };
   }
 
   async #rename() {
@@ -64,11 +97,19 @@ export class GroupPanel {
     part(this.root, "rename-fold").open = false;
   }
 
+  async #setJoining() {
+    await this.#groups.setJoining(Number(part(this.root, "joining").needVerification.value));
+    part(this.root, "joining-fold").open = false;
+  }
+
   async #invite() {
+    setText(part(this.root, "told"), "");
     if (this.#picker.userIDs.length === 0) throw new Fault("NOBODY");
+    const { proposesOnly } = this.#groups;
     await this.#groups.invite(this.#picker.userIDs);
     this.#resetInvite();
     part(this.root, "invite-fold").open = false;
+    if (proposesOnly) setText(part(this.root, "told"), "The owner and the admins were asked to let them in.");
   }
 
   #resetInvite() {
@@ -77,12 +118,10 @@ export class GroupPanel {
   }
 }
 
-function personOf(groups, member, ownID) {
-  const { userID, nickname, roleLevel } = member;
-  const isMuted = member.muteEndTime > Date.now();
-  const name = (nickname || userID) + (userID === ownID ? " (you)" : "");
-  const line = [ROLE_WORDS[roleLevel], isMuted && `muted until ${until(member.muteEndTime, Date.now())}`].filter(Boolean).join(", ");
-  return { userID, name, line, actions: memberActions(groups, member, isMuted) };
+function joiningLine({ groups, applications }, groupID) {
+  if (groups.hasJoined(groupID)) return JOINING_WORDS[groups.joiningOf(groupID)] ?? "";
+  if (!groups.canJoin(groupID)) return "";
+  return applications.hasAsked(groupID) ? "You are not in this group. You have asked to join." : "You are not in this group.";
 }
 
 function memberActions(groups, member, isMuted) {
@@ -101,7 +140,9 @@ function memberActions(groups, member, isMuted) {
   ];
 }
 
-function groupActions(groups, groupID) {
+function groupActions(chat, groupID) {
+  const { applications, groups } = chat;
+  if (groups.canJoin(groupID) && !applications.hasAsked(groupID)) return [{ words: "Ask to join", run: () => chat.joinGroup(groupID, "") }];
   const { muteGroup, leave, dismiss } = groups.rights;
   const mute = { words: "Mute the group", run: () => groups.muteAll() };
   const unmute = { words: "Unmute the group", run: () => groups.unmuteAll() };

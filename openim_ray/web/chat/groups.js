@@ -1,11 +1,16 @@
 // The groups of the signed-in user: what they are called, who is in them, and what may be done to them (OpenIM wire, §6.5).
 
+import { Fault } from "./faults.js";
 import * as notifications from "./notifications.js";
 import { Reload } from "./reload.js";
 
 export const Role = { OWNER: 100, ADMIN: 60, MEMBER: 20 };
 
+/** needVerification: who comes in without being let in by owner or admins (OpenIM wire, §4.2). */
+export const Joining = { INVITED: 0, NOBODY: 1, ANYBODY: 2 };
+
 const WORK_GROUP = 2; // the only type of groups there is
+const BY_SEARCH = 3; // joinSource
 const DISMISSED = 2;
 const MUTED = 3;
 
@@ -47,6 +52,12 @@ export class Groups {
     return this.#infos.get(groupID);
   }
 
+  /** GroupInfo of the groups that the user is in, by name. */
+  get joined() {
+    const infos = [...this.#joined].map((groupID) => this.#infos.get(groupID)).filter((group) => group !== undefined);
+    return infos.sort((one, other) => one.groupName.localeCompare(other.groupName));
+  }
+
   hasJoined(groupID) {
     return this.#joined.has(groupID);
   }
@@ -56,9 +67,19 @@ export class Groups {
     return this.#isLearned && !this.#joined.has(groupID);
   }
 
+  /** Whether it is a group that the user could come to. */
+  canJoin(groupID) {
+    return this.hasLeft(groupID) && this.#infos.has(groupID) && !this.isDismissed(groupID);
+  }
+
   /** Whether the group is the one that is looked at, and this user may not write in it for a while. */
   isSilenced(groupID) {
     return groupID === this.openID && this.own?.muteEndTime > Date.now();
+  }
+
+  /** A value of `Joining`; undefined if it is not known. */
+  joiningOf(groupID) {
+    return this.#infos.get(groupID)?.needVerification;
   }
 
   isDismissed(groupID) {
@@ -116,7 +137,13 @@ export class Groups {
     const role = this.#joined.has(this.openID) ? (this.own?.roleLevel ?? 0) : 0;
     const isStaff = role >= Role.ADMIN;
     const isOwner = role === Role.OWNER;
-    return { invite: role > 0, rename: isStaff, muteGroup: isStaff, leave: role > 0 && !isOwner, dismiss: isOwner };
+    return { invite: role > 0, change: isStaff, answer: isStaff, muteGroup: isStaff, leave: role > 0 && !isOwner, dismiss: isOwner };
+  }
+
+  /** Whether those whom this user invites must be let in by somebody else. */
+  get proposesOnly() {
+    const { invite, answer } = this.rights;
+    return invite && !answer && this.joiningOf(this.openID) === Joining.NOBODY;
   }
 
   /** What this user may do to a member of that group: those who run it, to those below them. */
@@ -138,8 +165,25 @@ export class Groups {
     return made.groupInfo.groupID;
   }
 
+  /** Joins a group, or asks to be let in; resolves to whether the user is in it now. */
+  async join(groupID, reqMessage) {
+    await this.#learnInfos([groupID]);
+    if (!this.#infos.has(groupID)) throw new Fault(1201, groupID);
+    if (this.isDismissed(groupID)) throw new Fault(1204);
+    if (!this.#joined.has(groupID)) {
+      await this.#ask("join_group", { groupID, reqMessage, joinSource: BY_SEARCH, inviterUserID: this.#userID, ex: "" });
+      await this.learn([]);
+    }
+    return this.#joined.has(groupID);
+  }
+
   rename(groupName) {
     return this.#change("set_group_info_ex", { groupName });
+  }
+
+  /** Says who may come in: a value of `Joining`. */
+  setJoining(needVerification) {
+    return this.#change("set_group_info_ex", { needVerification });
   }
 
   invite(invitedUserIDs) {

@@ -16,7 +16,7 @@ const LOGIN_KEY = "openim-ray.login";
 const screen = document.getElementById("chat");
 const signIn = new SignIn(enter);
 const thread = new Thread({ back: closeThread });
-const details = new Details();
+const details = new Details(openThread);
 const sidebar = new Sidebar({ open: openThread, signOut: () => leave(null) });
 
 part(screen, "try-now").onclick = () => chat.probe();

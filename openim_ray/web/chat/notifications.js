@@ -42,15 +42,16 @@ export function sentence(message, readerID) {
 }
 
 /**
- * What a notification says of a group: {groupID, group, came, went, isEnd}, with the GroupInfo if it names one, and the ids of who came and
- * who went. Null if it is of something else.
+ * What a notification says of a group: {groupID, group, came, went, roles, isEnd}, with the GroupInfo if it names one, and the ids of who came,
+ * who went, and whose role changed. Null if it is of something else.
  */
 export function toldOf(message) {
   const { contentType } = message;
   if (contentType < 1501 || contentType > 1520) return null;
   const told = tips(message);
   const groupID = string(told.group?.groupID) || message.groupID;
-  return { groupID, group: infoIn(told), came: idsOf(comers(contentType, told)), went: idsOf(leavers(contentType, told)), isEnd: contentType === 1511 };
+  const [came, went, roles] = [comers, leavers, promoted].map((named) => idsOf(named(contentType, told)));
+  return { groupID, group: infoIn(told), came, went, roles, isEnd: contentType === 1511 };
 }
 
 function infoIn({ group }) {
@@ -66,6 +67,11 @@ function comers(contentType, told) {
 function leavers(contentType, told) {
   if (contentType === 1504) return [told.quitUser];
   return contentType === 1508 ? list(told.kickedUserList) : [];
+}
+
+function promoted(contentType, told) {
+  if (contentType === 1507) return [told.newGroupOwner, told.oldGroupOwnerInfo];
+  return contentType === 1517 || contentType === 1518 ? [told.changedUser] : [];
 }
 
 function idsOf(members) {

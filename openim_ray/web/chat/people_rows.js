@@ -1,19 +1,20 @@
-// A list of people: who it is, a line about each, and what can be done.
+// A list of people, or of groups: who it is, a line about each, and what can be done.
 
 import { showActions } from "./actions.js";
 import { fromTemplate, part, setText, showAvatar, showItems } from "./dom.js";
 
 /**
- * Shows `people`: {userID, name, line, actions, open}. A press on somebody calls `open()`, if there is one; `actions` are as in
- * `showActions`, and stand in a fold with the template "member".
+ * Shows `people`: {userID, name, line, actions, open, key, isGroup}. A press on somebody calls `open()`, if there is one; `actions` are as in
+ * `showActions`, and stand in a fold with the template "member". With `key` somebody can stand in the list several times.
  */
 export function showPeople(place, people, faultPlace, template = "person") {
   const update = (element, person) => showPerson(element, person, faultPlace);
-  showItems(place, people, ({ userID }) => userID, () => fromTemplate(template), update);
+  showItems(place, people, ({ key, userID }) => key ?? userID, () => fromTemplate(template), update);
 }
 
-function showPerson(element, { userID, name, line, actions, open }, faultPlace) {
+function showPerson(element, { userID, name, line, actions, open, isGroup = false }, faultPlace) {
   showAvatar(part(element, "avatar"), userID, name);
+  part(element, "avatar").classList.toggle("group", isGroup);
   setText(part(element, "name"), name);
   setText(part(element, "line"), line);
   part(element, "who").title = userID;

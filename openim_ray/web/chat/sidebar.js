@@ -5,11 +5,15 @@ import { SessionType } from "./conversation.js";
 import { part, setText, showAvatar, showItems, fromTemplate } from "./dom.js";
 import { showFault } from "./fault_view.js";
 import { FriendsView } from "./friends_view.js";
+import { GroupsView } from "./groups_view.js";
 import { NewGroup } from "./new_group.js";
 import { asFault } from "./faults.js";
 import { brief, full } from "./times.js";
 
 const COUNT_MAX = 99;
+
+/** Which list each of the buttons above the lists shows. */
+const LISTS = Object.entries({ "show-chats": "chats", "show-friends": "friends-view", "show-groups": "groups-view" });
 
 export class Sidebar {
   #root = document.querySelector(".sidebar");
@@ -17,6 +21,7 @@ export class Sidebar {
   #newGroup = part(this.#root, "new-group");
   #groupForm = new NewGroup(this.#newGroup, (conversation) => this.#begin(conversation));
   #friends = new FriendsView(part(this.#root, "friends-view"), async (userID) => this.#begin(await this.#chat.startWith(userID)));
+  #groups = new GroupsView(part(this.#root, "groups-view"), (conversation) => this.#begin(conversation));
   #chat = null;
   #actions;
 
@@ -26,8 +31,8 @@ export class Sidebar {
     part(this.#root, "sign-out").onclick = actions.signOut;
     part(this.#root, "start-new").onclick = () => this.#toggleNewChat(this.#newChat.hidden);
     part(this.#root, "start-group").onclick = () => this.#toggleNewGroup(this.#newGroup.hidden);
-    part(this.#root, "show-chats").onclick = () => this.#showFriends(false);
-    part(this.#root, "show-friends").onclick = () => this.#showFriends(true);
+    for (const [button] of LISTS) part(this.#root, button).onclick = () => this.#showList(button);
+    part(this.#root, "show-groups").addEventListener("click", () => this.#chat.refreshApplications());
     part(this.#root, "conversations").onkeydown = (event) => this.#moveFocus(event);
     this.#newChat.onkeydown = (event) => {
       if (event.key === "Escape") this.#toggleNewChat(false);
@@ -46,7 +51,8 @@ export class Sidebar {
     this.#toggleNewChat(false);
     this.#toggleNewGroup(false);
     this.#friends.show(chat);
-    this.#showFriends(false);
+    this.#groups.show(chat);
+    this.#showList("show-chats");
     part(this.#root, "conversations").replaceChildren();
   }
 
@@ -59,8 +65,16 @@ export class Sidebar {
     this.#renderList(chat.list);
     this.#groupForm.render();
     this.#friends.render();
-    part(this.#root, "waiting").hidden = chat.friends.received.length === 0;
-    setText(part(this.#root, "waiting-count"), String(chat.friends.received.length));
+    this.#groups.render();
+    this.#showCount("show-chats", part(this.#root, "chats").hidden ? chat.unread : 0); // else each chat tells
+    this.#showCount("show-friends", chat.friends.received.length);
+    this.#showCount("show-groups", chat.applications.received.length);
+  }
+
+  /** How much waits in a list. */
+  #showCount(button, count) {
+    part(part(this.#root, button), "waiting").hidden = count === 0;
+    setText(part(part(this.#root, button), "waiting-count"), shortened(count));
   }
 
   #renderStatus({ synced, trouble }) {
@@ -92,7 +106,7 @@ export class Sidebar {
     setText(part(button, "time"), time ? brief(time, Date.now()) : "");
     part(button, "time").title = time ? full(time) : "";
     this.#preview(part(button, "preview"), conversation, newest);
-    setText(part(button, "count"), unread > COUNT_MAX ? `${COUNT_MAX}+` : String(unread));
+    setText(part(button, "count"), shortened(unread));
     part(button, "unread").hidden = unread === 0;
     button.setAttribute("aria-current", String(conversation === this.#chat.current));
   }
@@ -114,16 +128,17 @@ export class Sidebar {
     return isGroup ? `${this.#chat.people.nameOf(newest.sendID)}: ${text}` : text;
   }
 
-  #showFriends(isShown) {
-    part(this.#root, "chats").hidden = isShown;
-    part(this.#root, "friends-view").hidden = !isShown;
-    part(this.#root, "show-chats").setAttribute("aria-pressed", String(!isShown));
-    part(this.#root, "show-friends").setAttribute("aria-pressed", String(isShown));
+  #showList(shown) {
+    for (const [button, list] of LISTS) {
+      part(this.#root, list).hidden = button !== shown;
+      part(this.#root, button).setAttribute("aria-pressed", String(button === shown));
+    }
+    this.#showCount("show-chats", shown === "show-chats" ? 0 : (this.#chat?.unread ?? 0));
   }
 
   #begin(conversation) {
     this.#toggleNewGroup(false);
-    this.#showFriends(false);
+    this.#showList("show-chats");
     this.#actions.open(conversation);
   }
 
@@ -167,4 +182,8 @@ export class Sidebar {
     event.preventDefault();
     buttons[Math.min(Math.max(to, 0), buttons.length - 1)]?.focus();
   }
+}
+
+function shortened(count) {
+  return count > COUNT_MAX ? `${COUNT_MAX}+` : String(count);
 }

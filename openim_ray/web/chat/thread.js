@@ -6,7 +6,7 @@ import { SessionType } from "./conversation.js";
 import { fromTemplate, part, setText, showAvatar, showItems } from "./dom.js";
 import { faultLine, notify } from "./fault_view.js";
 import { asFault } from "./faults.js";
-import { clock, day, full, startOfDay } from "./times.js";
+import { clock, day, full, startOfDay, until } from "./times.js";
 
 /** So near to the end still counts as being at the end, so near to the top asks for more. */
 const NEAR_END_PX = 80;
@@ -164,6 +164,7 @@ export class Thread {
     setText(part(element, "delivery"), DELIVERY_WORDS[state]);
     part(element, "tick").title = DELIVERY_WORDS[state];
     part(element, "trouble").hidden = state !== "failed";
+    part(element, "retry").hidden = !part(this.#root, "closed").hidden;
     if (state === "failed") setText(part(element, "trouble-text"), `Not sent. ${faultLine(message.fault)}`);
   }
 
@@ -230,7 +231,7 @@ function groupLine(groups, groupID) {
   const words = [
     count === undefined ? "" : count === 1 ? "1 member" : `${count} members`,
     groups.isMuted(groupID) ? "the group is muted" : "",
-    groups.isSilenced(groupID) ? "you are muted" : "",
+    groups.isSilenced(groupID) ? `you are muted until ${until(groups.own.muteEndTime, Date.now())}` : "",
   ];
   return words.filter(Boolean).join(" · ");
 }

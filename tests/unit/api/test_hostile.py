@@ -56,6 +56,7 @@ TEXTS = (
     "\ud800",
 )
 NUMBERS = (-1, 1000, 2**31 - 1, -(2**31), 2**32 - 1, 10**9, 2**63 - 1, -(2**63), 2**64 - 1, 2**70, 10**300)
+LIKELY_NUMBERS = {"contentType": (101, 106, 110, 118, 1400), "sessionType": (1, 1, 3, 4), "senderPlatformID": (0, 1, 5)}
 STRANGE = (None, True, 1.5, 1e308, [], {}, [None], {"": {}}, [[[]]], "")
 
 CODES = {
@@ -115,11 +116,31 @@ class Fuzz:
 
     def _scalar(self, field: FieldDescriptor, faults: float) -> Any:
         is_wrong = self.chance.random() < faults
+        if field.name == "content" and not is_wrong:
+            return self._content(faults)
         if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
             return self.chance.choice(TEXTS if is_wrong else _likely(field.name))
         if field.type == FieldDescriptor.TYPE_BOOL:
             return self.chance.choice((True, False))
+        if field.name in LIKELY_NUMBERS and not is_wrong:
+            return self.chance.choice(LIKELY_NUMBERS[field.name])
         return self.chance.choice(NUMBERS if is_wrong else (0, 1, 1, 1, 2, 5, 20, 60, 100))
+
+    def _content(self, faults: float) -> dict[str, Any]:
+        """Return what several content types take for theirs, with a fault here and there."""
+        good = {
+            "content": "text",
+            "text": "text",
+            "data": "",
+            "atUserList": ["bob"],
+            "notificationName": "News",
+            "mixType": 1,
+        }
+        chance = self.chance
+        return {
+            name: chance.choice((*STRANGE, *TEXTS, *NUMBERS)) if chance.random() < faults else one
+            for name, one in good.items()
+        }
 
 
 def _likely(name: str) -> tuple[str, ...]:
@@ -128,6 +149,8 @@ def _likely(name: str) -> tuple[str, ...]:
         return GROUPS
     if "conversation" in lowered:
         return CHATS
+    if lowered in ("sendid", "recvid", "recvids"):
+        return (*NAMES, "news")
     return NAMES if "user" in lowered else ("", "text", "x" * 200)
 
 
@@ -175,6 +198,7 @@ class Served:
         """Make what they have, the way it is made."""
         users = [{"userID": name, "nickname": name} for name in NAMES[:5]]
         await self.done("/user/user_register", {"users": users})
+        await self.done("/user/add_notification_account", {"userID": "news", "nickName": "N", "appMangerLevel": 3})
         await self.done("/friend/import_friend", {"ownerUserID": "alice", "friendUserIDs": ["bob"]})
         await self.done("/friend/add_black", {"ownerUserID": "alice", "blackUserID": "dave"})
         await self.done("/friend/add_friend", {"fromUserID": "carol", "toUserID": "alice"})

@@ -165,6 +165,20 @@ async def test_the_newest_seqs_are_those_of_the_user(api: ApiClient) -> None:
 # --- read positions
 
 
+async def test_an_administrator_writes_to_a_group_for_its_members(api: ApiClient) -> None:
+    """Who is no member is refused (1203), as on the socket; administrators are not; 2 is taken for 3, as there."""
+    await api.world.services.users.ensure_admins(["imAdmin"])
+    admin = await api.admin_token()
+    made = {"groupInfo": {"groupID": "g1", "groupName": "G", "groupType": 2}, "ownerUserID": "alice"}
+    assert (await api.call("/group/create_group", made, admin)).code == 0
+    text = {"groupID": "g1", "contentType": 101, "content": {"content": "hello"}}
+    for sender_id, session_type, code in (("alice", 3, 0), ("alice", 2, 0), ("bob", 3, 1203), ("imAdmin", 3, 0)):
+        body = {**text, "sendID": sender_id, "sessionType": session_type}
+        assert (await api.call("/msg/send_msg", body, admin)).code == code, sender_id
+    sent = [(one.conversation_id, one.sender_id, operation_id) for one, operation_id in api.world.broker.sent]
+    assert sent == [("sg_g1", sender_id, "operation") for sender_id in ("alice", "alice", "imAdmin")]
+
+
 async def test_marks_carry_the_operation_of_their_call(api: ApiClient) -> None:
     """The pure-JavaScript client knows its own actions by it."""
     token = await api.user_token("bob")

@@ -9,6 +9,7 @@ import pytest
 from openim_ray.core.logs.admission import FactsCache, single_chat_refusal
 from openim_ray.core.shard_loads import LoadFacts
 from openim_ray.domain.conversation import ReceiveOption
+from openim_ray.domain.group import GroupChatFacts, Role
 from openim_ray.domain.people import SingleChatFacts
 
 
@@ -67,6 +68,23 @@ def test_facts_are_bounded() -> None:
 
     assert cache.get(LoadFacts("alice", "bob"), 0.0) is None
     assert cache.get(LoadFacts("alice", "dave"), 0.0) is not None
+
+
+def test_what_a_user_receives_is_forgotten_at_once() -> None:
+    """Whoever writes to her; other pairs, and a group of the same id, are not concerned."""
+    cache = FactsCache(entries_max=10, seconds=5.0, stale_seconds=60.0)
+    pairs = [LoadFacts(*one) for one in (("alice", "bob"), ("carol", "bob"), ("bob", "alice"), ("alice", "dave"))]
+    for pair in pairs:
+        cache.put(pair, make_facts(), 0.0)
+    group, in_group = LoadFacts("alice", "bob", is_group=True), GroupChatFacts(exists=True, role_level=Role.MEMBER)
+    cache.put(group, in_group, 0.0)
+
+    cache.forget_receiver("bob")
+    cache.forget_receiver("nobody")
+
+    assert [cache.get(pair, 0.0) for pair in pairs] == [None, None, make_facts(), make_facts()]
+    assert cache.get(group, 0.0) == in_group
+    assert not cache.prolong(pairs[0], 0.0)
 
 
 def test_a_missing_receiver_is_not_remembered() -> None:

@@ -141,6 +141,49 @@ def test_drafts_of_another_pair_do_not_enter_a_log_that_belongs_to_others() -> N
     assert not log.claim_participants(("a", "b_c"))
 
 
+NOTICES = ConversationID("sn_a_b")
+
+
+def notice(client_id: str, sender: str = "a") -> Draft:
+    """What a notification account writes."""
+    return draft(client_id, sender)._replace(conversation_id=NOTICES, content_type=1400)
+
+
+def test_who_is_written_to_by_a_notification_account_has_a_row_first() -> None:
+    """Only she: the account itself has no such conversation. Each receiver once, whatever else is ensured meanwhile."""
+    log = ConversationLog("a_b", "7")
+    log.load(None)
+    log.claim_participants(("a", "b"))
+    log.stage(notice("1"), waiter(1))
+    ensured = log.rows_to_ensure()
+    assert [(row.owner_user_id, row.conversation_id, row.conversation_type, row.user_id) for row in ensured.rows()] == [
+        ("b", "sn_a_b", 4, "a")
+    ]
+    log.stage(draft("2"), waiter(2))
+    assert log.take_write(3, 1_000) is None
+
+    log.note_rows(ensured)
+    assert log.take_write(3, 1_000) is None  # the chat's rows are not there
+    ensured = log.rows_to_ensure()
+    assert [(row.owner_user_id, row.conversation_id) for row in ensured.rows()] == [("a", "si_a_b"), ("b", "si_a_b")]
+    log.note_rows(ensured)
+    assert [(row.conversation_id, row.seq) for row in write_of(log).rows] == [("sn_a_b", 1), ("si_a_b", 1)]
+    log.written(STORED)
+    log.stage(notice("3"), waiter(3))
+    assert [row.seq for row in write_of(log).rows] == [2]
+    log.written(STORED)
+    log.stage(notice("4", "b"), waiter(4))
+    assert log.rows_to_ensure().notified == ("a",)
+
+
+def test_who_was_written_to_before_has_her_row() -> None:
+    """The log says so after a restart: nothing is asked of the directory."""
+    log = ConversationLog("a_b", "7")
+    log.load(LogState(("a", "b"), {NOTICES: StreamHead(NOTICES, ConversationSeq(3), 1_000, {"a": 3})}, {}, ()))
+    log.stage(notice("new"), waiter(1))
+    assert [row.seq for row in write_of(log).rows] == [4]
+
+
 def test_a_full_queue_refuses() -> None:
     """Beyond its limit a log takes no more, and says so."""
     log = ConversationLog("a_b", "7", queue_max=1)

@@ -411,7 +411,7 @@ def test_a_clone_between_two_users_waits_for_their_rows() -> None:
     owner.read(group_effect("e1", clone_id="si_ann_bob", clone=clone, stream="n_ann_bob", receivers=["bob", "ann"]))
     owner.load_log()
     assert not owner.writes
-    owner.logs.rows_ensured(owner.take(EnsureRows).home_key)
+    owner.logs.rows_ensured(owner.take(EnsureRows))
     owner.turn()
     assert owner.store().participants == ("ann", "bob")
 

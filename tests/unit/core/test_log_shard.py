@@ -9,10 +9,12 @@ import pytest
 from openim_ray.core import items
 from openim_ray.core.logs import log_shard as log_shard_module
 from openim_ray.core.logs.log_shard import LogShard
-from openim_ray.core.shard_loads import LoadFacts, LoadLog
+from openim_ray.core.logs.passing_on import ToInboxes
+from openim_ray.core.shard_loads import EnsureRows, LoadFacts, LoadLog
 from openim_ray.core.shard_outbox import Outbox
 from openim_ray.core.shard_settings import ShardSettings
 from openim_ray.domain import errors
+from openim_ray.domain.conversation import ReceiveOption
 from openim_ray.domain.ids import ConversationID
 from openim_ray.domain.message import LogState, StreamHead
 from openim_ray.domain.people import SingleChatFacts
@@ -37,7 +39,8 @@ class Shard:
 
     def __init__(self, settings: ShardSettings | None = None) -> None:
         self.outbox = Outbox(0)
-        self.logs = LogShard(self.outbox, {}, ("persistence-0",), settings or ShardSettings(), lambda _fanout: None)
+        self.passed_on: list[ToInboxes] = []
+        self.logs = LogShard(self.outbox, {}, ("persistence-0",), settings or ShardSettings(), self.passed_on.append)
 
     def use(self, *receiver_ids: str) -> None:
         """Let alice try to write to each of them, in order."""
@@ -125,7 +128,7 @@ def test_large_writes_are_said_again_a_part_at_a_time(monkeypatch: pytest.Monkey
         shard.logs.facts_loaded("alice", name, ALLOWED, 0.0, WALL_MS)
     shard.logs.flush(WALL_MS)
     for name in names:
-        shard.logs.rows_ensured(f"alice_{name}")
+        shard.logs.rows_ensured(EnsureRows(f"alice_{name}", ("alice", name)))
     shard.logs.flush(WALL_MS)
     assert len(shard.outbox.take_items()) == 3
 
@@ -151,7 +154,7 @@ def test_messages_go_on_while_who_may_write_to_whom_can_not_be_read() -> None:
 
     def stored() -> list[str]:
         shard.logs.flush(WALL_MS)
-        shard.logs.rows_ensured("alice_bob")
+        shard.logs.rows_ensured(EnsureRows("alice_bob", ("alice", "bob")))
         shard.logs.flush(WALL_MS)
         written = [item for _, item in shard.outbox.take_items() if isinstance(item, items.StoreLog)]
         for item in written:
@@ -179,6 +182,60 @@ def test_messages_go_on_while_who_may_write_to_whom_can_not_be_read() -> None:
     shard.logs.facts_loaded("alice", "bob", BLOCKED, 41.0, WALL_MS)
     submit(6, "bob", 41.0)
     assert stored() == []
+
+
+def test_a_change_of_what_she_receives_counts_from_the_next_message_on() -> None:
+    """Also for a message that waits for facts which were read before the change."""
+    shard = Shard()
+
+    def write(call: int) -> list[LoadFacts]:
+        text = items.Submit(call, CHAT, "alice", "bob", f"c{call}", "s", 101, "op", b"", False)
+        shard.logs.submit("gateway-0", text, 0.0, WALL_MS)
+        return [load for load in shard.outbox.take_loads() if isinstance(load, LoadFacts)]
+
+    def learn(option: ReceiveOption) -> list[int]:
+        facts = replace(ALLOWED, receiver_global_option=option)
+        shard.logs.facts_loaded("alice", "bob", facts, 0.0, WALL_MS)
+        return [item.code for item in shard.answers() if isinstance(item, items.Reply)]
+
+    write(1)
+    shard.load(0)
+    shard.outbox.take_loads()
+    assert learn(ReceiveOption.RECEIVE) == []
+    assert write(2) == [], "what was read is remembered"
+
+    shard.logs.forget_receiver("bob")
+    assert write(3) == [LoadFacts("alice", "bob")]
+    shard.logs.forget_receiver("bob")
+    assert learn(ReceiveOption.RECEIVE) == [], "these may be older than the change"
+    assert [load for load in shard.outbox.take_loads() if isinstance(load, LoadFacts)] == [LoadFacts("alice", "bob")]
+    assert learn(ReceiveOption.REFUSE) == [errors.ArgsError("").code]
+
+
+def test_what_a_notification_account_writes_goes_to_the_receiver_only() -> None:
+    """Stored or for who is online: to nobody else, and not before her row is there. A receiver who has blocked the account gets it."""
+    shard = Shard()
+    stored, online = [
+        items.Submit(call, "sn_bob_news", "news", "bob", f"m{call}", "s", 1400, "op", b"", is_stored)
+        for call, is_stored in ((1, True), (2, False))
+    ]
+    for submit in (stored, online):
+        shard.logs.submit("gateway-0", submit, 0.0, WALL_MS)
+    (key,) = shard.loads()
+    shard.logs.log_loaded(key, None, 0.0, WALL_MS)
+    shard.logs.facts_loaded("news", "bob", replace(BLOCKED, sender_is_system=True), 0.0, WALL_MS)
+    shard.logs.flush(WALL_MS)
+    (ensured,) = [load for load in shard.outbox.take_loads() if isinstance(load, EnsureRows)]
+    assert (ensured.is_chat, ensured.notified) == (False, ("bob",))
+    shard.logs.rows_ensured(ensured)
+    shard.logs.flush(WALL_MS)
+    (write,) = [item for _, item in shard.outbox.take_items() if isinstance(item, items.StoreLog)]
+    shard.logs.stored(items.StoredLog(write.call, "stored", {}), 0.0)
+
+    assert [(one.user_ids, one.seq) for one in shard.passed_on if isinstance(one, items.Fanout)] == [
+        (["bob"], 0),
+        (["bob"], 1),
+    ]
 
 
 def fail(*_arguments: object) -> None:

@@ -30,6 +30,7 @@ from openim_ray.protocol.pb.sdkws_pb2 import (
     UserInfo,
     UserInfoWithEx,
 )
+from openim_ray.protocol.pb.sending_pb2 import SendMessageReq
 from openim_ray.protocol.pb.third_pb2 import AccessURLReq
 from openim_ray.protocol.pb.user_pb2 import searchNotificationAccountReq
 from tests.compat import recorded
@@ -149,6 +150,17 @@ def test_enumerations_are_numbers() -> None:
     assert to_json_dict(PullMessageBySeqsReq(order="Desc"))["order"] == 1
 
 
+def _nested(depth: int) -> dict[str, Any]:
+    """Return objects within each other."""
+    body: dict[str, Any] = {}
+    for _ in range(depth):
+        body = {"a": body}
+    return body
+
+
+NESTED = {"content": _nested(10_000)}
+
+
 @pytest.mark.parametrize(
     ("message_class", "body", "field"),
     [
@@ -173,6 +185,10 @@ def test_enumerations_are_numbers() -> None:
         (MsgData, {"content": "eA"}, "MsgData.content: not base64"),
         (MsgData, {"content": "é"}, "MsgData.content: not base64"),
         (MsgData, {"content": {}}, "MsgData.content: not base64"),
+        (SendMessageReq, {"content": "text"}, "SendMessageReq.content: not an object"),
+        (SendMessageReq, {"content": [1]}, "SendMessageReq.content: not an object"),
+        (SendMessageReq, {"content": {"a": "\ud800"}}, "SendMessageReq.content: not valid Unicode"),
+        (SendMessageReq, NESTED, "SendMessageReq.content: nested too deeply"),
         (MsgData, {"options": []}, "MsgData.options: not an object"),
         (MsgData, {"options": {"history": 0}}, "MsgData.options[history]: not a boolean"),
         (MsgData, {"options": {"history": None}}, "MsgData.options[history]: not a boolean"),
@@ -182,7 +198,7 @@ def test_enumerations_are_numbers() -> None:
         (SetConversationsReq, {"conversation": {"isPinned": 1}}, "SetConversationsReq.conversation.isPinned"),
         (GetActiveUserResp, {"users": [{}, {"user": {"ex": 1}}]}, "GetActiveUserResp.users[1].user.ex"),
     ],
-    ids=str,
+    ids=lambda one: "nested" if one is NESTED else str(one),
 )
 def test_wrong_types_name_their_field(message_class: type[Message], body: Any, field: str) -> None:
     """A wrong value is error 1001 and says where it stands."""

@@ -7,17 +7,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openim_ray.config import AuthSection, Config, GroupsSection, Secret
+from openim_ray.core.logs.admission import refusal_of
+from openim_ray.core.shard_loads import EnsureRows
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import (
     Conversation,
     SessionType,
     home_key,
+    is_group_chat,
     notification_stream_id,
     self_stream_id,
     single_chat_id,
 )
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
-from openim_ray.domain.message import LogWrite, StoredMessage, StreamHead
+from openim_ray.domain.message import LogWrite, MessageRef, StoredMessage, StreamHead
 from openim_ray.domain.people import User
 from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.sequence import ConversationSeq
@@ -30,6 +33,7 @@ from openim_ray.storage.memory import MemoryDirectoryStore, MemoryMessageStore, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openim_ray.domain.message import Outgoing
     from openim_ray.ports import DirectoryStore, MessageReader, PresentDevice, TokenRecord
 
 SECRET = "correct horse battery"
@@ -52,12 +56,17 @@ class MemoryBroker:
     `ports.Broker` over the tables; notes what it was told.
     """
 
-    def __init__(self, tables: MemoryTables) -> None:
+    def __init__(self, tables: MemoryTables, clock: Clock) -> None:
         self._tables = tables
+        self._clock = clock
+        self.sent: list[tuple[Outgoing, str]] = []
         self.kicked: list[tuple[str, int]] = []
         self.marked: list[tuple[str, str, int, list[int], str]] = []
         self.positions_set: list[tuple[str, str, int, str, bool]] = []
         self.poked: list[str] = []
+        self.forgotten: list[str] = []
+        """Users of whom it is to be read anew what they receive."""
+
         self.online: dict[str, list[PresentDevice]] = {}
         self.watched: dict[str, dict[str, None]] = {}
         self.fails = False
@@ -69,6 +78,51 @@ class MemoryBroker:
         self._check()
         states = self._states(user_id)
         return states if conversation_ids is None else {one: states[one] for one in conversation_ids if one in states}
+
+    async def send(self, message: Outgoing, operation_id: str) -> MessageRef:
+        """See `ports.Broker`."""
+        self._check()
+        directory = self._tables.directory
+        is_group = is_group_chat(message.conversation_id)
+        facts = (
+            directory.group_chat_facts(message.receiver_id, message.sender_id)
+            if is_group
+            else directory.single_chat_facts(message.sender_id, message.receiver_id)
+        )
+        if (refusal := refusal_of(facts, self._clock())) is not None:
+            raise refusal
+        self.sent.append((message, operation_id))
+        if not message.stored:
+            return MessageRef(ConversationSeq(0), ServerMessageID(message.server_id), self._clock())
+        if not is_group:
+            participants = (message.sender_id, message.receiver_id)
+            is_chat = message.conversation_id.startswith("si_")
+            notified = () if is_chat else (message.receiver_id,)
+            directory.ensure_conversations(EnsureRows("", participants, is_chat, notified).rows())
+        return self._append(message, operation_id)
+
+    def _append(self, message: Outgoing, operation_id: str) -> MessageRef:
+        conversation_id, client_id = ConversationID(message.conversation_id), ClientMessageID(message.client_id)
+        if (known := self._tables.messages.find(conversation_id, message.sender_id, client_id)) is not None:
+            return known
+        head = self._tables.messages.heads([conversation_id]).get(conversation_id)
+        place = MessageRef(
+            ConversationSeq((head.max_seq if head else 0) + 1), ServerMessageID(message.server_id), self._clock()
+        )
+        row = StoredMessage(
+            conversation_id,
+            place.seq,
+            UserID(message.sender_id),
+            client_id,
+            place.server_id,
+            place.send_time,
+            message.content_type,
+            message.sender_sync,
+            operation_id,
+            with_position(message.body, place.seq, place.send_time),
+        )
+        self.store([row])
+        return place
 
     async def mark_read(
         self, user_id: str, conversation_id: str, has_read_seq: int, seqs: Sequence[int], operation_id: str
@@ -100,6 +154,10 @@ class MemoryBroker:
     async def apply_effects(self, home_keys: Sequence[str]) -> None:
         """See `ports.Broker`; the effects stay in the outbox, for a test to look at."""
         self.poked += home_keys
+
+    async def forget_receiver(self, user_id: str) -> None:
+        """See `ports.Broker`."""
+        self.forgotten.append(user_id)
 
     async def present_devices(self, user_ids: Sequence[str]) -> dict[str, list[PresentDevice]]:
         """See `ports.Broker`."""
@@ -180,7 +238,7 @@ class MemoryWorld:
     ) -> None:
         self.tables = MemoryTables()
         self.clock = Clock()
-        self.broker = MemoryBroker(self.tables)
+        self.broker = MemoryBroker(self.tables, self.clock)
         settings = auth or AuthSection()
         fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
         self.config = Config(

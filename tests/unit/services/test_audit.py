@@ -225,6 +225,14 @@ def test_every_user_of_a_chat_has_a_row_of_it() -> None:
     ]
 
 
+def test_who_is_written_to_by_a_notification_account_has_a_row() -> None:
+    """The account itself has none."""
+    notices = ConversationID("sn_alice_bob")
+    written = head(1, conversation_id=notices)._replace(sent={"alice": 1})
+    assert audit.orphans(written, {"bob"}) == []
+    assert audit.orphans(written, {"alice"}) == [Fault("orphan", notices, "bob has no row of this conversation")]
+
+
 def test_positions_reach_up_to_the_newest_seq() -> None:
     """And what may be seen begins behind it at most: then all is cleared."""
     assert audit.positions_above_head("bob", {CHAT: ReadPosition(5, 5, 6)}, {CHAT: 5}) == []

@@ -244,6 +244,20 @@ async def test_two_who_applied_to_each_other_are_accepted_together(world: Memory
     assert [one.handle_result for one in await world.services.friend_requests.between("ann", "ben")] == [1, 1]
 
 
+async def test_who_become_friends_hear_1201_and_nothing_else(world: MemoryWorld) -> None:
+    """Whichever way they do; 1204 is in the protocol, but the official server never sends it, and no SDK waits for it."""
+    await apply(world)
+    await respond(world, 1)
+    assert await kinds(world) == {PAIR: [1203, 1201]}
+
+    await apply(world, "ann", "cid")
+    await apply(world, "cid", "ann")
+    await respond(world, 1, "cid", "ann")
+    await world.services.friendships.import_friends(caused_by("imAdmin"), "ben", ["cid"])
+    told = await kinds(world)
+    assert (set(told["ann_cid"]), told["ben_cid"]) == ({1203, 1201}, [1201])
+
+
 async def test_what_is_noted_of_a_friend_survives_a_new_friendship(world: MemoryWorld) -> None:
     """Ben deleted Ann and accepts her again: her remark for him stays."""
     await befriend(world)

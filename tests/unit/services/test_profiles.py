@@ -130,6 +130,9 @@ async def test_what_others_do_not_see_is_not_announced(world: MemoryWorld, chang
     assert await announce(world) == 0
     assert await kinds(world) == {"ann_ann": [1303]}
     assert world.tables.directory.friend_ids(UserID("ben")) == before
+    assert world.broker.forgotten == (["ann"] if "global_recv_msg_opt" in changes else []), (
+        "others may know an older one"
+    )
 
 
 async def test_announcements_go_on_from_page_to_page(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:

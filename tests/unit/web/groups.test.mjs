@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { Groups, Role } from "./groups.js";
+import { Groups, Joining, Role } from "./groups.js";
 
 let asked, answers, groups;
 
@@ -46,7 +46,7 @@ test("opening reads the members and what oneself is", async () => {
   await groups.open("7");
   assert.deepEqual(groups.members.map(({ userID }) => userID), ["olga", "ann"]);
   assert.equal(groups.own.roleLevel, Role.MEMBER);
-  assert.deepEqual(groups.rights, { invite: true, rename: false, muteGroup: false, leave: true, dismiss: false });
+  assert.deepEqual(groups.rights, { invite: true, change: false, answer: false, muteGroup: false, leave: true, dismiss: false });
 });
 
 test("the members of a group that was left are not asked for", async () => {
@@ -54,7 +54,7 @@ test("the members of a group that was left are not asked for", async () => {
   await groups.learn([]);
   await groups.open("7");
   assert.deepEqual(routes(), ["get_joined_group_list", "get_groups_info"]);
-  assert.deepEqual(Object.values(groups.rights), [false, false, false, false, false]);
+  assert.deepEqual(Object.values(groups.rights), [false, false, false, false, false, false]);
 });
 
 test("who is removed may nothing any more, who is added again may", async () => {
@@ -89,6 +89,38 @@ test("changes name the group that is looked at, and read it anew", async () => {
   assert.ok(routes().includes("get_group_member_list"));
   answers.kick_group = new Error("refused");
   await assert.rejects(groups.kick("ben"), /refused/);
+});
+
+test("who joins is in, or has asked", async () => {
+  const group = answers.get_joined_group_list.groups[0];
+  answers.get_joined_group_list = { groups: null };
+  await groups.learn([]);
+  assert.equal(await groups.join("7", "Hello"), false);
+  const body = { groupID: "7", reqMessage: "Hello", joinSource: 3, inviterUserID: "ann", ex: "" };
+  assert.deepEqual(asked.find(([route]) => route === "group/join_group")[1], body);
+  answers.get_joined_group_list = { groups: [group] };
+  assert.equal(await groups.join("7", ""), true);
+  asked = [];
+  assert.equal(await groups.join("7", ""), true);
+  assert.deepEqual(routes(), ["get_groups_info"]);
+});
+
+test("a group that is unknown or over can't be joined", async () => {
+  await assert.rejects(groups.join("8", ""), { code: 1201 });
+  answers.get_groups_info.groupInfos[0].status = 2;
+  await assert.rejects(groups.join("7", ""), { code: 1204 });
+  assert.deepEqual(routes().filter((route) => route === "join_group"), []);
+});
+
+test("where nobody comes in directly, ordinary members only propose", async () => {
+  answers.get_joined_group_list.groups[0].needVerification = Joining.NOBODY;
+  answers.get_groups_info.groupInfos[0].needVerification = Joining.NOBODY;
+  await groups.learn([]);
+  await groups.open("7");
+  assert.equal(groups.proposesOnly, true);
+  answers.get_group_members_info.members[0].roleLevel = Role.ADMIN;
+  await groups.setJoining(Joining.NOBODY);
+  assert.equal(groups.proposesOnly, false);
 });
 
 test("members come by pages, and what was shown stays when they are read anew", async () => {

@@ -59,17 +59,19 @@ test("tips of another shape do no harm", () => {
       const broken = message(contentType, detail);
       assert.equal(typeof sentence(broken, "ann"), "string");
       const told = toldOf(broken);
-      assert.deepEqual([told.groupID, told.group, told.came, told.went], ["7", null, [], []]);
+      assert.deepEqual([told.groupID, told.group, told.came, told.went, told.roles], ["7", null, [], [], []]);
     }
   assert.equal(sentence(message(101, {}), "ann"), "");
 });
 
-test("who comes and who goes is told, and the end", () => {
+test("who comes, who goes and whose role changes is told, and the end", () => {
   assert.deepEqual(toldOf(message(1501, { group: GROUP, groupOwnerUser: ANN, memberList: [BEN] })).came, ["ann", "ben"]);
   assert.deepEqual(toldOf(message(1509, { group: GROUP, invitedUserList: [BEN, CYRIL] })).came, ["ben", "cyril"]);
   assert.deepEqual(toldOf(message(1510, { group: GROUP, entrantUser: BEN })).came, ["ben"]);
   assert.deepEqual(toldOf(message(1504, { group: GROUP, quitUser: BEN })).went, ["ben"]);
   assert.deepEqual(toldOf(message(1508, { group: GROUP, kickedUserList: [BEN] })).went, ["ben"]);
+  assert.deepEqual(toldOf(message(1507, { group: GROUP, newGroupOwner: BEN, oldGroupOwnerInfo: ANN })).roles, ["ben", "ann"]);
+  assert.deepEqual(toldOf(message(1517, { group: GROUP, changedUser: BEN })).roles, ["ben"]);
   const end = toldOf(message(1511, { group: GROUP }));
   assert.deepEqual([end.isEnd, end.group], [true, GROUP]);
   assert.equal(toldOf(message(1201, {})), null);

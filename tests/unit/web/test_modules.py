@@ -60,7 +60,8 @@ def test_what_is_offered_is_what_the_server_allows(offered: dict[str, Any], stan
     shown = offered[standing.name]
     group = {
         "invite": may(standing, Action.INVITE),
-        "rename": may(standing, Action.SET_INFO),
+        "change": may(standing, Action.SET_INFO),
+        "answer": may(standing, Action.HANDLE_APPLICATION),
         "muteGroup": may(standing, Action.MUTE_GROUP),
         "leave": standing is not Standing.OWNER,  # the one rule that is not in the table
         "dismiss": may(standing, Action.DISMISS),
