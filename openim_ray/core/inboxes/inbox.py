@@ -227,7 +227,7 @@ class Inbox:
         """
         chat = group_chat_id(GroupID(group_id))
         entry = self._entries.setdefault(chat, _Entry())
-        saw_less = 0 < entry.cut.last < last
+        saw_less = 0 < entry.cut.last < last and entry.cut.first <= last
         entry.cut = RowCut(entry.cut.first, last)
         self._entries.pop(notification_stream_id(chat), None)
         self.groups.add(group_id)

@@ -151,6 +151,18 @@ def test_who_is_removed_silently_hears_the_last_of_what_is_hers() -> None:
     assert home.state("bob")[:2] == (3, 8)
 
 
+def test_who_may_see_nothing_any_more_is_told_nothing_when_she_is_removed_silently() -> None:
+    """She came back meanwhile, and her row begins later: a repair would let her devices wait for what is above."""
+    home = Home()
+    home.register("bob")
+    home.load("bob", 7, RowCut(9, 6))
+    home.take()
+
+    home.change(9, last=8, left=["bob"])
+
+    assert home.take() == []
+
+
 def test_who_comes_without_history_begins_with_the_message_that_says_so() -> None:
     """What was before is neither seen nor unread, and not pushed to devices that are there."""
     home = Home()
