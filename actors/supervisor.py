@@ -16,9 +16,7 @@ import structlog
 from ray.util import list_named_actors
 
 from openim_ray.actors.clock import wall_ms
-from openim_ray.actors.inbox import InboxActor
 from openim_ray.actors.lifetime import begin
-from openim_ray.actors.persistence import PersistenceActor
 from openim_ray.actors.refs import call
 from openim_ray.actors.settings import (
     SUPERVISOR,
@@ -124,6 +122,8 @@ class SupervisorActor:
     def _base(self) -> list[tuple[Sequence[str], type]]:
         # Not at the top: whoever asks the supervisor something, a script too, imports this module to do so.
         from openim_ray.actors.gateway import GatewayActor  # noqa: PLC0415
+        from openim_ray.actors.inbox import InboxActor  # noqa: PLC0415
+        from openim_ray.actors.persistence import PersistenceActor  # noqa: PLC0415
 
         config = self._config
         return [
@@ -186,6 +186,8 @@ class SupervisorActor:
         return inboxes.placement == "per-user" or user_id in inboxes.dedicated_users
 
     async def _dedicate(self, user_id: str) -> None:
+        from openim_ray.actors.inbox import InboxActor  # noqa: PLC0415 - as in `_base`
+
         name = _dedicated_name(user_id)
         handle = await asyncio.to_thread(ensure_actor, InboxActor, name, self._namespace, self._payload, user_id)
         old_home = self._placement.inbox_of(user_id)
