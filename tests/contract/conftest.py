@@ -101,10 +101,10 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def fresh_database(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+def fresh_database(databases: Databases, fresh_files: Path) -> str:
     """Migrate once; tests copy the empty database."""
     url = databases.make()
-    asyncio.run(prepare(Places(tmp_path_factory.mktemp("places"), directory=url, history=url)))
+    asyncio.run(prepare(Places(fresh_files, directory=url, history=url)))
     return url
 
 

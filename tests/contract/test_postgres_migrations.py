@@ -5,6 +5,7 @@ Schemas in PostgreSQL: from empty to the newest, once, never downwards, and only
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -68,6 +69,13 @@ def empty_url(databases: Databases) -> Iterator[str]:
     url = databases.make()
     yield url
     databases.drop(url)
+
+
+@pytest.fixture
+def folder(fresh_files: Path, tmp_path: Path) -> Path:
+    """A data directory whose file of messages is there: only what PostgreSQL holds has to be made."""
+    shutil.copy(fresh_files / "messages.db", tmp_path)
+    return tmp_path
 
 
 def ask(url: str, statement: str) -> list[Any]:
@@ -136,9 +144,9 @@ def test_text_is_compared_by_its_bytes(postgres_url: str) -> None:
     assert {kind for _, kind, _ in columns} == {"text", "bigint", "boolean", "bytea"}
 
 
-def test_who_prepares_does_not_keep_the_tools_in_memory(tmp_path: Path, empty_url: str) -> None:
+def test_who_prepares_does_not_keep_the_tools_in_memory(folder: Path, empty_url: str) -> None:
     """The process that starts the server lives as long as it; Alembic is needed for a second."""
-    command = [sys.executable, "-c", PREPARE, str(tmp_path), empty_url]
+    command = [sys.executable, "-c", PREPARE, str(folder), empty_url]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "False"
     assert revision(empty_url, "directory") == revisions("directory")[-1]
 
@@ -155,16 +163,16 @@ async def test_without_a_process_of_its_own_tables_are_made_here(
 
 
 @pytest.mark.parametrize("database", SERVED)
-async def test_a_newer_database_is_refused(tmp_path: Path, postgres_url: str, database: str) -> None:
+async def test_a_newer_database_is_refused(folder: Path, postgres_url: str, database: str) -> None:
     """A database of a newer server is left alone, and the error says which, what it has and what is known, and no password."""
     ask(postgres_url, f"UPDATE {version_table(database)} SET version_num = '0999'")
 
     expected = rf"^postgresql at 127\.0\.0\.1:\d+/\w+ \({database}\) has schema 0999, .* up to {revisions(database)[-1]}: run a newer server$"
     with pytest.raises(SchemaTooNew, match=expected):
-        await prepare(Places(tmp_path, directory=postgres_url, history=postgres_url))
+        await prepare(Places(folder, directory=postgres_url, history=postgres_url))
     doors = {"state": open_state_reader, "directory": open_directory_store, "history": open_history_reader}
     with pytest.raises(SchemaTooNew, match=expected):
-        await doors[database](Places(tmp_path, directory=postgres_url, history=postgres_url))
+        await doors[database](Places(folder, directory=postgres_url, history=postgres_url))
 
     assert revision(postgres_url, database) == "0999"
 
@@ -203,44 +211,44 @@ async def test_opening_at_once_in_one_process(tmp_path: Path, empty_url: str) ->
         await store.aclose()
 
 
-async def test_an_old_server_is_refused(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_server_is_refused(folder: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server older than what is needed is named with its version, at every door."""
     monkeypatch.setattr(migrate, "VERSION_MIN", 990_000)
 
     for door in (prepare, *DOORS):
         with pytest.raises(UnsuitableStore, match=r"is PostgreSQL \d\d; 99 is the oldest that will do$"):
-            await door(Places(tmp_path, directory=postgres_url))
+            await door(Places(folder, directory=postgres_url))
 
 
-def test_a_start_on_it_is_refused_in_a_line(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_on_it_is_refused_in_a_line(folder: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who starts a server hears which setting names the unsuitable database, and no password."""
     monkeypatch.setattr(migrate, "VERSION_MIN", 990_000)
     ports = {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}
     config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": postgres_url, **ports}, {})
 
     with pytest.raises(StartError, match=r"^postgresql at 127\.0\.0\.1:\d+/\w+ is PostgreSQL \d\d"):
-        settle(config, tmp_path, print)
+        settle(config, folder, print)
 
 
-async def test_a_database_that_cannot_hold_every_name_is_refused(tmp_path: Path, databases: Databases) -> None:
+async def test_a_database_that_cannot_hold_every_name_is_refused(folder: Path, databases: Databases) -> None:
     """In a database of another encoding some names would be errors, or nonsense."""
     url = databases.make(encoding="LATIN1")
 
     with pytest.raises(UnsuitableStore, match=r"has the encoding LATIN1.*UTF8"):
-        await prepare(Places(tmp_path, directory=url))
+        await prepare(Places(folder, directory=url))
 
     databases.drop(url)
 
 
-async def test_a_wrong_password(tmp_path: Path, postgres_url: str) -> None:
+async def test_a_wrong_password(folder: Path, postgres_url: str) -> None:
     """Who isn't let in hears why, and the password that was tried stands in no text of the error or its cause."""
     begin, _, end = postgres_url.rpartition("@")
     url = f"{begin.rpartition(':')[0]}:hush-hush-42@{end}"
 
-    await prepare(Places(tmp_path, directory=url))  # it may be mended, as that the server is not there
+    await prepare(Places(folder, directory=url))  # it may be mended, as that the server is not there
     for door in DOORS:
         with pytest.raises(Unavailable) as failure:
-            await door(Places(tmp_path, directory=url))
+            await door(Places(folder, directory=url))
         error: BaseException | None = failure.value
         while error is not None:
             assert "hush" not in f"{error} {error!r}"
@@ -256,16 +264,16 @@ async def test_a_url_that_cannot_be_read(tmp_path: Path, url: str) -> None:
     assert "hush" not in repr(failure.value)
 
 
-def test_a_start_with_such_a_url_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_a_start_with_such_a_url_is_refused_in_a_line(folder: Path) -> None:
     """Who starts a server hears which setting can't be read."""
     ports = {"OPENIM_WS_PORT": "0", "OPENIM_API_PORT": "0"}
     config = load_config(None, {"OPENIM_STORAGE_DIRECTORY_URL": "postgresql://me:hush@h/db?nonsense=1", **ports}, {})
 
     with pytest.raises(StartError, match=r"^not a PostgreSQL URL: postgresql://me:\*\*\*@h/db\?nonsense=1 \(data"):
-        settle(config, tmp_path, print)
+        settle(config, folder, print)
 
 
-async def test_messages_are_not_kept_there(tmp_path: Path, empty_url: str) -> None:
+async def test_messages_are_not_kept_there(data_dir: Path, empty_url: str) -> None:
     """PostgreSQL is no place for conversation logs; the URL is named without its password."""
     with pytest.raises(ValueError, match=r"no store is known for postgresql://\w+:\*\*\*@127"):
-        await prepare(Places(tmp_path, messages=empty_url))
+        await prepare(Places(data_dir, messages=empty_url))
