@@ -285,7 +285,7 @@ def test_a_detached_server_is_started_once(detached: Server) -> None:
 def test_a_detached_server_replaces_what_was_killed(detached: Server) -> None:
     """`up` is gone, and nobody misses it; nor the fork server, in whose place Ray starts the actor itself."""
     titles = processes_of(detached.data_dir)
-    (fork_server,) = [pid for pid, title in titles.items() if "/fork_server.py " in title]
+    (fork_server,) = [pid for pid, title in titles.items() if re.match(r"\S+ \S+/fork_server\.py ", title)]
     (gateway,) = [pid for pid, title in titles.items() if title.startswith("ray::GatewayActor")]
     os.kill(fork_server, signal.SIGKILL)
     os.kill(gateway, signal.SIGKILL)
