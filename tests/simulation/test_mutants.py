@@ -32,7 +32,7 @@ SEEDS = {
     "rows_ensured_after_append": 20,
     "sender_is_marked": 20,
     "seq_reused_after_crash": 20,
-    "stale_owner_answers": 300,
+    "stale_owner_answers": 600,
 }
 """Mutant -> in how many of the first worlds of `test_delivery` it is found."""
 
@@ -55,7 +55,7 @@ FOUND_IN = {
     "rows_ensured_after_append": 0,
     "sender_is_marked": 5,
     "seq_reused_after_crash": 0,
-    "stale_owner_answers": 167,
+    "stale_owner_answers": 501,
 }
 """Mutant -> the first world in which it was found. That one is tried before all of them are: nothing but time depends on it."""
 
