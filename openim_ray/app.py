@@ -29,6 +29,7 @@ from openim_ray.actors.supervisor import SupervisorActor, ensure_actor
 from openim_ray.config import to_payload
 from openim_ray.domain.errors import OpenIMError
 from openim_ray.prepare import SECRET_FILE, Endpoints, StartError, data_directory, data_path, is_locked, locked, settle
+from openim_ray.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +70,7 @@ def run(config: Config, announce: Callable[[Endpoints], None], tell: Callable[[s
     """
     _refuse_to_join(config)
     data_dir = data_directory(config)
-    stopped = threading.Event()
+    stopped = StopFlag()
     _stop_on_signals(stopped)
     with locked(data_dir):
         _refuse_beside_detached(data_dir)
@@ -94,7 +95,7 @@ def _start(config: Config, data_dir: Path, tell: Callable[[str], None]) -> Endpo
     return endpoints
 
 
-def _serve(stopped: threading.Event) -> None:
+def _serve(stopped: StopFlag) -> None:
     while not stopped.wait(LIFE_CHECK_SECONDS):
         if lost := cluster.lost_parts():
             raise ServerLost(f"{', '.join(lost)} of Ray ended unexpectedly; the server is down, start it again")
@@ -326,7 +327,7 @@ def _wait_ready(name: str, tell: Callable[[str], None]) -> None:
 # --- signals
 
 
-def _stop_on_signals(stopped: threading.Event) -> None:
+def _stop_on_signals(stopped: StopFlag) -> None:
     """Further signals change nothing: stopping is under way, and has its deadlines."""
     for number in ENDING:
         if number is signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
@@ -335,7 +336,7 @@ def _stop_on_signals(stopped: threading.Event) -> None:
 
 
 @contextlib.contextmanager
-def _ended_by_signals(data_dir: Path, stopped: threading.Event) -> Iterator[None]:
+def _ended_by_signals(data_dir: Path, stopped: StopFlag) -> Iterator[None]:
     """
     Let a signal end a start at once, wherever it is.
 
@@ -347,7 +348,7 @@ def _ended_by_signals(data_dir: Path, stopped: threading.Event) -> Iterator[None
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     threading.Thread(target=_end_when_told, args=(told, data_dir), daemon=True).start()
     try:
-        if stopped.is_set():  # by one that came before anybody listened
+        if stopped.is_set:  # by one that came before anybody listened
             raise SystemExit
         yield
     finally:

@@ -48,6 +48,8 @@ NOW = 1_764_000_000.0
 
 WRITER = "persistence-0"
 
+THREAD_END_SECONDS = 5.0
+
 
 MONGO_FIXTURES = {"mongo", "mongo_replica_set", "own_mongod", "own_replica_set", "guarded_mongod", "url", "server"}
 
@@ -154,7 +156,10 @@ def data_dir(tmp_path: Path, fresh_files: Path) -> Iterator[Path]:
     shutil.copytree(fresh_files, folder)
     threads = set(threading.enumerate())
     yield folder
-    assert not [thread.name for thread in threading.enumerate() if thread not in threads]
+    began = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in began:
+        thread.join(THREAD_END_SECONDS)  # that of asyncio which waited for a process ends a moment after the process
+    assert not [thread.name for thread in began if thread.is_alive()]
     assert not [name for name in open_files() if name.startswith(str(folder))]
 
 
