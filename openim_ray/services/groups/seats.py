@@ -96,7 +96,8 @@ def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]
     Write the cuts that the owner of a group's log has fixed, as far as they still hold.
 
     Who left keeps the beginning of what she may see. Who came back meanwhile is not closed out again by an older cut, and who left
-    meanwhile not let in again: what she is now, and her row with it, was committed later than what caused the cut.
+    meanwhile not let in again: what she is now, and her row with it, was committed later than what caused the cut. Whose membership
+    ended with the group has a row without an end, however often she left before.
     """
     ids = [cut.user_id for cut in cuts]
     chat = group_chat_id(group_id)
@@ -108,7 +109,8 @@ def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]
 def _still_true(cut: Cut, row: Conversation | None, *, is_member: bool) -> Cut | None:
     if not cut.max_seq:
         return replace(cut, max_seq=0 if is_member or row is None else row.max_seq)
-    if is_member:
+    came_back = row is not None and not row.max_seq
+    if is_member or came_back:
         return None
     return replace(cut, min_seq=row.min_seq if row else 0)
 

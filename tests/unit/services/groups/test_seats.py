@@ -75,6 +75,18 @@ async def test_who_came_back_is_not_closed_out_by_an_older_cut() -> None:
     assert bounds(world, "mia") == (0, 0)
 
 
+async def test_who_came_back_before_the_group_ended_is_not_closed_out_by_an_older_cut() -> None:
+    """She is no member any more, but not for having left: what was said until the end is hers."""
+    world = GroupWorld()
+    await world.make(need_verification=Verification.ALL_DIRECTLY)
+    await world.use.membership.quit(world.by("mia"), GROUP, "mia")
+    await join(world, "mia")
+    await world.use.information.dismiss(world.by("olga"), GROUP, silently=True)
+    cut(world, mia=(0, 2))
+    cut(world, mia=(0, 0))
+    assert bounds(world, "mia") == (0, 0)
+
+
 async def test_who_left_is_not_let_in_by_an_older_cut() -> None:
     """The log's owner was away while she joined and left again."""
     world = GroupWorld(GroupsSection(history_for_new_members=False))
