@@ -77,7 +77,11 @@ def main() -> int:
 
 @contextmanager
 def _on_databases(checkout: Path) -> Iterator[CheckoutServer]:
-    with tempfile.TemporaryDirectory() as folder, database_servers(Path(folder) / "databases") as databases:
+    with (
+        tempfile.TemporaryDirectory() as stores,
+        tempfile.TemporaryDirectory() as folder,
+        database_servers(Path(stores)) as databases,
+    ):
         yield CheckoutServer(checkout, Path(folder), databases.environment)
 
 
