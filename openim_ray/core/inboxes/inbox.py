@@ -243,10 +243,16 @@ class Inbox:
         entry = self._entries.get(conversation_id)
         return entry is not None and entry.cut.first <= seq and not 0 < entry.cut.last < seq
 
-    def tell(self, conversation_id: str, seq: int) -> int:
-        """Note that devices are told of a group's message; return, once, the one with which she came if they don't know, else 0."""
+    def tell(self, conversation_id: str, seq: int, *, pushes: bool) -> int:
+        """
+        Note that devices are told of a group's message; return, once, the one with which she came if they don't know, else 0.
+
+        `pushes` is False for her own message that only its answer tells of: with what is pushed next they learn where she came.
+        """
         entry = self._entries[conversation_id]
         entry.told = max(entry.told, seq)
+        if not pushes:
+            return 0
         came_at, entry.came_at = entry.came_at, 0
         return came_at
 

@@ -392,14 +392,15 @@ class InboxShard:
                 continue
             inbox.last_used = now
             begins, hides = 0, False
+            pushes = user_id != fanout.sender_id or fanout.sender_sync
             if fanout.seq:
                 self._count(inbox, fanout, wall_ms)
                 if not inbox.loaded or user_id in self._repairs:
                     self._repairs[user_id] = min(wall_ms, self._repairs.get(user_id, wall_ms))
                     continue
-                begins = inbox.tell(fanout.conversation_id, fanout.seq)
+                begins = inbox.tell(fanout.conversation_id, fanout.seq, pushes=pushes)
                 hides = bool(begins) and inbox.hides_before(fanout.conversation_id, begins)
-            if user_id == fanout.sender_id and not fanout.sender_sync:
+            if not pushes:
                 continue
             for session in inbox.sessions.values():
                 if begins:  # also to who is quiet: it is held there

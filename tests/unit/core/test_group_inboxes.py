@@ -180,6 +180,19 @@ def test_who_comes_without_history_begins_with_the_message_that_says_so() -> Non
     assert inbox.minima([CHAT, STREAM]) == {CHAT: 5}
 
 
+def test_devices_are_told_where_she_came_with_the_first_message_that_they_get() -> None:
+    """Her own that none of them gets is none: who knows nothing of the group would be given what is hidden from her."""
+    home = Home()
+    home.activate("ann", max_seq=4)
+    home.stranger("cid")
+    home.change(5, last=4, joined=["cid"], first=5)
+
+    assert [one.connections for one in home.say(5, "cid", sender_sync=False)] == [[1]]
+    deliveries = {one.connections[0]: (one.begins, one.hides) for one in home.say(6, "cid")}
+    assert deliveries == {1: (0, False), 3: (5, True)}
+    assert [one.connections for one in home.say(7)] == [[1, 3]]
+
+
 def test_who_goes_without_a_message_gets_nothing_more() -> None:
     """The next message of the group is not the one that says so."""
     home = Home()
