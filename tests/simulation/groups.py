@@ -318,7 +318,8 @@ class GroupLedger:
     def _may_see(self, user_id: str, seq: int) -> bool:
         if not self._world.settings.group_history:
             # Who came back may hear of what she saw before from a shard that doesn't know yet.
-            return self.is_pushed(user_id, CHAT, seq) or self._is_founders(user_id, seq)
+            was_there = self.is_pushed(user_id, CHAT, seq) or self._is_founders(user_id, seq)
+            return was_there or self._was_back(user_id, seq)
         if self._is_coming(user_id) or self._is_member(user_id):
             return True
         spans = self._spans.get(user_id, [])
@@ -366,6 +367,16 @@ class GroupLedger:
     def _is_member(self, user_id: str) -> bool:
         spans = self._spans.get(user_id)
         return bool(spans) and not spans[-1].last
+
+    def _was_back(self, user_id: str, seq: int) -> bool:
+        """
+        Tell whether a message followed the commit with which a user came back, though not yet what the log says of it.
+
+        Until then her row may say where she came the time before: that cut can be written after the commit.
+        """
+        came = [one for one in self._changes.values() if one.content_type in COMES and user_id in one.user_ids]
+        is_gone = not self._is_coming(user_id) and 0 < self._spans[user_id][-1].last < seq
+        return len(came) > 1 and seq > came[-1].head and not is_gone
 
     def _is_coming(self, user_id: str) -> bool:
         return self._coming.get(user_id, 0) > 0
