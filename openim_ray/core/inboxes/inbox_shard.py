@@ -297,14 +297,11 @@ class InboxShard:
     def _repair(self, inbox: Inbox, session: DeviceSession, since_ms: int) -> None:
         maxima = inbox.maxima_since(since_ms)
         if maxima:
-            repair = items.Repair(session.connection, maxima, inbox.minima(maxima), inbox.beginnings(maxima))
-            self._outbox.send(session.gateway, repair)
+            self._send_repair(inbox, session, maxima)
 
-    def _repair_up_to(self, inbox: Inbox, conversation_id: str, last: int) -> None:
-        for session in inbox.sessions.values():
-            minima, beginnings = inbox.minima([conversation_id]), inbox.beginnings([conversation_id])
-            repair = items.Repair(session.connection, {conversation_id: last}, minima, beginnings)
-            self._outbox.send(session.gateway, repair)
+    def _send_repair(self, inbox: Inbox, session: DeviceSession, maxima: dict[str, int]) -> None:
+        repair = items.Repair(session.connection, maxima, inbox.minima(maxima), inbox.beginnings(maxima))
+        self._outbox.send(session.gateway, repair)
 
     def watch(self, gateway: str, users: Sequence[tuple[str, list[int] | None]], now: float) -> None:
         """Let a gateway watch the presence of users of this shard."""
@@ -442,7 +439,8 @@ class InboxShard:
             if (inbox := self._changing(user_id)) is not None:
                 if inbox.leave(change.group_id, change.last) and change.last < change.seq:
                     # No message follows at which she and her devices would notice what they lack.
-                    self._repair_up_to(inbox, group_chat_id(GroupID(change.group_id)), change.last)
+                    for session in inbox.sessions.values():
+                        self._send_repair(inbox, session, {group_chat_id(GroupID(change.group_id)): change.last})
                     self._look_again(user_id, wall_ms)
                 self._members.put(change.group_id, user_id)
         for user_id in change.joined:
