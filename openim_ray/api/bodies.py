@@ -39,7 +39,7 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
     Return the whole body.
 
     Raises:
-        BodyUnread: more than `bytes_max`, or damaged.
+        BodyUnread: more than `bytes_max`, damaged, or its sender is gone.
     """
     body = bytearray()
     if (request.content_length or 0) > bytes_max:
@@ -49,7 +49,8 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
             body += chunk
             if len(body) > bytes_max:
                 raise BodyUnread(f"body is larger than {bytes_max} bytes")
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, OSError):
+        # An OSError is what ended the connection; there is nobody left to read the answer.
         raise BodyUnread("body is damaged or was cut off") from None
     return bytes(body)
 

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import ClientResponse
+    from aiohttp.web import AppRunner
 
 
 class ApiServer(TestServer):
-    """A server that takes bodies as they come, as the real listeners do."""
+    """A server that takes bodies as they come, and goes on with a call whose client is gone, as the real listeners do."""
 
     async def start_server(self, *args: Any, **options: Any) -> None:
         """Start without unpacking bodies."""
         await super().start_server(*args, **options, auto_decompress=False)
+
+    async def _make_runner(self, **options: Any) -> AppRunner:
+        return await super()._make_runner(**{**options, "handler_cancellation": False})
 
 
 class Answer(NamedTuple):

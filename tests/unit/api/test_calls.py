@@ -172,6 +172,31 @@ async def test_bodies_that_dawdle_keep_nobody_out(monkeypatch: pytest.MonkeyPatc
             assert (await slow).code == 0
 
 
+async def test_a_client_that_goes_amid_its_body_is_no_bug(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers do so when a page is closed: nothing is logged as an error, and the call counts as a broken request."""
+    reading = asyncio.Event()
+
+    async def read(request: Any, bytes_max: int) -> bytes:
+        reading.set()
+        return await read_body(request, bytes_max)
+
+    async def endless_body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("openim_ray.api.calls.read_body", read)
+    call = asyncio.create_task(api.call(PATH, None, await api.user_token("alice"), data=endless_body()))
+    reading.clear()
+    with capture_logs() as logs:
+        await reading.wait()
+        call.cancel()
+        async with asyncio.timeout(5):
+            while not api.number("openim_api_calls_total", path=PATH, code="1001"):  # noqa: ASYNC110 - a metric wakes nobody
+                await asyncio.sleep(0.01)
+    assert [line for line in logs if line["log_level"] == "error"] == []
+    assert api.number("openim_api_internal_errors_total") == 0
+
+
 async def test_a_compressed_body_is_not_unpacked(api: ApiClient) -> None:
     """No client sends one, so nothing that could blow up is looked into."""
     data = gzip.compress(b'{"userIDs": []}')
