@@ -206,7 +206,7 @@ def _own_agents(data_dir: Path) -> Iterator[None]:
     the fork server and something far smaller stand in.
     """
     owner: Any = services  # which does not offer it to others
-    start_process = owner.start_ray_process
+    start_process, look_for_dashboard = owner.start_ray_process, private_utils.get_dashboard_dependency_error
 
     def start_with_own_agents(command: list[str], process_type: str, *rest: Any, **options: Any) -> Any:
         if process_type == ray_constants.PROCESS_TYPE_RAYLET:
@@ -214,10 +214,13 @@ def _own_agents(data_dir: Path) -> Iterator[None]:
         return start_process(command, process_type, *rest, **options)
 
     owner.start_ray_process = start_with_own_agents
+    # It imports whatever a dashboard needs, a third of a second of CPU, to tell an agent that isn't there whether it may use that.
+    private_utils.get_dashboard_dependency_error = lambda: ImportError("left out")
     try:
         yield
     finally:
         owner.start_ray_process = start_process
+        private_utils.get_dashboard_dependency_error = look_for_dashboard
 
 
 def _with_own_agents(command: list[str], fork_server: Path) -> list[str]:

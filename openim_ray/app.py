@@ -311,8 +311,7 @@ def _wait_ready(name: str, tell: Callable[[str], None]) -> None:
     detail: Mapping[str, object] = {}
     told: object = None
     while time.monotonic() < deadline:
-        ask(name, "incarnation", START_SECONDS)
-        ready, detail = ask(name, "ready", START_SECONDS)
+        ready, detail = ask(SUPERVISOR, "gateway_ready", START_SECONDS, name, START_SECONDS)
         if ready:
             return
         if WAITING in detail:
