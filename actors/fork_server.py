@@ -1,12 +1,14 @@
 """
 The process that a server's actors are forked from: it has imported what they run, so that each is there at once, and shares that memory with the others.
 
-Ray starts it as one of its agents (`cluster.py`) and, for each actor's process, `fork_request.py`, which asks here. It ends with its raylet; where it
-is gone, actors start as Ray starts them.
+A server that serves in the foreground forks it from its own process (`begin`), which has imported Ray already, and it ends with that. For a detached
+one, Ray starts it as one of its agents (`cluster.py`), and it ends with its raylet. For each actor's process Ray starts `fork_request.py`, which
+asks here; where it is gone, actors start as Ray starts them.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -18,11 +20,13 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 WORKER = "ray._private.workers.default_worker"
 PRELOADED = (
+    "openim_ray.actors",
     WORKER,
     "openim_ray.actors.gateway",
     "openim_ray.actors.inbox",
@@ -34,7 +38,6 @@ PRELOADED = (
     "openim_ray.storage.sqlite.database",
     "openim_ray.storage.sqlite.messages",
     # What Ray imports when a process joins it.
-    "ray._common.usage.usage_lib",
     "ray._private.arrow_serialization",
 )
 NO_JOB = "ffffffff"
@@ -43,6 +46,13 @@ REQUEST_SECONDS = 5.0
 REQUEST_BYTES_MAX = 1_000_000
 BACKLOG = 64
 STANDARD_INPUT = 0
+STANDARD_OUTPUT = 1
+STANDARD_ERROR = 2
+PATH_BYTES_MAX = 4096
+TRACE = "forked"
+"""A file beside the socket, which is open in every process that was forked from the server's own: their environment doesn't tell whose they are.
+
+What they say before they have a log of their own stands in it."""
 
 
 class Request(NamedTuple):
@@ -55,9 +65,93 @@ class Request(NamedTuple):
     connection: socket.socket
 
 
+class Beginning:
+    """
+    A fork server that was forked from this process, and imports what it needs; it ends with this process.
+    """
+
+    def __init__(self, tell: int) -> None:
+        self._tell = tell
+
+    def serve(self, place: Path) -> bool:
+        """Have it serve at this socket; returns whether it is there to do so."""
+        try:
+            os.write(self._tell, os.fsencode(place) + b"\n")
+        except BrokenPipeError:
+            return False
+        return True
+
+
+def begin() -> Beginning | None:
+    """
+    Fork the fork server from this process, whose only thread this must be; None if it is not.
+    """
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        return None
+    told, tell = os.pipe()
+    if not os.fork():
+        _end_after(told)
+    os.close(told)
+    return Beginning(tell)
+
+
+def _end_after(told: int) -> NoReturn:
+    """In a forked process: serve, and end without going back to what the process has come from."""
+    status = 1
+    try:
+        _leave_everything(told)
+        _import_all()
+        place = _told_place(told)
+        request = _serve_at(place, told) if place else None
+        if request is not None:
+            _run(request)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - nothing may go back
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            atexit._run_exitfuncs()  # noqa: SLF001 - as the interpreter does at its end
+        os._exit(status)
+
+
+def _leave_everything(kept: int) -> None:
+    """Let go of what the server's process has: its terminal and output, its files and locks, its ways to take signals."""
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in range(STANDARD_ERROR + 1):
+        os.dup2(nothing, standard)
+    os.closerange(STANDARD_ERROR + 1, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _told_place(told: int) -> Path | None:
+    """Wait until the server's process says where to serve; None if it has ended."""
+    said = bytearray()
+    while not said.endswith(b"\n") and len(said) < PATH_BYTES_MAX:
+        if not (part := os.read(told, PATH_BYTES_MAX)):
+            return None
+        said += part
+    return Path(os.fsdecode(bytes(said[:-1])))
+
+
+def _serve_at(place: Path, told: int) -> Request | None:
+    trace = os.open(place.with_name(TRACE), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)  # and never closed
+    for standard in (STANDARD_OUTPUT, STANDARD_ERROR):
+        os.dup2(trace, standard)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen(BACKLOG)
+        return _serve(listening, told)
+
+
 def main() -> None:
     """
-    Serve until the raylet, which holds the other end of standard input, is gone; in a forked process run what was asked for.
+    As a program: serve until the raylet, which holds the other end of standard input, is gone; in a forked process run what was asked for.
     """
     _, place, root = sys.argv
     raylet = os.getppid()
@@ -66,8 +160,8 @@ def main() -> None:
         listening.bind(place)
         listening.listen(BACKLOG)
         _stand_in_for_agent()
-        _import_all(root, raylet)
-        request = _serve(listening)
+        _import_from(root, raylet)
+        request = _serve(listening, STANDARD_INPUT)
     if request is not None:
         _run(request)
 
@@ -78,24 +172,30 @@ def _stand_in_for_agent() -> None:
         os.execv("/bin/sh", ["/bin/sh", "-c", "exec cat"])  # noqa: S606 - nothing is kept
 
 
-def _import_all(root: str, raylet: int) -> None:
+def _import_from(root: str, raylet: int) -> None:
     # Ray's native code reads these once, when it is loaded: whose children the actors are, and that they belong to no job yet.
     os.environ.update(RAY_RAYLET_PID=str(raylet), RAY_JOB_ID=NO_JOB)
     # As in the process that started this server, and later in every actor; not from the folder of this file.
     sys.path[:] = [root, *(folder for folder in sys.path if folder != str(Path(__file__).parent))]
+    _import_all()
+    del sys.path[0]
+
+
+def _import_all() -> None:
+    gc.disable()  # it would find nothing: modules stay
     for name in PRELOADED:
         importlib.import_module(name)
-    del sys.path[0]
     gc.collect()
     gc.freeze()  # a look through it would copy it in every actor
+    gc.enable()
 
 
-def _serve(listening: socket.socket) -> Request | None:
-    """Fork for each request; returns it in the child, and None in this process when the raylet has ended."""
+def _serve(listening: socket.socket, life: int) -> Request | None:
+    """Fork for each request; returns it in the child, and None in this process when who holds the other end of `life` has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        ready, _, _ = select.select([STANDARD_INPUT, listening.fileno()], [], [])
-        if STANDARD_INPUT in ready:
+        ready, _, _ = select.select([life, listening.fileno()], [], [])
+        if life in ready:
             return None
         connection, _ = listening.accept()
         # Who is not answered starts its process itself.

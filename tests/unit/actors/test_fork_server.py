@@ -110,7 +110,7 @@ def test_the_raylet_asks_for_workers_and_starts_the_fork_server(tmp_path: Path) 
     place = tmp_path / "with a space" / "fork-server"
     worker = f"{sys.executable} setup_worker.py {subprocess.list2cmdline([cluster.WORKER])} --gcs-address=here"
     command = ["raylet", "--head", f"--python_worker_command={worker}", "--runtime_env_agent_command=python agent.py"]
-    ours = cluster._with_own_agents(command, place)
+    ours = cluster._with_own_agents(command, place, forked=False)
     values = dict(argument.partition("=")[::2] for argument in ours)
     assert ours[:2] == ["raylet", "--head"]
     assert FORK_SERVER in values["--runtime_env_agent_command"]
@@ -123,7 +123,16 @@ def test_the_fork_server_ends_with_its_raylet(monkeypatch: pytest.MonkeyPatch, l
     """The raylet holds the other end of its standard input."""
     monkeypatch.setattr(fork_server.signal, "signal", lambda *_: None)
     read, write = os.pipe()
-    monkeypatch.setattr(fork_server, "STANDARD_INPUT", read)
     os.close(write)
-    assert fork_server._serve(listening) is None
+    assert fork_server._serve(listening, read) is None
     os.close(read)
+
+
+def test_with_a_fork_server_ray_starts_none(tmp_path: Path) -> None:
+    """What it takes for its agents does nothing; workers ask the one that is there."""
+    place = tmp_path / "fork-server"
+    worker = f"{sys.executable} setup_worker.py {subprocess.list2cmdline([cluster.WORKER])} --gcs-address=here"
+    ours = cluster._with_own_agents(["raylet", f"--python_worker_command={worker}"], place, forked=True)
+    values = dict(argument.partition("=")[::2] for argument in ours)
+    assert values["--runtime_env_agent_command"] == values["--dashboard_agent_command"] == cluster.STAND_IN
+    assert f"{FORK_REQUEST} {place} " in values["--python_worker_command"]
