@@ -50,9 +50,10 @@ STANDARD_OUTPUT = 1
 STANDARD_ERROR = 2
 PATH_BYTES_MAX = 4096
 TRACE = "forked"
-"""A file beside the socket, which is open in every process that was forked from the server's own: their environment doesn't tell whose they are.
+"""A file beside the socket; what forked processes say before they have a log of their own stands in it."""
 
-What they say before they have a log of their own stands in it."""
+TRACE_DESCRIPTOR = 99
+"""Under this number every process that was forked from the server's own has `TRACE` open: its environment doesn't tell whose it is."""
 
 
 class Request(NamedTuple):
@@ -140,9 +141,10 @@ def _told_place(told: int) -> Path | None:
 
 
 def _serve_at(place: Path, told: int) -> Request | None:
-    trace = os.open(place.with_name(TRACE), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)  # and never closed
-    for standard in (STANDARD_OUTPUT, STANDARD_ERROR):
-        os.dup2(trace, standard)
+    trace = os.open(place.with_name(TRACE), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    for number in (STANDARD_OUTPUT, STANDARD_ERROR, TRACE_DESCRIPTOR):
+        os.dup2(trace, number)
+    os.close(trace)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(place))
         listening.listen(BACKLOG)

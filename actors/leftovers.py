@@ -16,11 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openim_ray.actors.fork_server import TRACE
+from openim_ray.actors.fork_server import TRACE, TRACE_DESCRIPTOR
 from openim_ray.actors.run_file import RUN_FILE, remove_run_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
 OWNER_VARIABLE = "OPENIMRAY_OWNER"
 """Stands in the environment of every process that a server starts; its value says whose server."""
@@ -64,13 +64,12 @@ def processes(data_dir: Path) -> Iterator[int]:
     Yield the process ids of everything that a server of this data directory has started, this process left out.
     """
     mark = f"{OWNER_VARIABLE}={owner_mark(data_dir)}".encode()
-    trace = private_folder(data_dir).resolve() / TRACE
-    traces = (trace, trace.with_name(f"{TRACE} (deleted)"))  # as the kernel calls one that was removed
+    trace = str(private_folder(data_dir).resolve() / TRACE)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if (_is_marked(process, mark) or _has_open(process, traces)) and not _is_zombie(process):
+            if (_is_marked(process, mark) or _has_open(process, trace)) and not _is_zombie(process):
                 yield int(process.name)
 
 
@@ -112,15 +111,12 @@ def _is_marked(process: Path, mark: bytes) -> bool:
     return mark in (process / "environ").read_bytes().split(b"\0")
 
 
-def _has_open(process: Path, files: Collection[Path]) -> bool:
-    """Tell whether a process of this interpreter has one of these open: one that was forked from a server's own has its environment."""
-    if (process / "exe").readlink() != Path("/proc/self/exe").readlink():
+def _has_open(process: Path, trace: str) -> bool:
+    """Tell whether a process was forked from a server's own, and has that one's environment; its trace may have been removed meanwhile."""
+    try:
+        return str((process / "fd" / str(TRACE_DESCRIPTOR)).readlink()).startswith(trace)
+    except FileNotFoundError:
         return False
-    for descriptor in (process / "fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if descriptor.readlink() in files:
-                return True
-    return False
 
 
 def _is_zombie(process: Path) -> bool:
