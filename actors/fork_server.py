@@ -12,17 +12,20 @@ import atexit
 import contextlib
 import gc
 import importlib
-import json
 import os
 import runpy
 import select
 import signal
 import socket
+import ssl
 import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 WORKER = "ray._private.workers.default_worker"
 PRELOADED = (
@@ -101,9 +104,7 @@ def _end_after(told: int) -> NoReturn:
     status = 1
     try:
         _leave_everything(told)
-        _import_all()
-        place = _told_place(told)
-        request = _serve_at(place, told) if place else None
+        request = _serve_where_told(told)
         if request is not None:
             _run(request)
         status = 0
@@ -130,25 +131,51 @@ def _leave_everything(kept: int) -> None:
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
-def _told_place(told: int) -> Path | None:
-    """Wait until the server's process says where to serve; None if it has ended."""
-    said = bytearray()
-    while not said.endswith(b"\n") and len(said) < PATH_BYTES_MAX:
-        if not (part := os.read(told, PATH_BYTES_MAX)):
-            return None
-        said += part
-    return Path(os.fsdecode(bytes(said[:-1])))
+def _serve_where_told(told: int) -> Request | None:
+    """Import what actors run, and serve where the server's process says; None if that has ended."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        door = _Door(told, listening)
+        _import_all(door.open_if_told)
+        return _serve(listening, told) if door.open() else None
 
 
-def _serve_at(place: Path, told: int) -> Request | None:
-    trace = os.open(place.with_name(TRACE), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+class _Door:
+    """
+    Opens as soon as it is told where, so that who comes while modules are imported waits and needs not look again and again.
+    """
+
+    def __init__(self, told: int, listening: socket.socket) -> None:
+        self._told = told
+        self._listening = listening
+        self._is_open = False
+
+    def open_if_told(self) -> None:
+        if not self._is_open and select.select([self._told], [], [], 0)[0]:
+            self.open()
+
+    def open(self) -> bool:
+        """Wait to be told, and return whether it is open: the server's process may have ended."""
+        if not self._is_open and (place := self._place()):
+            _leave_trace(place.with_name(TRACE))
+            self._listening.bind(str(place))
+            self._listening.listen(BACKLOG)
+            self._is_open = True
+        return self._is_open
+
+    def _place(self) -> Path | None:
+        said = bytearray()
+        while not said.endswith(b"\n") and len(said) < PATH_BYTES_MAX:
+            if not (part := os.read(self._told, PATH_BYTES_MAX)):
+                return None
+            said += part
+        return Path(os.fsdecode(bytes(said[:-1])))
+
+
+def _leave_trace(file: Path) -> None:
+    trace = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (STANDARD_OUTPUT, STANDARD_ERROR, TRACE_DESCRIPTOR):
         os.dup2(trace, number)
     os.close(trace)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(place))
-        listening.listen(BACKLOG)
-        return _serve(listening, told)
 
 
 def main() -> None:
@@ -179,17 +206,35 @@ def _import_from(root: str, raylet: int) -> None:
     os.environ.update(RAY_RAYLET_PID=str(raylet), RAY_JOB_ID=NO_JOB)
     # As in the process that started this server, and later in every actor; not from the folder of this file.
     sys.path[:] = [root, *(folder for folder in sys.path if folder != str(Path(__file__).parent))]
-    _import_all()
+    _import_all(lambda: None)
     del sys.path[0]
 
 
-def _import_all() -> None:
+def _import_all(after_each: Callable[[], None]) -> None:
     gc.disable()  # it would find nothing: modules stay
-    for name in PRELOADED:
-        importlib.import_module(name)
+    with _no_authorities():
+        for name in PRELOADED:
+            importlib.import_module(name)
+            after_each()
     gc.collect()
     gc.freeze()  # a look through it would copy it in every actor
     gc.enable()
+
+
+@contextlib.contextmanager
+def _no_authorities() -> Iterator[None]:
+    """
+    Let nobody read the system's certificates of authorities while modules are imported.
+
+    The client of aiohttp does, for a tenth of a second, and nobody here uses it. Who did would find that it trusts nobody.
+    """
+    owner: Any = ssl.SSLContext
+    load = owner.load_default_certs
+    owner.load_default_certs = lambda *_: None
+    try:
+        yield
+    finally:
+        owner.load_default_certs = load
 
 
 def _serve(listening: socket.socket, life: int) -> Request | None:
@@ -215,7 +260,9 @@ def _read(connection: socket.socket) -> Request:
         content += part
         if len(content) > REQUEST_BYTES_MAX:
             raise ValueError("too long")
-    return Request(**json.loads(content), connection=connection)
+    count, *texts = os.fsdecode(bytes(content)).split("\0")
+    arguments, variables = texts[: int(count)], texts[int(count) :]
+    return Request(arguments, dict(variable.split("=", 1) for variable in variables), connection)
 
 
 def _answer(connection: socket.socket) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import gc
 import json
 import os
 import re
@@ -97,8 +98,11 @@ def _fail(text: str, status: int) -> int:
 
 def _up(options: argparse.Namespace) -> None:
     config = _config(options)
+    gc.disable()  # what is imported stays
     from openim_ray import app
 
+    gc.freeze()
+    gc.enable()
     if options.detach:
         _announce(app.run_detached(config, _tell))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -53,11 +52,18 @@ def asked(listening: socket.socket, answer: Callable[[socket.socket], None]) -> 
         return forked is not None, served.result(SECONDS)
 
 
-def test_a_worker_gets_the_arguments_and_the_environment_of_its_command(listening: socket.socket) -> None:
-    """All that a program is started with, but for the interpreter."""
+def test_a_worker_gets_the_arguments_and_the_environment_of_its_command(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a program is started with, but for the interpreter; also what is not text."""
+    monkeypatch.setitem(os.environ, "OPENIM_ODD", "a=b\udcff\nc")
     forked, request = asked(listening, lambda connection: connection.sendall(b"+"))
     assert forked
-    assert json.loads(request) == {"arguments": COMMAND[1:], "environment": dict(os.environ)}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(request)
+        theirs.shutdown(socket.SHUT_WR)
+        assert fork_server._read(ours)[:2] == (COMMAND[1:], dict(os.environ))
 
 
 def test_who_is_not_answered_is_not_forked(listening: socket.socket) -> None:
@@ -71,7 +77,7 @@ def test_what_ray_knows_of_a_forked_process_lives_as_long(listening: socket.sock
     with subprocess.Popen(command, stdout=subprocess.PIPE) as known:
         connection, _ = listening.accept()
         with connection:
-            assert json.loads(b"".join(iter(lambda: connection.recv(4096), b"")))
+            assert b"".join(iter(lambda: connection.recv(4096), b""))
             connection.sendall(b"+")
             with pytest.raises(subprocess.TimeoutExpired):
                 known.wait(0.2)
@@ -100,7 +106,7 @@ def test_a_request_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_server, "REQUEST_BYTES_MAX", 10)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b'{"arguments": []')
+        theirs.sendall(b"1\0longer than that")
         with pytest.raises(ValueError, match="too long"):
             fork_server._read(ours)
 
