@@ -157,8 +157,7 @@ class _Door:
         """Wait to be told, and return whether it is open: the server's process may have ended."""
         if not self._is_open and (place := self._place()):
             _leave_trace(place.with_name(TRACE))
-            self._listening.bind(str(place))
-            self._listening.listen(BACKLOG)
+            _listen(self._listening, str(place))
             self._is_open = True
         return self._is_open
 
@@ -169,6 +168,14 @@ class _Door:
                 return None
             said += part
         return Path(os.fsdecode(bytes(said[:-1])))
+
+
+def _listen(listening: socket.socket, place: str) -> None:
+    """Take connections at a place, which is there only when they are taken: who finds it and is refused takes the server for dead."""
+    making = f"{place}.new"
+    listening.bind(making)
+    listening.listen(BACKLOG)
+    Path(making).rename(place)
 
 
 def _leave_trace(file: Path) -> None:
@@ -186,8 +193,7 @@ def main() -> None:
     raylet = os.getppid()
     with socket.socket(socket.AF_UNIX) as listening:
         # First of all, so that who comes while modules are imported waits.
-        listening.bind(place)
-        listening.listen(BACKLOG)
+        _listen(listening, place)
         _stand_in_for_agent()
         _import_from(root, raylet)
         request = _serve(listening, STANDARD_INPUT)
@@ -216,7 +222,6 @@ def _import_all(after_each: Callable[[], None]) -> None:
         for name in PRELOADED:
             importlib.import_module(name)
             after_each()
-    gc.collect()
     gc.freeze()  # a look through it would copy it in every actor
     gc.enable()
 

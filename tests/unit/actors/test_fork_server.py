@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -93,6 +97,94 @@ def test_where_nobody_listens_the_command_runs_itself(place: str) -> None:
         [sys.executable, "-IS", FORK_REQUEST, place, *COMMAND], capture_output=True, timeout=SECONDS, check=True
     )
     assert done.stdout == b"itself with an argument\n"
+
+
+def test_the_place_is_there_when_connections_are_taken(place: str) -> None:
+    """Who is refused starts its process itself, which takes seconds."""
+    found: list[bool] = []
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as coming:
+
+        def listen(backlog: int) -> None:
+            found.append(Path(place).exists())
+            listening.listen(backlog)
+
+        seen = SimpleNamespace(bind=listening.bind, listen=listen)
+        fork_server._listen(cast("socket.socket", seen), place)
+        coming.connect(place)
+    assert found == [False]
+
+
+def test_it_serves_when_it_is_told_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it still imports modules; where nobody is left to tell it, it doesn't."""
+    monkeypatch.setattr(fork_server, "_leave_trace", lambda _file: None)
+    told, tell = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as coming:
+        door = fork_server._Door(told, listening)
+        door.open_if_told()
+        assert list(tmp_path.iterdir()) == []
+        assert fork_server.Beginning(tell).serve(tmp_path / "door")
+        door.open_if_told()
+        coming.connect(str(tmp_path / "door"))
+        assert door.open()
+    os.close(tell)
+    with socket.socket(socket.AF_UNIX) as listening:
+        assert not fork_server._Door(told, listening).open()
+    os.close(told)
+
+
+def test_a_fork_server_that_died_is_not_relied_on(tmp_path: Path) -> None:
+    """Ray then starts one, as for a detached server."""
+    told, tell = os.pipe()
+    os.close(told)
+    assert not fork_server.Beginning(tell).serve(tmp_path)
+    os.close(tell)
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    """What they hold at that moment would be held for ever."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, daemon=True)
+    thread.start()
+    try:
+        assert fork_server.begin() is None
+    finally:
+        over.set()
+        thread.join()
+
+
+BEGINNING = """
+import fcntl, pathlib, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from openim_ray.actors.fork_server import begin
+from openim_ray.actors.leftovers import private_folder, processes
+
+data_dir = pathlib.Path(sys.argv[1], "data")
+private_folder(data_dir).mkdir()
+with open(data_dir, "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    begun = begin()
+    begun.serve(private_folder(data_dir) / "fork-server")
+    while not (found := list(processes(data_dir))):
+        pass
+with open(data_dir, "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+print(*found, flush=True)
+input()
+"""
+
+
+def test_a_fork_server_holds_nothing_of_the_server_and_ends_with_it(tmp_path: Path) -> None:
+    """Neither its lock, which would keep the next server out, nor its output. A sweep finds it, though its environment says nothing."""
+    command = [sys.executable, "-c", BEGINNING, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        (forked,) = server.stdout.readline().split()
+        descriptor = os.pidfd_open(int(forked))
+        assert not select.select([descriptor], [], [], 0)[0]
+        server.kill()
+        assert select.select([descriptor], [], [], SECONDS)[0]
+        os.close(descriptor)
+        assert server.stdout.read() == b""
 
 
 def test_a_server_that_does_not_come_is_not_waited_for(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
