@@ -36,6 +36,8 @@ from openim_ray.actors.run_file import RunFile, RunFileDamaged, no_server, read_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from openim_ray.actors.fork_server import Beginning
+
 TOKEN_FILE = "ray-token"  # noqa: S105 - a file's name
 CONNECT_SECONDS = 1.0
 HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
@@ -84,15 +86,16 @@ def connected_namespace() -> str:
 # --- start
 
 
-def start(data_dir: Path, namespace: str) -> str:
+def start(data_dir: Path, namespace: str, forking: Beginning | None = None) -> str:
     """
     Start a Ray of our own on loopback, whose life ends with this process; returns its address.
 
-    What an earlier one left must have been swept.
+    What an earlier one left must have been swept. Actors are forked from the fork server that was begun, or else from one that is started.
     """
     _prepare_start(data_dir)
+    forked = forking is not None and forking.serve(_place(data_dir))
     try:
-        with _unused_parts_left_out(), _own_agents(data_dir), _signals_left_alone(), _waits_in_steps():
+        with _unused_parts_left_out(), _own_agents(data_dir, forked=forked), _signals_left_alone(), _waits_in_steps():
             context = ray.init(
                 address="local",
                 namespace=namespace,
@@ -136,7 +139,7 @@ def start_head(data_dir: Path, port: int) -> str:
     try:
         with (
             _unused_parts_left_out(),
-            _own_agents(data_dir),
+            _own_agents(data_dir, forked=False),
             _signals_left_alone(),
             _waits_in_steps(),
             contextlib.redirect_stdout(said),
@@ -197,37 +200,45 @@ def _unused_parts_left_out() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_agents(data_dir: Path) -> Iterator[None]:
+def _own_agents(data_dir: Path, *, forked: bool) -> Iterator[None]:
     """
-    Let Ray start without its two agents, and fork its workers.
+    Let Ray start without its two agents, and fork its workers: `forked` says that the fork server is there already.
 
     One agent is for the dashboard and metrics of Ray, the other makes runtime environments of actors. Nobody here has a use for either; each is a
     Python process of 50 MB (PSS) that takes a second of CPU to start, and outlives a killed raylet by a minute. Ray insists on having them:
     the fork server and something far smaller stand in.
     """
     owner: Any = services  # which does not offer it to others
-    start_process = owner.start_ray_process
+    start_process, look_for_dashboard = owner.start_ray_process, private_utils.get_dashboard_dependency_error
 
     def start_with_own_agents(command: list[str], process_type: str, *rest: Any, **options: Any) -> Any:
         if process_type == ray_constants.PROCESS_TYPE_RAYLET:
-            command = _with_own_agents(command, private_folder(data_dir) / FORK_SERVER_SOCKET)
+            command = _with_own_agents(command, _place(data_dir), forked=forked)
         return start_process(command, process_type, *rest, **options)
 
     owner.start_ray_process = start_with_own_agents
+    # It imports whatever a dashboard needs, a third of a second of CPU, to tell an agent that isn't there whether it may use that.
+    private_utils.get_dashboard_dependency_error = lambda: ImportError("left out")
     try:
         yield
     finally:
         owner.start_ray_process = start_process
+        private_utils.get_dashboard_dependency_error = look_for_dashboard
 
 
-def _with_own_agents(command: list[str], fork_server: Path) -> list[str]:
+def _place(data_dir: Path) -> Path:
+    """Return where the fork server listens."""
+    return private_folder(data_dir) / FORK_SERVER_SOCKET
+
+
+def _with_own_agents(command: list[str], fork_server: Path, *, forked: bool) -> list[str]:
     """Return a raylet's command line with other agents and forked workers. It waits for the ports of agents whose ports it isn't told."""
     ports = ("metrics-agent-port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
     ours = {f"--{port}": str(NOBODYS_PORT) for port in ports}
-    ours["--dashboard_agent_command"] = STAND_IN
-    ours["--runtime_env_agent_command"] = subprocess.list2cmdline(
-        [sys.executable, FORK_SERVER, str(fork_server), str(ROOT)]
-    )
+    ours["--dashboard_agent_command"] = ours["--runtime_env_agent_command"] = STAND_IN
+    if not forked:
+        server = [sys.executable, FORK_SERVER, str(fork_server), str(ROOT)]
+        ours["--runtime_env_agent_command"] = subprocess.list2cmdline(server)
     kept = [argument for argument in command if argument.partition("=")[0] not in ours]
     worker = subprocess.list2cmdline([WORKER])
     request = subprocess.list2cmdline(["-IS", FORK_REQUEST, str(fork_server), sys.executable, WORKER])

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openim_ray.actors.fork_server import TRACE, TRACE_DESCRIPTOR
 from openim_ray.actors.run_file import RUN_FILE, remove_run_file
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ def processes(data_dir: Path) -> Iterator[int]:
     """
     Yield the process ids of everything that a server of this data directory has started, this process left out.
     """
-    wanted = f"{OWNER_VARIABLE}={owner_mark(data_dir)}".encode()
+    mark = f"{OWNER_VARIABLE}={owner_mark(data_dir)}".encode()
+    trace = str(private_folder(data_dir).resolve() / TRACE)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if wanted in (process / "environ").read_bytes().split(b"\0") and not _is_zombie(process):
+            if (_is_marked(process, mark) or _has_open(process, trace)) and not _is_zombie(process):
                 yield int(process.name)
 
 
@@ -103,6 +105,18 @@ def _kill(pid: int) -> int | None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     return descriptor
+
+
+def _is_marked(process: Path, mark: bytes) -> bool:
+    return mark in (process / "environ").read_bytes().split(b"\0")
+
+
+def _has_open(process: Path, trace: str) -> bool:
+    """Tell whether a process was forked from a server's own, and has that one's environment; its trace may have been removed meanwhile."""
+    try:
+        return str((process / "fd" / str(TRACE_DESCRIPTOR)).readlink()).startswith(trace)
+    except FileNotFoundError:
+        return False
 
 
 def _is_zombie(process: Path) -> bool:

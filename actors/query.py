@@ -12,14 +12,14 @@ from openim_ray.actors.settings import SUPERVISOR
 PLACEMENT_SECONDS = 5.0
 
 
-def ask(actor: str, method: str, seconds: float) -> Any:
+def ask(actor: str, method: str, seconds: float, *arguments: object) -> Any:
     """
     Call a method of a named actor of the connected server and wait for the answer.
 
     ClusterError if the actor is not there or does not answer in time; an error that it raised itself passes as it is.
     """
     handle = find_actor(actor, connected_namespace())
-    return answer_of(getattr(handle, method).remote(), seconds)
+    return answer_of(getattr(handle, method).remote(*arguments), seconds)
 
 
 class _Method:

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from openim_ray.actors import cluster
+from openim_ray.actors.fork_server import begin
 from openim_ray.actors.leftovers import sweep
 from openim_ray.actors.query import ask
 from openim_ray.actors.run_file import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from openim_ray.actors.fork_server import Beginning
     from openim_ray.config import Config
 
 START_SECONDS = 60.0
@@ -74,9 +76,10 @@ def run(config: Config, announce: Callable[[Endpoints], None], tell: Callable[[s
     _stop_on_signals(stopped)
     with locked(data_dir):
         _refuse_beside_detached(data_dir)
+        forking = begin()  # before there is another thread
         try:
             with _ended_by_signals(data_dir, stopped):
-                endpoints = _start(config, data_dir, tell)
+                endpoints = _start(config, data_dir, forking, tell)
                 announce(endpoints)
             _serve(stopped)
             drain(config)
@@ -87,9 +90,9 @@ def run(config: Config, announce: Callable[[Endpoints], None], tell: Callable[[s
             sweep(data_dir)
 
 
-def _start(config: Config, data_dir: Path, tell: Callable[[str], None]) -> Endpoints:
+def _start(config: Config, data_dir: Path, forking: Beginning | None, tell: Callable[[str], None]) -> Endpoints:
     config, endpoints = settle(config, data_dir, tell, after_crash=sweep(data_dir))
-    address = cluster.start(data_dir, config.cluster.namespace)
+    address = cluster.start(data_dir, config.cluster.namespace, forking)
     _start_actors(config, tell)
     _write_run_file(config, endpoints, address, detached=False, loopback=True)
     return endpoints
@@ -311,8 +314,7 @@ def _wait_ready(name: str, tell: Callable[[str], None]) -> None:
     detail: Mapping[str, object] = {}
     told: object = None
     while time.monotonic() < deadline:
-        ask(name, "incarnation", START_SECONDS)
-        ready, detail = ask(name, "ready", START_SECONDS)
+        ready, detail = ask(SUPERVISOR, "gateway_ready", START_SECONDS, name, START_SECONDS)
         if ready:
             return
         if WAITING in detail:

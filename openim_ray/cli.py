@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import gc
 import json
 import os
 import re
@@ -17,10 +18,6 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
-from rich.table import Table
 
 from openim_ray import __version__
 from openim_ray.config import Config, ConfigError, default_toml, describe, load_config
@@ -101,8 +98,11 @@ def _fail(text: str, status: int) -> int:
 
 def _up(options: argparse.Namespace) -> None:
     config = _config(options)
+    gc.disable()  # what is imported stays
     from openim_ray import app
 
+    gc.freeze()
+    gc.enable()
     if options.detach:
         _announce(app.run_detached(config, _tell))
         return
@@ -249,6 +249,9 @@ def _migrate(options: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def _progress() -> Iterator[Watch]:
     """Show on a terminal how far a work is; elsewhere say what begins."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
     from openim_ray.migrate import Watch
 
     console = Console()
@@ -313,6 +316,9 @@ def _api(options: argparse.Namespace) -> ApiClient:
 
 def _config_show(options: argparse.Namespace) -> None:
     config = _config(options)
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("setting", "value", "source", "change", "meaning")
     for row in describe(config):
         table.add_row(*(str(cell) for cell in row))

@@ -2,7 +2,7 @@
 Schemas of the SQLite files: made, raised and judged here. As a program, it does so for some files of a folder.
 
 The revisions stand in `storage/migrations/<database>/NNNN_name.py`, one straight line each; Alembic runs them. Opening a
-file that is up to date doesn't import Alembic.
+file that is up to date, or making a new one (`new_files.py`), doesn't import Alembic.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from openim_ray.domain.errors import OpenIMError, SchemaTooNew, SchemaTooOld, Unavailable
 from openim_ray.storage.migrations import MIGRATE_SECONDS, revisions
 from openim_ray.storage.sqlite.connection import BUSY_SECONDS, PAGE_BYTES, driver_errors
+from openim_ray.storage.sqlite.new_files import make
 from openim_ray.storage.sqlite.snapshots import copy_file
 from openim_ray.storage.sqlite.writer_lock import WriterLock
 
@@ -45,10 +46,12 @@ def ensure_schema(path: Path, database: str, *, keep_old: bool = True) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = WriterLock(path, MIGRATE_SECONDS)
         with closing(lock), lock.held():
+            if _revision(path) is None:
+                _make(path, database)
+            elif keep_old and not _is_current(path, database):
+                _keep_old(path)
             if not _is_current(path, database):
-                if keep_old:
-                    _keep_old(path)
-                _migrate(path, database)
+                run_revisions(path, database)
 
 
 def require_schema(path: Path, database: str) -> None:
@@ -103,17 +106,18 @@ def _keep_old(path: Path) -> None:
 
 def migrate_apart(folder: Path, databases: Sequence[str]) -> None:
     """
-    Do what has to be done to the files of these databases in a process of its own, as far as it can be done.
+    Carry older files of these databases forward in a process of its own, as far as it can be done.
 
     For processes that live long: what Alembic brings into memory (20 MB) would stay there. Whatever fails is left to `ensure_schema`, which
     says what is wrong.
     """
     try:
-        if all(_is_current(folder / f"{database}.db", database) for database in databases):
-            return
-    except (sqlite3.Error, OpenIMError, OSError):
+        old = [database for database in databases if old_revision(folder / f"{database}.db", database) is not None]
+    except (OpenIMError, OSError):
         return
-    command = [sys.executable, "-m", __spec__.name, str(folder), *databases]
+    if not old:
+        return
+    command = [sys.executable, "-m", __spec__.name, str(folder), *old]
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(  # noqa: S603 - this interpreter, this file
             command,
@@ -142,7 +146,16 @@ def _revision(path: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def _migrate(path: Path, database: str) -> None:
+def _make(path: Path, database: str) -> None:
+    with closing(_connect(path)) as connection:
+        make(connection, database)
+    _fsync_folder(path.parent)
+
+
+def run_revisions(path: Path, database: str) -> None:
+    """
+    Run the revisions that a file, which need not be there, doesn't have yet. Blocks; nobody else may do so meanwhile.
+    """
     # Imported only when there is something to do: Alembic takes a third of a second.
     from sqlalchemy import create_engine, event  # noqa: PLC0415
     from sqlalchemy.pool import StaticPool  # noqa: PLC0415

@@ -38,7 +38,9 @@ from openim_ray.storage.relational.directory_tables import METADATA as DIRECTORY
 from openim_ray.storage.relational.history_tables import METADATA as HISTORY
 from openim_ray.storage.relational.state_tables import METADATA as STATE
 from openim_ray.storage.sqlite.database import bind
-from openim_ray.storage.sqlite.migrate import ensure_schema
+from openim_ray.storage.sqlite.migrate import ensure_schema, migrate_apart, run_revisions
+from openim_ray.storage.sqlite.new_files import schema
+from openim_ray.storage.sqlite.write_schemas import dump
 from tests.contract.rows import CHAT, TIME, message, write
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from pathlib import Path
-from openim_ray.storage.sqlite.migrate import ensure_schema
+from openim_ray.storage.sqlite.migrate import ensure_schema, migrate_apart, run_revisions
+from openim_ray.storage.sqlite.new_files import schema
+from openim_ray.storage.sqlite.write_schemas import dump
 sys.stdin.read()
 ensure_schema(Path(sys.argv[1]), "directory")
 """
@@ -103,6 +107,35 @@ def test_migrated_tables_are_those_of_the_code(tmp_path: Path, database: str, me
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_new_file_is_as_the_revisions_make_it(tmp_path: Path, database: str) -> None:
+    """To the letter, with first rows and revision; where it isn't, `write_schemas.py` writes it down anew."""
+    new, migrated = tmp_path / "new.db", tmp_path / "migrated.db"
+    ensure_schema(new, database)
+    run_revisions(migrated, database)
+
+    assert schema(database) == dump(migrated)
+    assert dump(new) == dump(migrated)
+    settings = ("page_size", "journal_mode", "encoding", "auto_vacuum", "user_version", "application_id")
+    assert pragmas(new, settings) == pragmas(migrated, settings)
+
+
+def pragmas(path: Path, names: Sequence[str]) -> list[object]:
+    """Return what a file says of itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+def test_a_schema_that_lags_behind_is_carried_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new file has the newest revision even where its statements were not written down anew; nothing is kept of what it was."""
+    monkeypatch.setattr("openim_ray.storage.sqlite.new_files.schema", lambda _database: make_old_schema())
+
+    ensure_schema(tmp_path / "messages.db", "messages")
+
+    assert revision(tmp_path / "messages.db") == revisions("messages")[-1]
+    assert [one.name for one in tmp_path.glob("*schema*")] == []
+
+
 def test_the_difference_would_be_seen(tmp_path: Path) -> None:
     """The comparison above isn't blind: against another database's tables it finds differences."""
     path = tmp_path / "file.db"
@@ -128,15 +161,27 @@ def test_who_prepares_does_not_keep_the_tools_in_memory(tmp_path: Path) -> None:
     assert revision(tmp_path / "messages.db") == revisions("messages")[-1]
 
 
-async def test_without_a_process_of_its_own_files_are_made_here(
+async def test_without_a_process_of_its_own_files_are_carried_forward_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where none can be started, the files are made all the same."""
+    """Where none can be started, it is done all the same."""
+    make_old_messages(tmp_path / "messages.db", [message(1)])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
 
     await prepare(Places(tmp_path))
 
-    assert revision(tmp_path / "directory.db") == revisions("directory")[-1]
+    assert revision(tmp_path / "messages.db") == revisions("messages")[-1]
+
+
+def test_a_process_of_its_own_carries_forward_what_is_old(tmp_path: Path) -> None:
+    """It keeps the file as it was, and makes none that isn't there."""
+    make_old_messages(tmp_path / "messages.db", [message(1)])
+
+    migrate_apart(tmp_path, DATABASES)
+
+    assert revision(tmp_path / "messages.db") == revisions("messages")[-1]
+    assert revision(tmp_path / "messages.db.schema-0001") == "0001"
+    assert not (tmp_path / "state.db").exists()
 
 
 def places_with(data_dir: Path, database: str) -> Places:
@@ -175,15 +220,21 @@ async def test_every_door_looks_at_the_schema(data_dir: Path) -> None:
                 await door(places_with(data_dir, database))
 
 
+def make_old_schema() -> str:
+    """Return the statements by which version 0001 made a file for messages."""
+    first = importlib.import_module("openim_ray.storage.migrations.messages.0001_logs")
+    version = (
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        "INSERT INTO alembic_version VALUES ('0001')",
+    )
+    return "".join(f"{statement};\n" for statement in (*first.STATEMENTS, *version))
+
+
 def make_old_messages(path: Path, rows: Sequence[StoredMessage]) -> None:
     """Make a file as version 0001 did, and leave the rows in its write-ahead log, as a killed server does."""
-    first = importlib.import_module("openim_ray.storage.migrations.messages.0001_logs")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        for statement in first.STATEMENTS:
-            connection.execute(statement)
-        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.executescript(make_old_schema())
         connection.execute("INSERT INTO logs VALUES (1, 'alice_bob', '[\"alice\", \"bob\"]')")
         connection.execute("INSERT INTO streams VALUES (1, ?, 1, ?, ?)", (CHAT, rows[-1].seq, rows[-1].send_time))
         connection.execute("INSERT INTO sent VALUES (1, 'alice', ?)", (rows[-1].seq,))
@@ -247,7 +298,7 @@ def test_a_start_says_what_it_carries_forward(tmp_path: Path) -> None:
 FULL = """
 import resource, sys
 from pathlib import Path
-resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 from openim_ray.cli import main
 sys.exit(main(["up", "--data-dir", sys.argv[1], "--ws-port", "0", "--api-port", "0"]))
 """
@@ -256,7 +307,7 @@ sys.exit(main(["up", "--data-dir", sys.argv[1], "--ws-port", "0", "--api-port", 
 def test_without_room_for_the_copy_nothing_is_carried_forward(tmp_path: Path) -> None:
     """The start fails with a line that names the copy; the file is as it was, and nothing half made lies beside it."""
     path = tmp_path / "messages.db"
-    make_old_messages(path, [message(seq, body=b"x" * 1000) for seq in range(1, 100)])
+    make_old_messages(path, [message(seq, body=b"x" * 1000) for seq in range(1, 600)])
     before = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
 
     done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False)
