@@ -11,7 +11,7 @@ from sqlalchemy import event
 from openim_ray.domain.errors import ArgsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection, Engine
 
@@ -63,6 +63,13 @@ def _check(_connection: object, _cursor: object, _sql: str, parameters: Any, _co
 
 
 def _check_row(row: Any) -> None:
-    for value in row.values() if isinstance(row, dict) else row:
+    refuse_nul_in(row.values() if isinstance(row, dict) else row)
+
+
+def refuse_nul_in(values: Iterable[Any]) -> None:
+    """
+    Raise ArgsError if a text among the values of a statement has a NUL.
+    """
+    for value in values:
         if type(value) is str and "\0" in value:
             raise ArgsError("a text with a NUL can't be stored")

@@ -13,6 +13,7 @@ from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
+from openim_ray.storage.relational.lookups import Lookup
 from openim_ray.storage.relational.state_tables import POSITIONS, TOKENS
 from openim_ray.storage.token_rules import merged
 
@@ -33,7 +34,7 @@ _IS_OWNER = and_(
     TOKENS.c.platform_id == bindparam("platform_id", type_=INTEGER),
 )
 _TOKENS = select(*(TOKENS.c[name] for name in TokenRecord._fields)).where(_IS_OWNER).order_by(TOKENS.c.id)
-_TOKEN_STATE = select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest", type_=TEXT), _IS_OWNER)
+_TOKEN_STATE = Lookup(select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest", type_=TEXT), _IS_OWNER))
 _POSITIONS = select(POSITIONS.c.conversation_id, *(POSITIONS.c[name] for name in ReadPosition._fields)).where(
     POSITIONS.c.user_id == bindparam("user_id", type_=TEXT)
 )
@@ -85,7 +86,8 @@ class RelationalStateReader:
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
         token = {"user_id": user_id, "platform_id": platform_id, "digest": digest}
-        return await self._read(lambda connection: connection.execute(_TOKEN_STATE, token).scalar())
+        found = await self._read(lambda connection: _TOKEN_STATE.first(connection, token))
+        return found[0] if found else None
 
     async def tokens(self, user_id: str, platform_id: int) -> list[TokenRecord]:
         """See `ports.TokenReader`."""
