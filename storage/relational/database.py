@@ -29,6 +29,14 @@ class Database(Protocol):
         """Run a query, which may be several statements: they see one state, with everything that was answered as written."""
         ...
 
+    def version(self) -> int | None:
+        """
+        Return a number that is another one after any commit of anybody, without waiting; None where that can't be known now.
+
+        What was read after it was returned holds as long as it is returned again.
+        """
+        ...
+
     async def write(self, change: Callable[[Connection], T]) -> T:
         """
         Commit what a change does, as if no other transaction ran beside it; durable when it returns. If it raises, nothing happened.

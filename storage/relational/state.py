@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.ids import ConversationID, UserID
     from openim_ray.storage.relational.database import Database
 
+STATES_MAX = 10_000
+"""So many token states are remembered between two commits, 300 bytes each; with one more all of them are read again."""
+
 PRUNED_MAX = 500
 """So many expired tokens at most are forgotten at one save."""
 
@@ -72,6 +75,10 @@ class RelationalStateReader:
 
     def __init__(self, database: Database) -> None:
         self._read = database.read
+        self._version = database.version
+        self._states_version: int | None = None
+        self._states: dict[tuple[str, int, str], int | None] = {}
+        """What `token_state` has found since the database was at `_states_version`, at which it still is as long as these are used."""
         self._write = database.write
         self._close = database.aclose
 
@@ -85,6 +92,18 @@ class RelationalStateReader:
 
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
+        version, key = self._version(), (user_id, platform_id, digest)
+        if version is None or version != self._states_version or len(self._states) >= STATES_MAX:
+            self._states_version = version
+            self._states.clear()
+        elif key in self._states:
+            return self._states[key]
+        state = await self._read_token_state(user_id, platform_id, digest)
+        if version is not None and version == self._states_version:
+            self._states[key] = state
+        return state
+
+    async def _read_token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         token = {"user_id": user_id, "platform_id": platform_id, "digest": digest}
         found = await self._read(lambda connection: _TOKEN_STATE.first(connection, token))
         return found[0] if found else None
