@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 FRAME_BYTES_MAX = 256 << 20
 """Whoever announces a longer frame is hung up on; a batch is one item, or less than `links.window_bytes_max`."""
 
-RECEIPT_SECONDS = 0.01
 RECEIPTS_OWED_MAX = 2
-"""A receipt leaves with the next batch that goes the other way; after this time, or with so many owed, by itself."""
+"""A receipt leaves with the next batch that goes the other way; with so many owed, or at the next `check`, by itself."""
 
 BACKLOG = 64
 
@@ -87,7 +86,6 @@ class Wire(asyncio.Protocol):
         self._number = 0
         self._sent: dict[int, _Sent] = {}
         self._owed: list[bytes] = []
-        self._timer: asyncio.TimerHandle | None = None
 
     async def greeted(self, seconds_max: float) -> bool:
         """Wait until the other end is known; False if the wire is over before."""
@@ -110,7 +108,8 @@ class Wire(asyncio.Protocol):
         self._write(*self._receipts(), _frame(_Kind.BATCH, self._number, data))
 
     def check(self, seconds_max: float) -> None:
-        """End the wire if a batch has had no receipt for so long."""
+        """Send the receipts that are owed; end the wire if a batch has had none for so long. To be called a few times a second."""
+        self._write(*self._receipts())
         oldest = next(iter(self._sent.values()), None)
         if oldest is not None and self._loop.time() - oldest.at > seconds_max:
             log.warning("wire without answer", peer=self.other.name if self.other else "")
@@ -177,28 +176,19 @@ class Wire(asyncio.Protocol):
         self._owed.append(_frame(_Kind.RECEIPT, number, receipt.encode()))
         if len(self._owed) >= RECEIPTS_OWED_MAX:
             self._write(*self._receipts())
-        elif self._timer is None:
-            self._timer = self._loop.call_later(RECEIPT_SECONDS, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        if self._owed:
-            self._write(*self._receipts())
 
     def _receipts(self) -> list[bytes]:
         owed, self._owed = self._owed, []
         return owed
 
     def _write(self, *frames: bytes) -> None:
-        if self._transport is not None and not self.over:
+        if frames and self._transport is not None and not self.over:
             self._transport.write(b"".join(frames))
 
     def _end(self) -> None:
         if self.over:
             return
         self.over = True
-        if self._timer is not None:
-            self._timer.cancel()
         sent, self._sent = self._sent, {}
         for one in sent.values():
             one.on_receipt(None)
