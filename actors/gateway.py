@@ -88,6 +88,7 @@ class GatewayActor:
         self._started = begin(self._start())
 
     async def _start(self) -> None:
+        await self._links.listen()
         self._process = await self._compose()
         self._process.spawn(
             follow_placement(self._namespace, ASK_SECONDS, lambda: self._hub.placement.epoch, self.place)

@@ -102,6 +102,7 @@ class InboxActor:
         self._started = begin(self._start())
 
     async def _start(self) -> None:
+        await self._links.listen()
         places = Places.of(self._config)
         stores = StoreWaits()
         self._messages = await stores.open("message store", places.messages, lambda: open_message_reader(places))

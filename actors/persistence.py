@@ -72,6 +72,7 @@ class PersistenceActor:
         self._started = begin(self._start())
 
     async def _start(self) -> None:
+        await self._links.listen()
         places = Places.of(self._config)
         stores = StoreWaits()
         self._messages = await stores.open("message store", places.messages, lambda: open_message_store(places))

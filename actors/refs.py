@@ -1,15 +1,16 @@
 """
 Every call from one actor to another: nobody else uses `.remote(`, but for the supervisor's start-up and questions from outside (`query.py`).
 
-`Links` carries the items of the state machines in batches, by Ray calls for now. Ray's async actors run calls out of order and a
-call to a dying actor may or may not have run; `core/channel.py` gives order and at-most-once, and this file turns every way a call can
-fail into one event: the link is reset. Retries live here and in the machines, never in Ray (`max_task_retries=0`).
+`Links` carries the items of the state machines in batches: by wires (`wires.py`) to processes of the same machine, by Ray calls to others. Ray's
+async actors run calls out of order and a call to a dying actor may or may not have run; `core/channel.py` gives order and at-most-once, and this
+file turns every way a call can fail into one event: the link is reset. Retries live here and in the machines, never in Ray (`max_task_retries=0`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -17,6 +18,7 @@ import ray
 import structlog
 from ray.exceptions import RayError, RayTaskError
 
+from openim_ray.actors.wires import Greeting, Wire, listen, open_wire
 from openim_ray.core import items
 from openim_ray.core.channel import InboundChannel, OutboundChannel, Receipt
 from openim_ray.domain.errors import OpenIMError, Unavailable
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CALL_SECONDS_MAX = 10.0
+GREETING_SECONDS_MAX = 2.0
+"""A process that doesn't greet on a new wire in this time is called by Ray."""
+
 HOLD_SECONDS = 0.025
 """A call that brought a batch waits so long for items that go the other way: they ride back on it, which saves a call."""
 
@@ -90,6 +95,8 @@ def _what_it_means(error: Exception, what: str) -> OpenIMError:
 class _Peer:
     """
     One peer: both channels, and the task that (re)connects.
+
+    `wires` are all that stand, whoever opened them; `wire` is the one that carries what is sent, None where Ray does.
     """
 
     def __init__(self, name: str, settings: LinkSettings) -> None:
@@ -102,6 +109,8 @@ class _Peer:
             queue_bytes_max=settings.queue_bytes_max,
         )
         self.inbound = InboundChannel(hole_seconds=settings.hole_seconds)
+        self.wires: list[Wire] = []
+        self.wire: Wire | None = None
         self.held: deque[asyncio.Future[items.Batch | None]] = deque()
         self.connecting: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -129,7 +138,12 @@ class Links:
         self._peers: dict[str, _Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
         self._closed = False
+
+    async def listen(self) -> None:
+        """Let peers of this machine open wires; to be called before `incarnation` is told."""
+        self._server = await listen(self.incarnation, self._make_wire)
 
     def send(self, peer_name: str, item: items.AnyItem) -> None:
         """Let an item go to a peer, after those sent before; `flush` must follow."""
@@ -204,6 +218,12 @@ class Links:
             if peer.inbound.check_hole(now):
                 log.warning("link hole, reset", peer=peer.name)
                 self._say_something(peer)
+            for wire in list(peer.wires):
+                wire.check(CALL_SECONDS_MAX)
+
+    def wires_to(self, peer_name: str) -> int:
+        """Return how many wires to a peer stand; without one it is called by Ray."""
+        return len(self._peer(peer_name).wires)
 
     async def close(self) -> None:
         """Send nothing more; end the tasks."""
@@ -213,6 +233,10 @@ class Links:
                 peer.timer.cancel()
             for held in peer.held:
                 _let_go(held)
+            for wire in list(peer.wires):
+                wire.end()
+        if self._server is not None:
+            self._server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -236,7 +260,10 @@ class Links:
 
     def _renew(self, peer: _Peer, incarnation: str) -> None:
         peer.outbound.reset()
-        self._connected(peer, incarnation)
+        if peer.wire is None or self._wire_to(peer, incarnation) is not None:
+            self._connected(peer, incarnation)
+        else:
+            self._look_for(peer)
 
     def _say_something(self, peer: _Peer) -> None:
         """Let a batch leave, because of what is written on it."""
@@ -259,12 +286,11 @@ class Links:
         if self._closed:
             return
         if not peer.outbound.connected:
-            if peer.connecting is None or peer.connecting.done():
-                peer.connecting = self._spawn(self._connect(peer))
+            self._look_for(peer)
             return
         self._ride_back(peer)
         while (batch := peer.outbound.take(self._loop.time(), self.name, self.incarnation)) is not None:
-            self._spawn(self._carry(peer, self._stamped(peer, batch)))
+            self._let_leave(peer, self._stamped(peer, batch))
         ready_at = peer.outbound.ready_at()
         if ready_at is not None and peer.timer is None:
             peer.timer = self._loop.call_at(ready_at, self._on_timer, peer)
@@ -272,6 +298,25 @@ class Links:
     def _on_timer(self, peer: _Peer) -> None:
         peer.timer = None
         self._pump(peer)
+
+    def _look_for(self, peer: _Peer) -> None:
+        if peer.connecting is None or peer.connecting.done():
+            peer.connecting = self._spawn(self._connect(peer))
+
+    def _let_leave(self, peer: _Peer, batch: items.Batch) -> None:
+        if peer.wire is None:
+            self._spawn(self._carry(peer, batch))
+        else:
+            peer.wire.send(items.encode_batch(batch), partial(self._receipt, peer, batch))
+
+    def _receipt(self, peer: _Peer, batch: items.Batch, receipt: str | None) -> None:
+        """Go on after a wire has brought a batch to its end; None if that is not known."""
+        if receipt == Receipt.TAKEN.value:
+            peer.outbound.taken(batch)
+            self._pump(peer)
+        elif peer.outbound.concerns(batch) and not self._closed:
+            log.info("link broken", peer=peer.name, error=receipt or "the wire is over")
+            self._break(peer)
 
     async def _carry(self, peer: _Peer, batch: items.Batch) -> None:
         try:
@@ -318,16 +363,47 @@ class Links:
                     incarnation = await peer.handle.incarnation.remote()
             except (RayError, ValueError, TimeoutError):
                 incarnation = ""
-            if incarnation and not peer.outbound.connected:
-                self._connected(peer, incarnation)
+            if incarnation:
+                await self._wire(peer, incarnation)
+                if not peer.outbound.connected:
+                    self._connected(peer, incarnation)
                 return
             await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
             attempt += 1
 
     def _connected(self, peer: _Peer, incarnation: str) -> None:
+        peer.wire = self._wire_to(peer, incarnation)
         peer.outbound.connect(incarnation)
         # The first batch of a channel tells the peer that there is a new one, also when nothing else waits.
         self._say_something(peer)
+
+    # --- wires
+
+    def _make_wire(self) -> Wire:
+        return Wire(Greeting(self.name, self.incarnation), self._hear, self._wire_changed)
+
+    async def _wire(self, peer: _Peer, incarnation: str) -> None:
+        """Have a wire to this incarnation of a peer, if there can be one."""
+        if self._wire_to(peer, incarnation) is None and (wire := await open_wire(incarnation, self._make_wire)):
+            await wire.greeted(GREETING_SECONDS_MAX)
+
+    def _wire_to(self, peer: _Peer, incarnation: str) -> Wire | None:
+        return next((wire for wire in peer.wires if wire.reaches(incarnation)), None)
+
+    def _hear(self, data: bytes) -> str:
+        return str(self._take(items.decode_batch(data)).value)
+
+    def _wire_changed(self, wire: Wire) -> None:
+        if wire.other is None:
+            return
+        peer = self._peer(wire.other.name)
+        if not wire.over:
+            peer.wires.append(wire)
+            return
+        peer.wires.remove(wire)
+        if wire is peer.wire and peer.outbound.connected and not self._closed:
+            log.info("link broken", peer=peer.name, error="the wire is over")
+            self._break(peer)
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._loop.create_task(coroutine)

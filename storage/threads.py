@@ -5,8 +5,9 @@ Threads of a store: blocking calls of a database run there, never on the event l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from openim_ray.domain.errors import Unavailable
@@ -34,36 +35,78 @@ class Threads(Generic[R]):
 
     Limit: `PENDING_MAX` calls wait or run; one more is refused with Unavailable. A call whose caller was cancelled still
     runs to its end.
+
+    An executor of the standard library would do the same for twice the CPU: it makes two futures and a lock for each call.
     """
 
     def __init__(self, name: str, count: int, connect: Callable[[], R]) -> None:
         self._name = name
+        self._count = count
         self._connect = connect
         self._local = threading.local()
         self._resources: list[R] = []
-        self._pending: set[asyncio.Future[Any]] = set()
-        self._executor: ThreadPoolExecutor | None = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._calls: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._pending = 0
+        self._none_pending = asyncio.Event()
+        self._closed = False
 
     async def run(self, call: Callable[[R], T]) -> T:
         """Run a blocking call with a thread's resource."""
-        if self._executor is None:
+        if self._closed:
             raise Unavailable(f"{self._name} is closed")
-        if len(self._pending) >= PENDING_MAX:
+        if self._pending >= PENDING_MAX:
             raise Unavailable(f"{self._name}: {PENDING_MAX} calls wait already")
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._call, call)
-        self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
-        return await asyncio.shield(future)
+        return await self._hand_over(lambda: self._call(call))
 
     async def aclose(self) -> None:
         """Let running calls end, then close every resource and end the threads; harmless if repeated."""
-        executor, self._executor = self._executor, None
-        if executor is None:
+        if self._closed:
             return
-        if self._pending:
-            await asyncio.wait(self._pending)
-        await asyncio.get_running_loop().run_in_executor(executor, self._close_resources)
-        executor.shutdown()
+        self._closed = True
+        while self._pending:
+            self._none_pending.clear()
+            await self._none_pending.wait()
+        await self._hand_over(self._close_resources)
+        for _ in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _hand_over(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._pending >= len(self._threads) < self._count:
+            thread = threading.Thread(target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._pending += 1
+        self._calls.put((work, future))
+        return future
+
+    def _work(self) -> None:
+        """Take calls until there are no more: what a thread does."""
+        while (taken := self._calls.get()) is not None:
+            work, future = taken
+            result, failure = None, None
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - whatever it was, who called hears it
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(self._settle, future, result, failure)
+            # Nothing of a call may stay here until the next one comes.
+            del taken, work, future, result, failure
+
+    def _settle(self, future: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+        self._pending -= 1
+        if not self._pending:
+            self._none_pending.set()
+        if future.done():  # its caller was cancelled
+            return
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
 
     def _call(self, call: Callable[[R], T]) -> T:
         resource: R | None = getattr(self._local, "resource", None)

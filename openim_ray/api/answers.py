@@ -29,6 +29,8 @@ CORS: Final = {
 }
 """Browsers may call the API from pages of any origin; no cookie counts here, so that gives nothing away."""
 
+_HEADERS: Final = {**CORS, "Content-Type": "application/json; charset=utf-8", "Vary": "Accept-Encoding"}
+
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=False):
     """
@@ -70,12 +72,11 @@ def respond(request: web.Request, envelope: Envelope) -> web.Response:
     """
     Return the HTTP answer: status 200 whatever happened, compressed if the client takes that.
     """
-    body, headers = msgspec.json.encode(envelope), dict(CORS)
+    body, headers = msgspec.json.encode(envelope), _HEADERS.copy()
     if len(body) >= GZIP_FROM_BYTES and _takes_gzip(request):
         body = compress(body)
         headers["Content-Encoding"] = "gzip"
-    headers["Vary"] = "Accept-Encoding"
-    return web.Response(body=body, headers=headers, content_type="application/json", charset="utf-8")
+    return web.Response(body=body, headers=headers)
 
 
 def _takes_gzip(request: web.Request) -> bool:

@@ -24,3 +24,19 @@ class ApiMetrics:
             "openim_api_internal_errors", "API calls answered with 500: each is a bug", registry=registry
         )
         self.unknown = Counter("openim_api_unknown_paths", "Requests for paths that don't exist", registry=registry)
+        # Finding a series by its labels costs more than counting.
+        self._counts: dict[tuple[str, int], Counter] = {}
+        self._times: dict[str, Histogram] = {}
+
+    def count(self, path: str, code: int, seconds: float) -> None:
+        """
+        Count a call and the time it took.
+        """
+        counter = self._counts.get((path, code))
+        if counter is None:
+            counter = self._counts[path, code] = self.calls.labels(path, code)
+        counter.inc()
+        times = self._times.get(path)
+        if times is None:
+            times = self._times[path] = self.seconds.labels(path)
+        times.observe(seconds)

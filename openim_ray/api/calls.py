@@ -5,6 +5,7 @@ The way of a call: headers, token, body, authority, handler, answer (OpenIM wire
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,13 +69,13 @@ class Calls:
         if route is None or request.method != "POST":
             self._metrics.unknown.inc()
             return web.Response(status=404, text=_UNKNOWN_PATH, headers=CORS)
-        with self._metrics.seconds.labels(route.path).time():
-            return await self._answer_call(request, route)
+        return await self._answer_call(request, route)
 
     async def _answer_call(self, request: web.Request, route: Route[Any]) -> web.Response:
+        began = time.perf_counter()
         envelope, broken_off = await self._outcome(request, route)
-        self._metrics.calls.labels(route.path, envelope.errCode).inc()
         response = respond(request, envelope)
+        self._metrics.count(route.path, envelope.errCode, time.perf_counter() - began)
         if broken_off:
             response.force_close()
         return response

@@ -32,7 +32,7 @@ USERS_PER_QUESTION = 1_000
 
 ASK_AGAIN_SECONDS = 0.2
 _presence_decoder = msgspec.msgpack.Decoder(items.PresenceAnswer)
-_states_decoder = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int, int]])
+_states_decoder = msgspec.msgpack.Decoder(dict[str, ConversationState])
 
 
 APPLY_SECONDS = 3.0
@@ -115,7 +115,7 @@ class HubBroker:
         """See `ports.Broker`."""
         ids = None if conversation_ids is None else list(conversation_ids)
         reply = await self.ask_inbox(user_id, lambda call: items.AskStates(call, user_id, ids))
-        return {key: ConversationState(*value) for key, value in _states_decoder.decode(reply.value).items()}
+        return _states_decoder.decode(reply.value)
 
     async def send(self, message: Outgoing, operation_id: str) -> MessageRef:
         """See `ports.Broker`."""

@@ -22,7 +22,6 @@ from openim_ray.protocol.pb.msg_pb2 import (
     GetLastMessageReq,
     GetLastMessageResp,
     GetSeqMessageReq,
-    Seqs,
 )
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp, PullMessageBySeqsReq
 from openim_ray.services.message_rows import RowReader
@@ -74,13 +73,15 @@ class MessageReading:
         _check_owner(user_id, request.userID)
         asked = check_ids("conversationIDs", request.conversationIDs)
         states = await self._broker.conversation_states(user_id, asked or None)
-        seqs = {
-            conversation_id: Seqs(maxSeq=state.max_seq, hasReadSeq=state.read_seq, maxSeqTime=state.max_time)
-            for conversation_id, state in states.items()
-            if not is_notification_stream(conversation_id)
-        }
         pinned = await self._pinned(user_id) if request.returnPinned else []
-        return GetConversationsHasReadAndMaxSeqResp(seqs=seqs, pinnedConversationIDs=pinned).SerializeToString()
+        answer = GetConversationsHasReadAndMaxSeqResp(pinnedConversationIDs=pinned)
+        # Filled in place: given as a map of messages, each would be made twice.
+        seqs = answer.seqs
+        for conversation_id, state in states.items():
+            if not is_notification_stream(conversation_id):
+                entry = seqs[conversation_id]
+                entry.maxSeq, entry.hasReadSeq, entry.maxSeqTime = state.max_seq, state.read_seq, state.max_time
+        return answer.SerializeToString()
 
     async def pull_by_ranges(
         self, user_id: str, data: bytes, *, uncut: bool = False, compressed: bool = False

@@ -80,6 +80,10 @@ class PostgresDatabase:
         deadline = time.monotonic() + CALL_SECONDS
         return await self._run(lambda session: session.read(query, deadline))
 
+    def version(self) -> int | None:
+        """See `relational.database.Database`; a server would have to be asked."""
+        return None
+
     async def write(self, change: Callable[[Connection], T]) -> T:
         """See `relational.database.Database`."""
         deadline = time.monotonic() + CALL_SECONDS

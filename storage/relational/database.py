@@ -11,7 +11,7 @@ from sqlalchemy import event
 from openim_ray.domain.errors import ArgsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection, Engine
 
@@ -27,6 +27,14 @@ class Database(Protocol):
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query, which may be several statements: they see one state, with everything that was answered as written."""
+        ...
+
+    def version(self) -> int | None:
+        """
+        Return a number that is another one after any commit of anybody, without waiting; None where that can't be known now.
+
+        What was read after it was returned holds as long as it is returned again.
+        """
         ...
 
     async def write(self, change: Callable[[Connection], T]) -> T:
@@ -63,6 +71,13 @@ def _check(_connection: object, _cursor: object, _sql: str, parameters: Any, _co
 
 
 def _check_row(row: Any) -> None:
-    for value in row.values() if isinstance(row, dict) else row:
+    refuse_nul_in(row.values() if isinstance(row, dict) else row)
+
+
+def refuse_nul_in(values: Iterable[Any]) -> None:
+    """
+    Raise ArgsError if a text among the values of a statement has a NUL.
+    """
+    for value in values:
         if type(value) is str and "\0" in value:
             raise ArgsError("a text with a NUL can't be stored")

@@ -16,6 +16,7 @@ from openim_ray.storage.directory_rules import SYSTEM_LEVELS
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
 from openim_ray.storage.relational.directory_tables import BLACKS, CONVERSATIONS, FRIENDS, GROUPS, MEMBERS, USERS
+from openim_ray.storage.relational.lookups import Lookup
 from openim_ray.storage.relational.users import USER_COLUMNS, user_of
 from openim_ray.storage.version_rules import ListKind
 
@@ -63,8 +64,8 @@ BLACKS_LIST = (
     .where(BLACKS.c.owner_user_id == _OWNER)
     .order_by(BLACKS.c.create_time, BLACKS.c.id)
 )
-_BLACKS_PAGE = BLACKS_LIST.limit(_SIZE).offset(_SKIP)
-_BLACKS_COUNT = select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER)
+_BLACKS_PAGE = Lookup(BLACKS_LIST.limit(_SIZE).offset(_SKIP))
+_BLACKS_COUNT = Lookup(select(func.count()).select_from(BLACKS).where(BLACKS.c.owner_user_id == _OWNER))
 
 _JOINED_IDS = select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == _OWNER).order_by(MEMBERS.c.join_time, MEMBERS.c.id)
 
@@ -178,11 +179,12 @@ def friend_of(row: Row[*tuple[Any, ...]]) -> Friend:
 
 def _page_blocked(owner_user_id: str, page: Page, connection: Connection) -> tuple[int, list[Blocked]]:
     owner = {"owner": owner_user_id}
-    rows = connection.execute(_BLACKS_PAGE, {**owner, **window_of(page)})
-    return connection.execute(_BLACKS_COUNT, owner).scalar_one(), [blocked_of(row) for row in rows]
+    rows = _BLACKS_PAGE.rows(connection, {**owner, **window_of(page)})
+    ((total,),) = _BLACKS_COUNT.rows(connection, owner)
+    return total, [blocked_of(row) for row in rows]
 
 
-def blocked_of(row: Row[*tuple[Any, ...]]) -> Blocked:
+def blocked_of(row: Sequence[Any]) -> Blocked:
     """
     Return the entry of a row of BLACKS_LIST.
     """

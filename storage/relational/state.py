@@ -13,6 +13,7 @@ from openim_ray.domain.read_position import ReadPosition
 from openim_ray.domain.token_state import KICKED
 from openim_ray.ports import TokenRecord
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
+from openim_ray.storage.relational.lookups import Lookup
 from openim_ray.storage.relational.state_tables import POSITIONS, TOKENS
 from openim_ray.storage.token_rules import merged
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from openim_ray.domain.ids import ConversationID, UserID
     from openim_ray.storage.relational.database import Database
 
+STATES_MAX = 10_000
+"""So many token states are remembered between two commits, 300 bytes each; with one more all of them are read again."""
+
 PRUNED_MAX = 500
 """So many expired tokens at most are forgotten at one save."""
 
@@ -33,7 +37,7 @@ _IS_OWNER = and_(
     TOKENS.c.platform_id == bindparam("platform_id", type_=INTEGER),
 )
 _TOKENS = select(*(TOKENS.c[name] for name in TokenRecord._fields)).where(_IS_OWNER).order_by(TOKENS.c.id)
-_TOKEN_STATE = select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest", type_=TEXT), _IS_OWNER)
+_TOKEN_STATE = Lookup(select(TOKENS.c.state).where(TOKENS.c.digest == bindparam("digest", type_=TEXT), _IS_OWNER))
 _POSITIONS = select(POSITIONS.c.conversation_id, *(POSITIONS.c[name] for name in ReadPosition._fields)).where(
     POSITIONS.c.user_id == bindparam("user_id", type_=TEXT)
 )
@@ -71,6 +75,10 @@ class RelationalStateReader:
 
     def __init__(self, database: Database) -> None:
         self._read = database.read
+        self._version = database.version
+        self._states_version: int | None = None
+        self._states: dict[tuple[str, int, str], int | None] = {}
+        """What `token_state` has found since the database was at `_states_version`, at which it still is as long as these are used."""
         self._write = database.write
         self._close = database.aclose
 
@@ -84,8 +92,21 @@ class RelationalStateReader:
 
     async def token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         """See `ports.TokenReader`."""
+        version, key = self._version(), (user_id, platform_id, digest)
+        if version is None or version != self._states_version or len(self._states) >= STATES_MAX:
+            self._states_version = version
+            self._states.clear()
+        elif key in self._states:
+            return self._states[key]
+        state = await self._read_token_state(user_id, platform_id, digest)
+        if version is not None and version == self._states_version:
+            self._states[key] = state
+        return state
+
+    async def _read_token_state(self, user_id: str, platform_id: int, digest: str) -> int | None:
         token = {"user_id": user_id, "platform_id": platform_id, "digest": digest}
-        return await self._read(lambda connection: connection.execute(_TOKEN_STATE, token).scalar())
+        found = await self._read(lambda connection: _TOKEN_STATE.first(connection, token))
+        return found[0] if found else None
 
     async def tokens(self, user_id: str, platform_id: int) -> list[TokenRecord]:
         """See `ports.TokenReader`."""

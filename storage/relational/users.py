@@ -16,6 +16,7 @@ from openim_ray.storage.relational import version_lists
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Contains, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_part import DirectoryPart, window_of
 from openim_ray.storage.relational.directory_tables import FRIENDS, MEMBERS, USERS, VERSION_LISTS
+from openim_ray.storage.relational.lookups import Lookup
 from openim_ray.storage.version_rules import ListKind
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ USER_COLUMNS = tuple(column for column in USERS.c if column.name != "id")
 """The columns of an account, in the order of the fields of `User`."""
 
 _REGISTER = Upsert(USERS, lambda new: new)
-_USERS = select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id))
+_USERS = Lookup(select(*USER_COLUMNS).where(is_wanted(USERS.c.user_id)))
 _IDS = select(USERS.c.user_id).where(is_wanted(USERS.c.user_id))
 _PUT = (
     update(USERS)
@@ -100,7 +101,7 @@ def read_users(user_ids: Sequence[str], connection: Connection) -> dict[str, Use
     """
     Return the accounts that exist among these ids, in their order.
     """
-    users = {row[0]: user_of(row) for row in connection.execute(_USERS, wanted(user_ids))}
+    users = {row[0]: user_of(row) for row in _USERS.rows(connection, wanted(user_ids))}
     return {user_id: users[user_id] for user_id in user_ids if user_id in users}
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, case, delete, func, literal, select, update
 
 from openim_ray.storage.relational.dialects import INTEGER, TEXT, Upsert, is_wanted, wanted
 from openim_ray.storage.relational.directory_tables import VERSION_CHANGES, VERSION_LISTS
+from openim_ray.storage.relational.lookups import Lookup
 from openim_ray.storage.version_rules import (
     CHANGES_MAX,
     DELTA_MAX,
@@ -51,13 +52,15 @@ def _keep_last(new: Any) -> Insert:
 _LISTS, _CHANGES = VERSION_LISTS.c, VERSION_CHANGES.c
 _LIST_ID = bindparam("of_list", type_=INTEGER)
 
-_HEAD = select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
-    _LISTS.kind == bindparam("kind", type_=INTEGER), _LISTS.owner == bindparam("owner", type_=TEXT)
+_HEAD = Lookup(
+    select(_LISTS.id, _LISTS.version_id, _LISTS.version, _LISTS.floor, _LISTS.sort_version).where(
+        _LISTS.kind == bindparam("kind", type_=INTEGER), _LISTS.owner == bindparam("owner", type_=TEXT)
+    )
 )
 _HEADS = select(_LISTS.owner, _LISTS.version, _LISTS.version_id).where(
     _LISTS.kind == bindparam("kind", type_=INTEGER), is_wanted(_LISTS.owner)
 )
-_LATER = (
+_LATER = Lookup(
     select(_CHANGES.element_id, _CHANGES.change)
     .where(_CHANGES.list_id == _LIST_ID, _CHANGES.version > bindparam("after", type_=INTEGER))
     .order_by(_CHANGES.version)
@@ -101,7 +104,7 @@ def head(connection: Connection, kind: ListKind, owner: str) -> ListHead | None:
     """
     Return the state of a list; None if it must be made first.
     """
-    found = connection.execute(_HEAD, {"kind": int(kind), "owner": owner}).first()
+    found = _HEAD.first(connection, {"kind": int(kind), "owner": owner})
     return ListHead(*found[1:]) if found else None
 
 
@@ -117,14 +120,14 @@ def delta(connection: Connection, kind: ListKind, owner: str, version_id: str, v
     """
     Return what changed after a client's version; None if the list must be made first.
     """
-    found = connection.execute(_HEAD, {"kind": int(kind), "owner": owner}).first()
+    found = _HEAD.first(connection, {"kind": int(kind), "owner": owner})
     if found is None:
         return None
     state = ListHead(*found[1:])
     if not has_delta(state, version_id, version):
         return full_delta(state)
-    later = connection.execute(_LATER, {"of_list": found.id, "after": version})
-    return delta_of(state, version, [(row.element_id, row.change) for row in later])
+    later = _LATER.rows(connection, {"of_list": found[0], "after": version})
+    return delta_of(state, version, [(element_id, change) for element_id, change in later])
 
 
 def make(connection: Connection, kind: ListKind, owner: str) -> None:

@@ -23,6 +23,7 @@ CACHE_KIB = 16_384
 """Page cache of a writer, at most."""
 
 READER_CACHE_KIB = 8_192
+WATCHER_CACHE_KIB = 16
 
 WAL_BYTES = 64 << 20
 """What a write-ahead log is cut back to at its next restart, if a long reader made it grow."""
@@ -60,6 +61,24 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "ro", READER_CACHE_KIB)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def connect_watcher(path: Path) -> sqlite3.Connection:
+    """
+    Open a file for `data_version` only, which never waits for a lock.
+    """
+    connection = _connect(path, "ro", WATCHER_CACHE_KIB)
+    connection.execute("PRAGMA busy_timeout = 0")
+    return connection
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """
+    Return SQLite's number for the state of the file as this connection sees it: another one after each commit of any other connection, of this
+    process or another. It comes from the shared memory of the write-ahead log: the disk is not read.
+    """
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def json_list(values: Iterable[str | int]) -> str:

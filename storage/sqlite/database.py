@@ -4,6 +4,7 @@ A file as a `relational.database.Database`: SQLAlchemy over connections that are
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -13,12 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from openim_ray.storage.relational.database import refuse_nul
-from openim_ray.storage.sqlite.connection import connect_reader, driver_errors, snapshot, unavailable
+from openim_ray.storage.sqlite.connection import (
+    connect_reader,
+    connect_watcher,
+    data_version,
+    driver_errors,
+    snapshot,
+    unavailable,
+)
 from openim_ray.storage.sqlite.writer import Writer
 from openim_ray.storage.threads import Threads
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -37,6 +44,8 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._watcher: sqlite3.Connection | None = None
         self._readers = Threads(f"{path.stem}-reader", READER_THREADS, partial(RelationalReader, path))
         self._writer = Threads(f"{path.stem}-writer", 1, partial(RelationalWriter, path))
 
@@ -44,6 +53,17 @@ class SqliteDatabase:
         """Finish what runs and close the connections."""
         await self._readers.aclose()
         await self._writer.aclose()
+        if self._watcher is not None:
+            self._watcher.close()
+
+    def version(self) -> int | None:
+        """See `relational.database.Database`; costs a tenth of a read on a thread."""
+        try:
+            if self._watcher is None:
+                self._watcher = connect_watcher(self._path)
+            return data_version(self._watcher)
+        except sqlite3.Error:  # locked, say: reading it the usual way tells
+            return None
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """See `relational.database.Database`."""

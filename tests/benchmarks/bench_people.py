@@ -149,9 +149,9 @@ async def login_sync(people: People, usage: Usage) -> dict[str, Any]:
         *(people.group(others[number], [me, *others[number + 1 : number + 10]]) for number in range(groups))
     )
     await _settled(usage)
-    first, versions = await _timed(people, usage, lambda: _first_sync(people, me, token))
-    later, _ = await _timed(people, usage, lambda: _nothing_changed(people, token, connection, versions))
-    lists, _ = await _timed(people, usage, lambda: _lists_unchanged(people, me, token, versions))
+    first, versions = await _timed(people, usage, lambda: first_sync(people, me, token))
+    later, _ = await _timed(people, usage, lambda: nothing_changed(people, token, connection, versions))
+    lists, _ = await _timed(people, usage, lambda: lists_unchanged(people, me, token, versions))
     await connection.close()
     return {"first": first, "later": later, "of_these_the_three_incremental_lists": lists}
 
@@ -210,10 +210,10 @@ async def reconnects(people: People, usage: Usage, clients: int, rounds: int) ->
 
     async def come_back(number: int) -> Connection:
         connection = await come(number)
-        await _nothing_changed(people, tokens[ids[number]], connection, versions[ids[number]])
+        await nothing_changed(people, tokens[ids[number]], connection, versions[ids[number]])
         return connection
 
-    synced = await asyncio.gather(*(_first_sync(people, one, tokens[one]) for one in ids))
+    synced = await asyncio.gather(*(first_sync(people, one, tokens[one]) for one in ids))
     versions = dict(zip(ids, synced, strict=True))
     connections = list(await asyncio.gather(*map(come, range(clients))))
     await _settled(usage)
@@ -282,7 +282,7 @@ async def _timed(people: People, usage: Usage, work: Callable[[], Any]) -> tuple
     }, result
 
 
-async def _first_sync(people: People, me: str, token: str) -> dict[str, tuple[str, int]]:
+async def first_sync(people: People, me: str, token: str) -> dict[str, tuple[str, int]]:
     """Fetch everything that a fresh installation fetches (OpenIM wire, §6.6.2); returns the versions."""
     versions = {}
     for name, (path, pages, ids) in _LISTS.items():
@@ -298,7 +298,7 @@ async def _first_sync(people: People, me: str, token: str) -> dict[str, tuple[st
     return versions
 
 
-async def _nothing_changed(
+async def nothing_changed(
     people: People, token: str, connection: Connection, versions: dict[str, tuple[str, int]]
 ) -> None:
     """Ask what a client asks that knows everything (OpenIM wire, §8.3); its connection has asked its newest seqs."""
@@ -309,10 +309,11 @@ async def _nothing_changed(
     await people.call("/user/get_users_info", {"userIDs": [me]}, token)
     page = {"pageNumber": 1, "showNumber": 200}
     await people.call("/friend/get_black_list", {"userID": me, "pagination": page}, token)
-    await _lists_unchanged(people, me, token, versions)
+    await lists_unchanged(people, me, token, versions)
 
 
-async def _lists_unchanged(people: People, me: str, token: str, versions: dict[str, tuple[str, int]]) -> None:
+async def lists_unchanged(people: People, me: str, token: str, versions: dict[str, tuple[str, int]]) -> None:
+    """Ask the three incremental lists of a client that knows everything."""
     for name, (path, _pages, _ids) in _LISTS.items():
         version_id, version = versions[name]
         await people.call(path, {"userID": me, "versionID": version_id, "version": version}, token)

@@ -52,6 +52,22 @@ async def test_a_token_belongs_to_its_user_and_platform(state: OpenStateStore, s
     assert await state_reader.token_state("alice", 1, "d") is None
 
 
+async def test_a_token_that_was_looked_at_before_is_looked_at_again(
+    state: OpenStateStore, state_reader: OpenStateReader
+) -> None:
+    """What a save has changed is seen by the next look, in the process that saved and in others, whatever is remembered there."""
+    readers = (state, state_reader)
+    for reader in readers:
+        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [None, None]
+    await state.save([token("d")])
+    for reader in readers:
+        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [0, 0]
+    await state.save([token("e", user="bob")])
+    await state.save([token("d", 2)])
+    for reader in readers:
+        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [2, 2]
+
+
 async def test_a_kicked_token_stays_kicked(state: OpenStateStore, state_reader: OpenStateReader) -> None:
     """No later save makes a kicked token normal, neither alone nor in one batch with the kick."""
     await state.save([token("d"), token("e")])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from ray.exceptions import RayTaskError
 from structlog.testing import capture_logs
 
-from openim_ray.actors import refs
+from openim_ray.actors import refs, wires
 from openim_ray.actors.refs import Links, LinkSettings
 from openim_ray.core import items
 from openim_ray.domain.errors import OpenIMError, Overloaded, RecordNotFound
@@ -37,11 +38,16 @@ class Peer:
     """
 
     def __init__(self, name: str) -> None:
-        self.links = Links(name, f"{name}, first", "test", SETTINGS, self)
-        self.receive, self.incarnation = Method(self.links.receive), Method(self._incarnation)
+        self.links = Links(name, uuid.uuid4().hex, "test", SETTINGS, self)
+        self.called = 0
+        self.receive, self.incarnation = Method(self._receive), Method(self._incarnation)
         self.taken: asyncio.Queue[items.AnyItem] = asyncio.Queue()
         self.resets: asyncio.Queue[str] = asyncio.Queue()
         self.faults = 0
+
+    async def _receive(self, data: bytes) -> str | bytes:
+        self.called += 1
+        return await self.links.receive(data)
 
     async def _incarnation(self) -> str:
         return self.links.incarnation
@@ -123,6 +129,96 @@ async def test_a_peer_that_is_gone_for_good_is_not_looked_for_for_ever(
     gateway.ask(2)
     await gateway.answer_to(2)
     assert items.AskStates(1, "bob") not in [await peers["shard"].taken.get() for _ in range(2)]
+
+
+@pytest.fixture
+async def wired(peers: dict[str, Peer]) -> AsyncIterator[dict[str, Peer]]:
+    """A gateway and a shard that listen."""
+    for name in ("gateway", "shard"):
+        peers[name] = Peer(name)
+        await peers[name].links.listen()
+    yield peers
+    for peer in peers.values():
+        await peer.links.close()
+
+
+async def test_processes_of_one_machine_are_not_called(wired: dict[str, Peer]) -> None:
+    """Neither for requests nor for answers, which go back by the same wire."""
+    gateway, shard = wired["gateway"], wired["shard"]
+    for call in range(5):
+        gateway.ask(call)
+        await gateway.answer_to(call)
+    assert (gateway.called, shard.called) == (0, 0)
+    assert shard.links.wires_to("gateway") == gateway.links.wires_to("shard") == 1
+
+
+async def test_batches_larger_than_a_read_arrive_whole(wired: dict[str, Peer]) -> None:
+    """A wire is a stream: what it brings at once is a part of a batch, or several."""
+    gateway, shard = wired["gateway"], wired["shard"]
+    texts = [f"{number}" * 300_000 for number in range(3)]
+    for text in texts:
+        gateway.links.send("shard", items.Unwatch([text]))
+    gateway.ask(1)
+    await gateway.answer_to(1)
+    arrived = [shard.taken.get_nowait() for _ in range(shard.taken.qsize())]
+    assert [one.user_ids for one in arrived if isinstance(one, items.Unwatch)] == [[text] for text in texts]
+
+
+async def test_the_death_of_a_peer_resets_the_link_at_once(wired: dict[str, Peer]) -> None:
+    """Also when nothing is under way; its next incarnation is reached by a new wire, and what the old one said late is refused."""
+    gateway, shard = wired["gateway"], wired["shard"]
+    gateway.ask(1)
+    await gateway.answer_to(1)
+    resets = gateway.resets.qsize()
+    await shard.links.close()
+    wired["shard"] = Peer("shard")
+    await wired["shard"].links.listen()
+    assert [await gateway.resets.get() for _ in range(resets + 1)][-1] == "shard"
+
+    gateway.ask(2)
+    await gateway.answer_to(2)
+    assert (wired["shard"].called, gateway.links.wires_to("shard")) == (0, 1)
+
+
+async def test_a_fault_of_the_receiver_breaks_the_link(wired: dict[str, Peer]) -> None:
+    """The sender hears no receipt, and repeats what it still needs on a new channel."""
+    gateway, shard = wired["gateway"], wired["shard"]
+    gateway.ask(1)
+    await gateway.answer_to(1)
+    resets = gateway.resets.qsize()
+    gateway.faults = 1
+    with capture_logs() as logs:
+        gateway.ask(2)
+        await shard.resets.get()
+        assert [await gateway.resets.get() for _ in range(resets + 1)]
+    assert "link failed" in [line["event"] for line in logs]
+    gateway.ask(3)
+    await gateway.answer_to(3)
+
+
+async def test_a_silent_peer_is_given_up(wired: dict[str, Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stands still keeps its sockets; batches without receipt count as failed after a time."""
+    gateway = wired["gateway"]
+    gateway.ask(1)
+    await gateway.answer_to(1)
+    resets = gateway.resets.qsize()
+    gateway.ask(2)  # written, not heard: nothing else has run meanwhile
+    with monkeypatch.context() as patch:
+        patch.setattr(refs, "CALL_SECONDS_MAX", -1.0)
+        gateway.links.tick()
+    assert gateway.resets.qsize() == resets + 1
+
+
+async def test_a_process_of_another_user_is_hung_up_on(wired: dict[str, Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever it is; the links of our own then go by calls."""
+    gateway, shard = wired["gateway"], wired["shard"]
+    monkeypatch.setattr(wires.os, "geteuid", lambda: -1)
+    with capture_logs() as logs:
+        gateway.ask(1)
+        await gateway.answer_to(1)
+    assert "wire to a process of another user refused" in [line["event"] for line in logs]
+    assert shard.called > 0
+    assert gateway.links.wires_to("shard") == 0
 
 
 @pytest.mark.parametrize(

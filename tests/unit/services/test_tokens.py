@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openim_ray.domain import errors
+from openim_ray.services import tokens
 from openim_ray.services.tokens import Claims, TokenSigner, digest_of
 
 NOW = 1_800_000_000
@@ -35,6 +36,28 @@ def test_tokens_carry_the_official_claims() -> None:
         "exp": NOW + 60,
         "iat": NOW - 5,
     }
+
+
+def test_a_token_that_was_read_before_expires_all_the_same() -> None:
+    """What a token says is computed once, its times are judged each time."""
+    token = SIGNER.sign(CLAIMS, NOW)
+    assert [SIGNER.read(token, NOW + second) for second in (0, 59)] == [CLAIMS, CLAIMS]
+    with pytest.raises(errors.TokenExpired):
+        SIGNER.read(token, NOW + 60)
+    with pytest.raises(errors.TokenNotValidYet):
+        SIGNER.read(token, NOW - 10)
+
+
+def test_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that the one verified first is verified again."""
+    monkeypatch.setattr(tokens, "VERIFIED_MAX", 2)
+    signer = TokenSigner(SECRET)
+    verified: list[str] = []
+    monkeypatch.setattr(signer, "_verify", lambda token: verified.append(token) or TokenSigner._verify(signer, token))
+    first, second, third = (signer.sign(CLAIMS, NOW) for _ in range(3))
+    for token in (first, first, second, first, third, second, first):
+        assert signer.read(token, NOW) == CLAIMS
+    assert verified == [first, second, third, first]
 
 
 def test_no_two_tokens_are_alike() -> None:
