@@ -6,7 +6,6 @@ It can be killed as a crash would end it, as a whole or actor by actor, and star
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -15,20 +14,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from openim_ray.storage.places import Places
-from openim_ray.storage.sqlite.migrate import migrate_apart
 from tests.e2e.fault_log import FaultLog
 from tests.e2e.ports import free_ports
 from tests.e2e.processes import processes_of, ray_folder
+from tests.servers.empty_files import empty_files
 
 START_SECONDS = 90.0  # `up` itself gives up after 60
 STOP_SECONDS = 15.0
@@ -43,15 +40,6 @@ class ApiError(Exception):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)
         self.code = code
-
-
-@cache
-def _empty_files() -> Path:
-    """Make the files of a first start once: their migration costs a tenth of a start. Those who test first starts call `up` themselves."""
-    folder = Path(tempfile.mkdtemp(prefix="openim-empty-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    migrate_apart(folder, ["messages", "state", "directory"])
-    return folder
 
 
 class Server:
@@ -118,7 +106,7 @@ class Server:
         assert not self.running, "the server runs already"
         self._admin_token = ""
         if not self.data_dir.exists() and not any(name.startswith("OPENIM_STORAGE_") for name in self._environment):
-            shutil.copytree(_empty_files(), self.data_dir)
+            shutil.copytree(empty_files(), self.data_dir, ignore=shutil.ignore_patterns("history.db*"))
         with self.log_file.open("ab") as log:
             start = log.tell()
             self._process = subprocess.Popen(
