@@ -207,21 +207,32 @@ def mongo_url(mongo: MongoServer) -> Iterator[str]:
     mongo.drop(database)
 
 
+@pytest.fixture(scope="module")
+def mongod_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """Start the MongoDB that the tests of a module kill and pause one after the other; a single server."""
+    yield from _own_mongod(tmp_path_factory.mktemp("own-mongod"))
+
+
 @pytest.fixture
-def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
-    """Lend a MongoDB that nobody else uses, to be killed and paused; a single server that runs."""
-    yield from _own_mongod(tmp_path)
+def own_mongod(mongod_of_module: Mongod) -> Mongod:
+    """Lend a MongoDB that nobody else uses meanwhile, to be killed and paused; it runs, and its database `openim` is empty."""
+    mongod_of_module.process.resume()
+    if not mongod_of_module.process.running:
+        mongod_of_module.start()
+    with mongod_of_module.client() as client:
+        client.drop_database("openim")
+    return mongod_of_module
 
 
 @pytest.fixture
 def own_replica_set(tmp_path: Path) -> Iterator[Mongod]:
-    """The same as a replica set."""
+    """The same as a replica set, started anew."""
     yield from _own_mongod(tmp_path, replica_set=True)
 
 
 @pytest.fixture
 def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
-    """The same with authentication; nobody has a name there yet."""
+    """The same with authentication, started anew; nobody has a name there yet."""
     yield from _own_mongod(tmp_path, authentication=True)
 
 
