@@ -10,6 +10,7 @@ import pytest
 
 from tests.compat.compatibility_page import NamedTestsRan
 from tests.e2e.server import Server
+from tests.servers.once import run_folder
 
 STORES_VARIABLE = "OPENIM_TEST_STORES"
 EMBEDDED = "embedded"
@@ -21,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen_stores() not in (EMBEDDED, SERVERS):
         raise pytest.UsageError(f"{STORES_VARIABLE} is neither {EMBEDDED} nor {SERVERS}")
     config.pluginmanager.register(NamedTestsRan(config))
+    run_folder()  # of this process, which starts the others
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -26,8 +26,9 @@ from openim_ray.storage.open import (
     prepare,
 )
 from openim_ray.storage.places import IN_MEMORY, Places
+from tests.servers.empty_files import empty_files
 from tests.servers.mongod import Mongod, MongoServer, mongo_server
-from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
+from tests.servers.postgres import MIGRATED, VARIABLE, Databases, PostgresServer, find_programs
 from tests.servers.redis import shared_redis_url
 from tests.servers.server_process import CannotRun
 
@@ -68,19 +69,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """What MongoDB's driver left open belongs to the test that used it, and is collected when its event loop is closed, too."""
+    """
+    What MongoDB's driver left open belongs to the test that used it, and is collected when its event loop is closed, too.
+
+    What lives on then is spared from then on: modules that tests have loaded since they were collected cost a twentieth of a second each time.
+    """
     yield
     if any("unclosed" in mark.args[0] for mark in item.iter_markers("filterwarnings")):
         gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
-def fresh_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrate once; tests copy the empty files."""
-    folder = tmp_path_factory.mktemp("fresh")
-    for places in (Places(folder), Places(folder, IN_MEMORY)):  # the second has a history
-        asyncio.run(prepare(places))
-    return folder
+def fresh_files() -> Path:
+    """Migrate once; tests copy the empty files, the history's among them."""
+    return empty_files()
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +100,16 @@ def postgres_server() -> Iterator[PostgresServer]:
 def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
     """Make databases in the given server, or in this run's own."""
     given = os.environ.get(VARIABLE)
-    made = Databases(given or request.getfixturevalue("postgres_server").url())
-    yield made
-    made.drop_all()
+    with Databases(given or request.getfixturevalue("postgres_server").url()) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
-def fresh_database(databases: Databases, fresh_files: Path) -> str:
-    """Migrate once; tests copy the empty database."""
+def fresh_database(request: pytest.FixtureRequest, databases: Databases, fresh_files: Path) -> str:
+    """Find or make what is migrated; tests copy the empty database."""
+    if not os.environ.get(VARIABLE):
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return server.url(MIGRATED)
     url = databases.make()
     asyncio.run(prepare(Places(fresh_files, directory=url, history=url)))
     return url
@@ -202,21 +207,32 @@ def mongo_url(mongo: MongoServer) -> Iterator[str]:
     mongo.drop(database)
 
 
+@pytest.fixture(scope="module")
+def mongod_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """Start the MongoDB that the tests of a module kill and pause one after the other; a single server."""
+    yield from _own_mongod(tmp_path_factory.mktemp("own-mongod"))
+
+
 @pytest.fixture
-def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
-    """Lend a MongoDB that nobody else uses, to be killed and paused; a single server that runs."""
-    yield from _own_mongod(tmp_path)
+def own_mongod(mongod_of_module: Mongod) -> Mongod:
+    """Lend a MongoDB that nobody else uses meanwhile, to be killed and paused; it runs, and its database `openim` is empty."""
+    mongod_of_module.process.resume()
+    if not mongod_of_module.process.running:
+        mongod_of_module.start()
+    with mongod_of_module.client() as client:
+        client.drop_database("openim")
+    return mongod_of_module
 
 
 @pytest.fixture
 def own_replica_set(tmp_path: Path) -> Iterator[Mongod]:
-    """The same as a replica set."""
+    """The same as a replica set, started anew."""
     yield from _own_mongod(tmp_path, replica_set=True)
 
 
 @pytest.fixture
 def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
-    """The same with authentication; nobody has a name there yet."""
+    """The same with authentication, started anew; nobody has a name there yet."""
     yield from _own_mongod(tmp_path, authentication=True)
 
 

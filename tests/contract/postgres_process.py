@@ -23,7 +23,7 @@ from openim_ray.storage.places import Places
 from tests.contract.accounts import update_user
 
 ALICE, BOB = UserID("alice"), UserID("bob")
-ACCOUNTS = ROWS = STEPS = 30
+ACCOUNTS = ROWS = STEPS = 15
 
 
 async def main(url: str, name: str) -> None:

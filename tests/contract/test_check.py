@@ -34,8 +34,11 @@ from tests.contract.planting import Memory, Servers, Sqlite, planting_in
 from tests.contract.rows import CHAT, KEY, STREAM, TIME, message, write
 from tests.servers.postgres import Databases
 
-ROWS = 1203
+ROWS = 123
 """Of the long chat: more than two spans."""
+
+ROWS_AT_ONCE = 50
+"""Rows of a span: fewer than in earnest, so that not every test has to fill a thousand."""
 
 OTHER = single_chat_id("alice", "carol")
 
@@ -78,6 +81,12 @@ class Stores:
 def chat_row(seq: int) -> StoredMessage:
     """Return a row of the long chat: both write."""
     return message(seq, sender="alice" if seq % 2 else "bob")
+
+
+@pytest.fixture(autouse=True)
+def short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a short chat be several spans."""
+    monkeypatch.setattr(check, "ROWS_AT_ONCE", ROWS_AT_ONCE)
 
 
 @pytest.fixture
@@ -166,8 +175,8 @@ async def test_a_read_mark_above_the_newest_seq_is_found(stores: Stores) -> None
 
 async def test_a_long_chat_is_looked_at_in_parts(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every part finds its own duplicates; all else is said once."""
-    monkeypatch.setattr(audit, "KEYS_MAX", 300)
-    copies = {seq: chat_row(seq)._replace(client_id=chat_row(seq - 100).client_id) for seq in range(1101, 1111)}
+    monkeypatch.setattr(audit, "KEYS_MAX", 30)
+    copies = {seq: chat_row(seq)._replace(client_id=chat_row(seq - 10).client_id) for seq in range(111, 121)}
     for row in copies.values():
         stores.planting.put(row)
         if stores.places.has_history:
@@ -179,7 +188,7 @@ async def test_a_long_chat_is_looked_at_in_parts(stores: Stores, monkeypatch: py
         [
             f"damaged {CHAT}: damaged row in the message store at seq 9",
             *(
-                f"duplicate {CHAT}: clientMsgID 'c{seq - 100}' of {sender[seq]} stands at seq {seq - 100} and {seq}"
+                f"duplicate {CHAT}: clientMsgID 'c{seq - 10}' of {sender[seq]} stands at seq {seq - 10} and {seq}"
                 for seq in copies
             ),
         ]
@@ -208,37 +217,37 @@ async def test_a_row_that_names_nobody_is_only_noted(stores: Stores) -> None:
 
 async def test_a_damaged_row_is_found(stores: Stores) -> None:
     """Neighbours are one line; no hole is made of them."""
-    for seq in (500, 501, 777):
+    for seq in (50, 51, 77):
         stores.planting.spoil(CHAT, seq)
     assert await stores.found() == [
-        f"damaged {CHAT}: damaged row in the message store at seq 500..501",
-        f"damaged {CHAT}: damaged row in the message store at seq 777",
+        f"damaged {CHAT}: damaged row in the message store at seq 50..51",
+        f"damaged {CHAT}: damaged row in the message store at seq 77",
     ]
 
 
 async def test_a_message_that_stands_twice_is_found(stores: Stores) -> None:
     """By its clientMsgID of one sender, and by its serverMsgID."""
     first = chat_row(7)
-    copy = chat_row(901)._replace(client_id=first.client_id)
-    again = chat_row(600)._replace(server_id=chat_row(6).server_id)
+    copy = chat_row(91)._replace(client_id=first.client_id)
+    again = chat_row(60)._replace(server_id=chat_row(6).server_id)
     for row in (copy, again):
         stores.planting.put(row)
         if stores.places.has_history:
             stores.copies.put_copy(row)
     assert await stores.found() == [
-        f"duplicate {CHAT}: serverMsgID 's-{CHAT}-c6' stands at seq 6 and 600",
-        f"duplicate {CHAT}: clientMsgID 'c7' of alice stands at seq 7 and 901",
+        f"duplicate {CHAT}: serverMsgID 's-{CHAT}-c6' stands at seq 6 and 60",
+        f"duplicate {CHAT}: clientMsgID 'c7' of alice stands at seq 7 and 91",
     ]
 
 
 async def test_a_head_that_knows_less_than_the_rows_is_found(stores: Stores) -> None:
     """Its time, and the newest seqs of senders: too low, or above every row."""
-    stores.planting.set_head(CHAT, max_time=TIME + 1000)
-    stores.planting.set_sent(CHAT, "alice", 1001)
+    stores.planting.set_head(CHAT, max_time=TIME + 100)
+    stores.planting.set_sent(CHAT, "alice", 101)
     stores.planting.set_sent(CHAT, "bob", ROWS + 9)
     assert await stores.found() == [
-        f"head {CHAT}: max_time is {TIME + 1000}, seq {ROWS} was sent at {TIME + ROWS}",
-        f"head {CHAT}: newest seq of alice is noted as 1001, but is {ROWS}",
+        f"head {CHAT}: max_time is {TIME + 100}, seq {ROWS} was sent at {TIME + ROWS}",
+        f"head {CHAT}: newest seq of alice is noted as 101, but is {ROWS}",
         f"head {CHAT}: newest seq of bob is noted as {ROWS + 9}, head is {ROWS}",
     ]
 
@@ -249,14 +258,14 @@ async def test_a_head_that_knows_less_than_the_rows_is_found(stores: Stores) -> 
 @pytest.mark.parametrize("places", ["sqlite", "mongodb"], indirect=True)
 async def test_a_hole_is_found(stores: Stores) -> None:
     """Across spans as one, and the last one below the head; where a history has the row, it says so."""
-    stores.planting.remove(CHAT, [17, *range(499, 503), 900])
+    stores.planting.remove(CHAT, [17, *range(49, 53), 90])
     if stores.places.has_history:
-        stores.copies.remove_copies(CHAT, [*range(499, 503), 900])
+        stores.copies.remove_copies(CHAT, [*range(49, 53), 90])
     in_history = "no row in the message store at seq 17, but in the history" if stores.places.has_history else ""
     assert await stores.found() == [
         f"hole {CHAT}: {in_history or 'no row at seq 17'}, head is {ROWS}",
-        f"hole {CHAT}: no row at seq 499..502, head is {ROWS}",
-        f"hole {CHAT}: no row at seq 900, head is {ROWS}",
+        f"hole {CHAT}: no row at seq 49..52, head is {ROWS}",
+        f"hole {CHAT}: no row at seq 90, head is {ROWS}",
     ]
 
 
@@ -283,7 +292,7 @@ async def test_a_head_that_says_there_is_nothing_is_found(stores: Stores) -> Non
 @pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
 async def test_what_was_deleted_after_the_history_had_it_is_no_fault(stores: Stores) -> None:
     """Old rows are looked at in the history."""
-    await forget(stores.places, 700)
+    await forget(stores.places, 70)
     findings, said = await stores.check()
     assert said == []
     assert findings.messages == ROWS + 4
@@ -292,40 +301,38 @@ async def test_what_was_deleted_after_the_history_had_it_is_no_fault(stores: Sto
 @pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
 async def test_faults_of_a_history_are_found(stores: Stores) -> None:
     """A row that is missing, damaged, another one; below and above the floor."""
-    await forget(stores.places, 700)
-    stores.copies.remove_copies(CHAT, [3, 4, 1000])
+    await forget(stores.places, 70)
+    stores.copies.remove_copies(CHAT, [3, 4, 100])
     stores.copies.spoil_copy(CHAT, 5)
-    stores.copies.spoil_copy(CHAT, 1001)
-    stores.copies.put_copy(chat_row(1100)._replace(body=b"another"))
-    stores.copies.put_copy(chat_row(1101)._replace(body=b"newer", rev=1))
+    stores.copies.spoil_copy(CHAT, 101)
+    stores.copies.put_copy(chat_row(110)._replace(body=b"another"))
+    stores.copies.put_copy(chat_row(111)._replace(body=b"newer", rev=1))
     assert await stores.found() == [
-        f"hole {CHAT}: no row in the history at seq 3..4, the message store begins at 701",
+        f"hole {CHAT}: no row in the history at seq 3..4, the message store begins at 71",
         f"damaged {CHAT}: damaged row in the history at seq 5",
-        f"history {CHAT}: no row in the history at seq 1000, it is confirmed up to {ROWS}",
-        f"damaged {CHAT}: damaged row in the history at seq 1001",
-        f"history {CHAT}: another row in the history than in the message store at seq 1100",
+        f"history {CHAT}: no row in the history at seq 100, it is confirmed up to {ROWS}",
+        f"damaged {CHAT}: damaged row in the history at seq 101",
+        f"history {CHAT}: another row in the history than in the message store at seq 110",
     ]
 
 
 @pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
 async def test_a_message_that_stands_in_both_stores_is_found(stores: Stores) -> None:
     """The history has it at an old seq, the message store at a new one."""
-    await forget(stores.places, 700)
-    row = chat_row(801)._replace(client_id=chat_row(1).client_id)
+    await forget(stores.places, 70)
+    row = chat_row(81)._replace(client_id=chat_row(1).client_id)
     stores.planting.put(row)
     stores.copies.put_copy(row)
-    assert await stores.found() == [f"duplicate {CHAT}: clientMsgID 'c1' of alice stands at seq 1 and 801"]
+    assert await stores.found() == [f"duplicate {CHAT}: clientMsgID 'c1' of alice stands at seq 1 and 81"]
 
 
 @pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
 async def test_rows_deleted_before_they_were_confirmed_are_found(stores: Stores) -> None:
     """Whoever scrolls there is answered with an error for ever."""
-    await forget(stores.places, 700)
-    stores.copies.set_confirmed(CHAT, 600)
-    stores.copies.remove_copies(CHAT, range(601, 701))
-    assert await stores.found() == [
-        f"history {CHAT}: rows up to seq 700 may have been deleted, the history confirms 600"
-    ]
+    await forget(stores.places, 70)
+    stores.copies.set_confirmed(CHAT, 60)
+    stores.copies.remove_copies(CHAT, range(61, 71))
+    assert await stores.found() == [f"history {CHAT}: rows up to seq 70 may have been deleted, the history confirms 60"]
 
 
 @pytest.mark.parametrize("places", ["memory", "mongodb"], indirect=True)
@@ -374,7 +381,7 @@ class Working(MemoryMessageStore):
         return found
 
     def _work(self) -> None:
-        self._floor += 70
+        self._floor += 7
         self.tables.forget(CHAT, self._floor)
         self._seq += 1
         self.tables.write([write(chat_row(self._seq), read={"bob": self._seq})])
@@ -423,8 +430,8 @@ async def test_a_damaged_file_is_found_and_the_rest_read(stores: Stores) -> None
     """A page of it is overwritten; a file that is none is named, too."""
     path = stores.places.data_dir / "messages.db"
     content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 4096] = b"\xff" * 4096
+    page = content.index(chat_row(64).server_id.encode()) // 4096 * 4096
+    content[page : page + 4096] = b"\xff" * 4096
     path.write_bytes(content)
     findings, said = await stores.check()
     assert findings.exit_status == 1
@@ -440,12 +447,12 @@ async def test_a_text_that_is_none_is_a_damaged_row(stores: Stores) -> None:
     planting = stores.planting
     assert isinstance(planting, Sqlite)
     planting.run("messages", _NO_TEXT, CHAT)
-    assert await stores.found() == [f"damaged {CHAT}: damaged row in the message store at seq 640"]
+    assert await stores.found() == [f"damaged {CHAT}: damaged row in the message store at seq 64"]
 
 
 _NO_TEXT = (
     "UPDATE messages SET server_id = CAST(x'ff' AS TEXT)"
-    " WHERE stream = (SELECT id FROM streams WHERE conversation_id = ?) AND seq = 640"
+    " WHERE stream = (SELECT id FROM streams WHERE conversation_id = ?) AND seq = 64"
 )
 
 

@@ -58,11 +58,15 @@ CHATS = 21
 LOGS_AT_ONCE = 20
 """Fewer than there are, so that logs come in pages."""
 
+ROWS_AT_ONCE = 50
+"""Fewer than are in the long chat."""
+
 
 @pytest.fixture(autouse=True)
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let few chats be more than one page of logs."""
+    """Let few chats be more than one page of logs, and few messages more than one of rows."""
     monkeypatch.setattr(transfer_logs, "LOGS_AT_ONCE", LOGS_AT_ONCE)
+    monkeypatch.setattr(transfer_logs, "ROWS_AT_ONCE", ROWS_AT_ONCE)
 
 
 @pytest.fixture
@@ -72,13 +76,26 @@ def data_dir(fresh_files: Path, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="module")
+def made_source(fresh_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make once what each test gets a copy of."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(fresh_files, folder / "data")
+    return asyncio.run(_make_source(folder))
+
+
 @pytest.fixture
-async def source(data_dir: Path, tmp_path: Path) -> Path:
+def source(made_source: Path, tmp_path: Path) -> Path:
     """A data directory of a server that has a restored backup, and went on since."""
-    await fill(Places(data_dir))
-    await backed_up(data_dir, tmp_path / "backup")
-    await restored(tmp_path / "source", tmp_path / "backup")
-    places = Places(tmp_path / "source")
+    shutil.copytree(made_source, tmp_path / "source")
+    return tmp_path / "source"
+
+
+async def _make_source(folder: Path) -> Path:
+    await fill(Places(folder / "data"))
+    await backed_up(folder / "data", folder / "backup")
+    await restored(folder / "source", folder / "backup")
+    places = Places(folder / "source")
     messages = await open_message_store(places)
     epoch = (await messages.claim(["p"], "owner"))["p"]
     pair = ("alice", "bob")
@@ -235,7 +252,7 @@ import os, signal, sys
 from openim_ray.storage import transfer, transfer_logs
 from openim_ray.storage.mongo.intake import MongoIntake
 left = int(sys.argv[1])
-transfer_logs.LOGS_AT_ONCE = int(sys.argv[2])
+transfer_logs.LOGS_AT_ONCE, transfer_logs.ROWS_AT_ONCE = int(sys.argv[2]), int(sys.argv[3])
 
 def counting(method):
     async def counted(*arguments):
@@ -252,7 +269,7 @@ MongoIntake.complete = counting(MongoIntake.complete)
 MongoIntake.end = counting(MongoIntake.end)
 transfer.Transfer.compare = counting(transfer.Transfer.compare)
 from openim_ray.cli import main
-sys.exit(main(sys.argv[3:]))
+sys.exit(main(sys.argv[4:]))
 """
 
 
@@ -264,7 +281,7 @@ async def test_killed_at_every_step_it_goes_on(source: Path, target: dict[str, s
     killed = 0
     while True:
         assert killed < 20
-        arguments = [str(2 * killed), str(LOGS_AT_ONCE), "migrate", "--data-dir", str(source)]
+        arguments = [str(2 * killed), str(LOGS_AT_ONCE), str(ROWS_AT_ONCE), "migrate", "--data-dir", str(source)]
         command = [sys.executable, "-c", KILLED, *arguments]
         done = await asyncio.to_thread(
             subprocess.run, command, env=variables, capture_output=True, text=True, check=False

@@ -21,8 +21,8 @@ from openim_ray.storage.mongo import connection as connections
 from openim_ray.storage.open import open_message_store
 from openim_ray.storage.places import Places
 from tests.contract.rows import message, write
-from tests.servers.mongod import Mongod
-from tests.servers.server_process import is_alive
+from tests.servers.mongod import Mongod, find_mongod
+from tests.servers.server_process import CannotRun, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ROWS = 30
 LOGS = 4
+ROUNDS = 18
 
 
 @pytest.fixture(params=["standalone", "replica set"])
@@ -120,18 +121,18 @@ async def check(store: OpenMessageStore, rounds: int) -> None:
 async def test_a_killed_server_loses_nothing_that_was_answered(server: Mongod, tmp_path: Path) -> None:
     """After `kill -9` at different moments of a write, the same store goes on, and each message stands once."""
     store = await open_message_store(Places(tmp_path, server.url("openim")))
-    author = Author(store, {3, 8, 13, 18})
-    killer = asyncio.create_task(kill_when_told(server, author, [0.0, 0.001, 0.004, 0.012]))
+    author = Author(store, {3, 8, 13})
+    killer = asyncio.create_task(kill_when_told(server, author, [0.0, 0.003, 0.012]))
 
-    await author.run(24)
+    await author.run(ROUNDS)
 
     await killer
     # To a replica set the driver says again by itself what was cut off.
     assert author.repeated > 0 or "replicaSet" in server.url("openim")
-    await check(store, 24)
+    await check(store, ROUNDS)
     await store.aclose()
     fresh = await open_message_store(Places(tmp_path, server.url("openim")))
-    await check(fresh, 24)
+    await check(fresh, ROUNDS)
     await fresh.aclose()
 
 
@@ -172,12 +173,14 @@ time.sleep(60)
 """
 
 
-def test_no_server_outlives_the_tests(own_mongod: Mongod, tmp_path: Path) -> None:
+def test_no_server_outlives_the_tests(tmp_path: Path) -> None:
     """A mongod whose starter is killed ends, too."""
-    folder = tmp_path / "other"
-    folder.mkdir()
+    try:
+        find_mongod()
+    except CannotRun as reason:
+        pytest.skip(str(reason))
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", STARTER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert starter.stdout is not None
     pid = int(starter.stdout.readline())

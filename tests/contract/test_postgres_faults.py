@@ -29,7 +29,7 @@ from tests.contract.accounts import update_user
 from tests.contract.cutting_proxy import CuttingProxy
 from tests.contract.lists import Filler
 from tests.contract.postgres_process import ACCOUNTS, ROWS, STEPS
-from tests.servers.postgres import Databases, PostgresServer, find_programs
+from tests.servers.postgres import MIGRATED, Databases, PostgresServer, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -57,18 +57,10 @@ def own_server() -> Iterator[PostgresServer]:
     server.close()
 
 
-@pytest.fixture(scope="module")
-def own_fresh_url(own_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Migrate a database of this server once."""
-    url = Databases(own_server.url()).make()
-    asyncio.run(prepare(Places(tmp_path_factory.mktemp("places"), directory=url)))
-    return url
-
-
 @pytest.fixture
-def own_places(own_server: PostgresServer, own_fresh_url: str, data_dir: Path) -> Places:
+def own_places(own_server: PostgresServer, data_dir: Path) -> Places:
     """Tell where a fresh database of this server is."""
-    return Places(data_dir, directory=Databases(own_server.url()).make(own_fresh_url))
+    return Places(data_dir, directory=Databases(own_server.url()).make(own_server.url(MIGRATED)))
 
 
 @pytest.fixture

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     from tests.servers.postgres import Databases
 
+PROCESSES = 3
+"""Who start at once: one makes the tables, and more than one waits."""
+
 DOORS = (open_state_store, open_state_reader, open_directory_store)
 
 ENSURE = """
@@ -181,15 +184,15 @@ def test_several_processes_at_once(empty_url: str) -> None:
     """Processes that find no tables all succeed: one makes them, the others wait for it."""
     processes = [
         subprocess.Popen([sys.executable, "-c", ENSURE, empty_url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(4)
+        for _ in range(PROCESSES)
     ]
     with psycopg.connect(empty_url) as stranger:
         stranger.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         for process in processes:
             assert process.stdin is not None
             process.stdin.close()  # they all start at this
-        while ask(empty_url, WAITING) != [(4,)]:
-            assert [process.poll() for process in processes] == [None] * 4, "somebody didn't wait"
+        while ask(empty_url, WAITING) != [(PROCESSES,)]:
+            assert [process.poll() for process in processes] == [None] * PROCESSES, "somebody didn't wait"
             time.sleep(0.05)
         assert ask(empty_url, "SELECT to_regclass('users')") == [(None,)]
     faults = [process.stderr.read().decode() for process in processes if process.stderr is not None]
@@ -197,7 +200,7 @@ def test_several_processes_at_once(empty_url: str) -> None:
         if process.stderr is not None:
             process.stderr.close()
 
-    assert [process.wait() for process in processes] == [0] * 4, faults
+    assert [process.wait() for process in processes] == [0] * PROCESSES, faults
     assert revision(empty_url, "directory") == revisions("directory")[-1]
 
 

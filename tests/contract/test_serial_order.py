@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Attempt = Callable[["Server", str], Awaitable[Any]]
     Pairs = dict[str, tuple[Attempt, Attempt]]
 
-ROUNDS: Final = 10
+ROUNDS: Final = 6
 """How often each pair meets, each time in a group of its own."""
 
 MEMBERS: Final = {"olga": Role.OWNER, "ada": Role.ADMIN, "mia": Role.MEMBER, "max": Role.MEMBER}

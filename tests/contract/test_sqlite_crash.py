@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("writer_process.py")
 BATCH = 20
+LOOKS = 10
+"""Each is at all rows of a log that another process makes longer as fast as it can."""
+
+WRITES = 40
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def check_integrity(data_dir: Path) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-@pytest.mark.parametrize("acknowledged", [1, 7, 31])
+@pytest.mark.parametrize("acknowledged", [1, 31])
 async def test_a_killed_writer_loses_nothing_it_acknowledged(data_dir: Path, acknowledged: int) -> None:
     """After `kill -9` in the middle of its work, every acknowledged batch is there, whole batches only, and work goes on."""
     with writer_process(data_dir, "first") as (pid, said):
@@ -85,7 +89,7 @@ async def test_a_reader_beside_a_writer(data_dir: Path) -> None:
     """A reader of another process sees every acknowledged row at once, and only whole batches."""
     reader = await open_message_reader(Places(data_dir))
     with writer_process(data_dir, "writer") as (_, said):
-        for _ in range(30):
+        for _ in range(LOOKS):
             acknowledged = int(said.readline())
             rows = await reader.read_range(CHAT, 1, 1 << 40, 1 << 30)
             assert len(rows) >= acknowledged
@@ -116,14 +120,14 @@ async def test_two_writers_of_one_file(data_dir: Path) -> None:
     store = await open_message_store(Places(data_dir))
     with writer_process(data_dir, "other") as (_, said):
         said.readline()
-        for seq in range(1, 101):
+        for seq in range(1, WRITES + 1):
             row = message(seq, conversation="si_carol_dave")
             (result,) = await store.write([write(row, participants=())._replace(partition="q")])
             assert result.outcome is Outcome.STORED
         acknowledged = int(said.readline())
 
     heads = await store.heads([CHAT, row.conversation_id])
-    assert heads[row.conversation_id].max_seq == 100
+    assert heads[row.conversation_id].max_seq == WRITES
     assert heads[CHAT].max_seq >= acknowledged
     await store.aclose()
     check_integrity(data_dir)

@@ -30,7 +30,7 @@ async def test_clients_go_on_after_a_migration(browser_slot: BrowserSlot, tmp_pa
     await clients.close()
     await asyncio.to_thread(server.stop)
 
-    with database_servers(tmp_path) as databases:
+    with database_servers(tmp_path, migrated=False) as databases:
         moved = Server(tmp_path / "server", environment=databases.environment)
         said = await asyncio.to_thread(run, moved, "migrate")
         assert said.status == 0, said

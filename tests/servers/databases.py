@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.mongod import Mongod
-from tests.servers.postgres import VARIABLE, Databases, PostgresServer, find_programs
+from tests.servers.postgres import MIGRATED, VARIABLE, Databases, PostgresServer, find_programs
 from tests.servers.redis import RedisServer
 from tests.servers.server_process import CannotRun
 
@@ -26,10 +26,11 @@ class DatabaseServers:
     """
     All four, with one database each (without Redis where there is none). They are started in a thread of their own, which lives until `close`: the kernel ends them with it.
 
-    `history_place`: the folder in which the history has its files.
+    `history_place`: the folder in which the history has its files. `migrated`: whether PostgreSQL has all tables already; to make them costs
+    three seconds, which one test that waits for them is enough to spend.
     """
 
-    def __init__(self, folder: Path, history_place: Path | None = None) -> None:
+    def __init__(self, folder: Path, history_place: Path | None = None, *, migrated: bool = True) -> None:
         programs = find_programs()
         if programs is None:
             raise CannotRun(f"no PostgreSQL: neither {VARIABLE} nor programs on PATH nor the package of the test tools")
@@ -39,8 +40,8 @@ class DatabaseServers:
         self.postgres = self._thread.submit(PostgresServer, programs).result()
         self.history = self._thread.submit(PostgresServer, programs, history_place).result()
         self.redis = self._started_redis(folder)
-        self._people_url = Databases(self.postgres.url()).make()
-        self._history_url = Databases(self.history.url()).make()
+        self._people_url = _database(self.postgres, migrated)
+        self._history_url = _database(self.history, migrated)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,13 +99,19 @@ class DatabaseServers:
         self._thread.shutdown()
 
 
+def _database(server: PostgresServer, migrated: bool) -> str:
+    return Databases(server.url()).make(server.url(MIGRATED) if migrated else "")
+
+
 @contextmanager
-def database_servers(folder: Path, history_place: Path | None = None) -> Iterator[DatabaseServers]:
+def database_servers(
+    folder: Path, history_place: Path | None = None, *, migrated: bool = True
+) -> Iterator[DatabaseServers]:
     """
     Lend them; the test is skipped, with the reason, where they can't run.
     """
     try:
-        servers = DatabaseServers(folder, history_place)
+        servers = DatabaseServers(folder, history_place, migrated=migrated)
     except CannotRun as reason:
         pytest.skip(str(reason))
     try:
