@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import compileall
+import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.simulation.sweep import run_seed
+from tests.simulation.sweep import HASH_SEED
+from tests.simulation.test_delivery import SEEDS as WORLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 MUTANTS = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
@@ -60,25 +68,72 @@ FOUND_IN = {
 """Mutant -> the first world in which it was found. That one is tried before all of them are: nothing but time depends on it."""
 
 
-def _copy(target: Path) -> None:
-    """Copy what runs, and what Python compiled of it: of a file that a mutant changes Python sees that it is newer."""
+class _Run(NamedTuple):
+    """
+    What came of worlds: 0 if every promise was kept.
+    """
+
+    code: int
+    output: str
+
+
+class _Copy:
+    """
+    A copy of what runs, changed for one mutant after the other, and an interpreter that lives through its worlds in forks.
+    """
+
+    def __init__(self, tree: Path, warm: subprocess.Popen[str]) -> None:
+        self.tree = tree
+        self._warm = warm
+
+    def run(self, *arguments: str) -> _Run:
+        """Live through worlds with what the files say at this moment."""
+        output = self.tree / "output"
+        assert self._warm.stdin is not None
+        assert self._warm.stdout is not None
+        print(json.dumps([str(output), *arguments]), file=self._warm.stdin, flush=True)
+        code = int(self._warm.stdout.readline())
+        return _Run(code, output.read_text(encoding="utf-8"))
+
+    def seed_that_finds(self, first: int, count: int) -> int | None:
+        """Return the first of so many worlds that a server breaks a promise in; None if it keeps them."""
+        run = self.run("--seed", str(first), "--count", str(count))
+        if run.code == 0:
+            return None
+        assert ": Violation: " in run.output, run.output
+        return int(run.output.split()[1].rstrip(":"))
+
+    @contextmanager
+    def patched(self, patch: Path) -> Iterator[None]:
+        """Apply a patch for a while."""
+        lines = patch.read_text(encoding="utf-8").splitlines()
+        files = [line.removeprefix("+++ b/").split("\t")[0] for line in lines if line.startswith("+++ b/")]
+        command = ["git", "apply", "-C1", str(patch)]
+        try:
+            applied = subprocess.run(command, cwd=self.tree, capture_output=True, text=True, check=False)
+            assert applied.returncode == 0, f"{patch.name} no longer applies; make it anew: {applied.stderr}"
+            yield
+        finally:
+            self.restore(*files)
+
+    def restore(self, *files: str) -> None:
+        """Let files be as they are in the tree."""
+        for name in files:
+            shutil.copy2(ROOT / name, self.tree / name)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Copy]:
+    """Of a file that a mutant changes Python sees that it is newer than what was compiled of it."""
+    tree = tmp_path_factory.mktemp("copy")
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name, symlinks=True)
-
-
-def _run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "tests.simulation", *arguments]
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-
-
-def _seed_that_finds(tree: Path, first: int, count: int) -> int | None:
-    """Return the first of so many worlds that a server breaks a promise in; None if it keeps them."""
-    result = _run(tree, "--seed", str(first), "--count", str(count))
-    if result.returncode == 0:
-        return None
-    assert ": Violation: " in result.stdout, f"{result.stdout}{result.stderr}"
-    return int(result.stdout.split()[1].rstrip(":"))
+        shutil.copytree(ROOT / name, tree / name, symlinks=True)
+    compileall.compile_dir(tree, quiet=2)
+    command = [sys.executable, "-m", "tests.simulation.warm"]
+    environment = {**os.environ, "PYTHONHASHSEED": HASH_SEED}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tree, env=environment, stdin=pipe, stdout=pipe, text=True) as warm:
+        yield _Copy(tree, warm)
 
 
 def test_no_mutant_is_gone() -> None:
@@ -89,31 +144,29 @@ def test_no_mutant_is_gone() -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("patch", MUTANTS, ids=lambda patch: patch.stem)
-def test_a_mutant_is_found(patch: Path, tmp_path: Path) -> None:
+def test_a_mutant_is_found(patch: Path, copy: _Copy) -> None:
     """
     A server with this fault breaks a promise in one of the worlds of `test_delivery`, in all of which the server without it keeps them:
     so it is the fault that is found, and not a world that nobody could live in.
     """
-    _copy(tmp_path)
-    applied = subprocess.run(
-        ["git", "apply", "-C1", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert applied.returncode == 0, f"{patch.name} no longer applies; make it anew: {applied.stderr}"
-
     count = SEEDS[patch.stem]
+    assert count <= WORLDS
 
-    seed = _seed_that_finds(tmp_path, FOUND_IN[patch.stem], 1)
-    if seed is None:
-        seed = _seed_that_finds(tmp_path, 0, count)
+    with copy.patched(patch):
+        seed = copy.seed_that_finds(FOUND_IN[patch.stem], 1)
+        if seed is None:
+            seed = copy.seed_that_finds(0, count)
 
     assert seed is not None, f"not found in {count} worlds"
     assert seed in range(count)
-    assert run_seed(seed) is None
 
 
-def test_the_copy_is_what_runs(tmp_path: Path) -> None:
-    """A tree in which the core cannot be imported fails: what is tested is the copy."""
-    _copy(tmp_path)
-    (tmp_path / "openim_ray/core/gateway/hub.py").write_text("raise ImportError('the copy')\n", encoding="utf-8")
+def test_the_copy_is_what_runs(copy: _Copy) -> None:
+    """A tree in which the core cannot be imported fails, and one that is as it was keeps its promises: what is tested is the copy."""
+    hub = "openim_ray/core/gateway/hub.py"
+    (copy.tree / hub).write_text("raise ImportError('the copy')\n", encoding="utf-8")
+    broken = copy.run("--seed", "0")
+    copy.restore(hub)
 
-    assert "the copy" in _run(tmp_path, "--seed", "0").stderr
+    assert "the copy" in broken.output
+    assert copy.run("--seed", "0").code == 0
