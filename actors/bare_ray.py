@@ -1,7 +1,7 @@
 """
 Ray, imported as a server needs it: without packages that it names and nobody here uses, and so that workers can be forked from the process.
 
-Imported before anything else of Ray: the rest finds it there.
+To be imported before anything else of Ray: the rest finds it there. Where it is not, Ray is imported whole.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WORKER = "ray._private.workers.default_worker"
 PRELOADED = (
-    "openim_ray.actors",
+    "openim_ray.actors.bare_ray",
     WORKER,
     "openim_ray.actors.gateway",
     "openim_ray.actors.inbox",

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from openim_ray.actors import cluster
+from openim_ray.actors import bare_ray, cluster  # noqa: F401 - bare_ray is the first to import Ray
 from openim_ray.actors.fork_server import begin
 from openim_ray.actors.leftovers import sweep
 from openim_ray.actors.query import ask

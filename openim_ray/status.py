@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from openim_ray.actors import cluster
+from openim_ray.actors import bare_ray, cluster  # noqa: F401 - bare_ray is the first to import Ray
 from openim_ray.actors.query import ask
 from openim_ray.actors.run_file import RunFileDamaged, no_server, read_run_file
 from openim_ray.actors.settings import SUPERVISOR, gateway_names

@@ -8,6 +8,7 @@ from typing import Any
 from tests.e2e.channel import Channel, EventHandler
 from tests.e2e.events import EventLog
 from tests.e2e.install import SDK_FOLDER, chromium, node
+from tests.e2e.node_process import NodeProcess
 
 
 class Browser:
@@ -41,12 +42,16 @@ class Browser:
         """Close a profile with its pages and storage."""
         await self.call("closeProfile", profile)
 
-    async def page(self, profile: str, on_event: EventHandler | None = None, *, clock_shift: int = 0) -> Page:
-        """Open an empty page, its clock off by `clock_shift` milliseconds."""
+    async def page(self, profile: str) -> Page:
+        """Open an empty page."""
         page = Page(self, f"page-{next(self._numbers)}")
-        self._handlers[page.name] = on_event or page.note
-        await self.call("newPage", page.name, profile, clock_shift)
+        self._handlers[page.name] = page.note
+        await self.call("newPage", page.name, profile)
         return page
+
+    def listen(self, page: str, on_event: EventHandler) -> None:
+        """Hand what a page tells to somebody else."""
+        self._handlers[page] = on_event
 
     async def close(self) -> None:
         """End Chromium."""
@@ -60,10 +65,14 @@ class Browser:
 
 
 class BrowserSlot:
-    """A Chromium that is started by the first who asks for it."""
+    """A Chromium, and a Node for clients of the JavaScript SDK, each started by the first who asks for it."""
 
     def __init__(self) -> None:
+        self.vacant: list[Page] = []
+        """Pages for SDKs, each in a profile of its own, that nobody uses: the 36 MB of the SDK are compiled there already, which costs four times as much as to load it again."""
+
         self._browser: Browser | None = None
+        self._node: NodeProcess | None = None
 
     async def get(self) -> Browser:
         """Return the running Chromium; `Unavailable` if it or Node can't be had."""
@@ -71,10 +80,23 @@ class BrowserSlot:
             self._browser = await Browser.launch()
         return self._browser
 
+    async def page(self) -> Page:
+        """Return an empty page in a profile that knows no user of this test; put it back into `vacant` afterwards."""
+        browser = await self.get()
+        return self.vacant.pop() if self.vacant else await browser.page(await browser.profile())
+
+    async def node(self) -> NodeProcess:
+        """Return the running Node; `Unavailable` if it can't be had."""
+        if self._node is None:
+            self._node = await NodeProcess.start()
+        return self._node
+
     async def close(self) -> None:
-        """End it, if it was started."""
+        """End what was started."""
         if self._browser is not None:
             await self._browser.close()
+        if self._node is not None:
+            await self._node.close()
 
 
 class Page:
@@ -86,6 +108,10 @@ class Page:
         self.name = name
         self.events = EventLog(name)
         self._browser = browser
+
+    def listen(self, on_event: EventHandler) -> None:
+        """Let somebody else have the events of this page from now on."""
+        self._browser.listen(self.name, on_event)
 
     def note(self, name: str, _source: str, data: Any) -> None:
         """Note an event of this page."""
@@ -99,9 +125,13 @@ class Page:
         """
         return await self._browser.call("page", self.name, method, *params)
 
-    async def open_sdk(self) -> None:
-        """Load the page that holds the wasm SDK."""
-        await self._browser.call("openSdk", self.name)
+    async def open_sdk(self, clock_shift: int = 0) -> None:
+        """Load the page that holds the wasm SDK, its clock off by `clock_shift` milliseconds; once more if it is loaded."""
+        await self._browser.call("openSdk", self.name, clock_shift)
+
+    async def leave_sdk(self) -> None:
+        """Load an empty page in its place."""
+        await self._browser.call("leaveSdk", self.name)
 
     async def sdk(self, method: str, *params: Any) -> Any:
         """Call a method of the wasm SDK."""

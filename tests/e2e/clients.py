@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from openim_ray.protocol.identifiers import Platform
-from tests.e2e.browser import BrowserSlot
+from tests.e2e.browser import BrowserSlot, Page
+from tests.e2e.channel import EventHandler
 from tests.e2e.client import Account, Client, Endpoints
 from tests.e2e.events import Event
 from tests.e2e.install import Unavailable
@@ -45,7 +46,7 @@ class Opened:
     client: Client
     wire: Wire
     storage: Any
-    """What stays when the device is closed: a profile of Chromium, a folder, a `Device`."""
+    """What stays when the device is closed: a page of Chromium with its profile, a folder, a `Device`."""
 
 
 class Clients:
@@ -64,7 +65,7 @@ class Clients:
         self._browser_slot = browser_slot
         self._folder = folder
         self._opened: list[Opened] = []
-        self._profiles: list[str] = []
+        self._pages: set[Page] = set()
         self.expected_refusals: set[tuple[str, int]] = set()
         """Paths and errCodes of refusals that a test makes happen: SDKs ask for what they have just lost."""
 
@@ -102,24 +103,20 @@ class Clients:
         user_id: str,
         *,
         account: Account | None = None,
-        storage: str | None = None,
+        storage: Page | None = None,
         clock_shift: int = 0,
         login: bool = True,
     ) -> SdkClient:
-        """Open a page with the wasm SDK, in a fresh profile unless `storage` names one."""
+        """Load the wasm SDK in a page, of a profile that does not know the user unless `storage` is one."""
         try:
-            browser = await self._browser_slot.get()
+            page = storage or await self._browser_slot.page()
         except Unavailable as reason:
             pytest.skip(str(reason))
-        if storage is None:
-            storage = await browser.profile()
-            self._profiles.append(storage)
+        self._pages.add(page)
         wire = await self._wire()
         client = SdkClient(account or self.account("wasm", user_id), self._endpoints(wire))
-        client.take(
-            await WasmSeat.open(browser, storage, lambda name, _, data: client.events.add(name, data), clock_shift)
-        )
-        return await self._ready(Opened("wasm", client, wire, storage), client, login)
+        client.take(await WasmSeat.open(page, _notes_of(client), clock_shift))
+        return await self._ready(Opened("wasm", client, wire, page), client, login)
 
     async def js(
         self,
@@ -131,13 +128,15 @@ class Clients:
         login: bool = True,
         kind: str = "js",
     ) -> SdkClient:
-        """Start a Node process with the pure JavaScript SDK, which stores nothing."""
+        """Start a client of the pure JavaScript SDK, which stores nothing."""
         wire = await self._wire()
         client = SdkClient(account or self.account(kind, user_id), self._endpoints(wire))
         try:
-            seat = await NodeSeat.open(
-                lambda name, _, data: client.events.add(name, data), clock_shift, JAVASCRIPT_BUILDS[kind]
-            )
+            note, build = _notes_of(client), JAVASCRIPT_BUILDS[kind]
+            if clock_shift:
+                seat = await NodeSeat.open(note, clock_shift, build)
+            else:
+                seat = await NodeSeat.share(await self._browser_slot.node(), note, build)
         except Unavailable as reason:
             pytest.skip(str(reason))
         client.take(seat)
@@ -187,10 +186,8 @@ class Clients:
         """End all devices and their networks."""
         await asyncio.gather(*(opened.client.close() for opened in self._opened))
         await asyncio.gather(*(opened.wire.close() for opened in self._opened))
-        if self._profiles:
-            browser = await self._browser_slot.get()
-            for profile in self._profiles:
-                await browser.close_profile(profile)
+        self._browser_slot.vacant += self._pages
+        self._pages.clear()
 
     def check(self) -> None:
         """
@@ -229,6 +226,10 @@ class Clients:
 
     def _find(self, client: Client) -> Opened:
         return next(opened for opened in self._opened if opened.client is client)
+
+
+def _notes_of(client: Client) -> EventHandler:
+    return lambda name, _source, data: client.events.add(name, data)
 
 
 def _error_code(answer: dict[str, Any]) -> int | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from tests.e2e.browser import Browser, Page
-from tests.e2e.channel import Channel, EventHandler
+from tests.e2e.browser import Page
+from tests.e2e.channel import EventHandler
 from tests.e2e.client import Account, Client, Endpoints, HistoryPage, Message, message_of, texts_of
-from tests.e2e.install import SDK_FOLDER, node
+from tests.e2e.node_process import NodeProcess
 
 SINGLE_CHAT = 1
 LOG_ERRORS_ONLY = 2
@@ -104,23 +104,23 @@ class SdkClient(Client):
         await self.sdk("logout")
 
     async def close(self) -> None:
-        """End the page or the process."""
+        """Leave the page, or end the client in its process."""
         if self._seat is not None:
             await self._seat.close()
             self._seat = None
 
 
 class WasmSeat(Seat):
-    """The wasm SDK in a page. `profile` decides what it finds in storage: pages of one profile are visits of one browser."""
+    """The wasm SDK in a page. Its profile decides what it finds in storage: seats in one page are visits of one browser."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
 
     @classmethod
-    async def open(cls, browser: Browser, profile: str, on_event: EventHandler, clock_shift: int) -> WasmSeat:
-        """Open a page with the SDK in it, its clock off by `clock_shift` milliseconds."""
-        page = await browser.page(profile, on_event, clock_shift=clock_shift)
-        await page.open_sdk()
+    async def open(cls, page: Page, on_event: EventHandler, clock_shift: int = 0) -> WasmSeat:
+        """Load the SDK anew, its clock off by `clock_shift` milliseconds."""
+        page.listen(on_event)
+        await page.open_sdk(clock_shift)
         return cls(page)
 
     async def sdk(self, method: str, *params: Any) -> Any:
@@ -128,27 +128,33 @@ class WasmSeat(Seat):
         return await self._page.sdk(method, *params)
 
     async def close(self) -> None:
-        """Close the page; its profile stays."""
-        await self._page.close()
+        """Leave the page for an empty one; its profile stays."""
+        await self._page.leave_sdk()
 
 
 class NodeSeat(Seat):
-    """The pure JavaScript SDK in a Node process of its own."""
+    """The pure JavaScript SDK in a Node process."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, process: NodeProcess, name: str, *, alone: bool) -> None:
+        self._process = process
+        self._name = name
+        self._alone = alone
+
+    @classmethod
+    async def share(cls, process: NodeProcess, on_event: EventHandler, build: str) -> NodeSeat:
+        """Make a client from a build of the SDK (`sdk/js_client.mjs`) in a process that others use, too."""
+        return cls(process, await process.open(build, on_event), alone=False)
 
     @classmethod
     async def open(cls, on_event: EventHandler, clock_shift: int, build: str) -> NodeSeat:
-        """Start a process with a build of the SDK (`sdk/js_client.mjs`) in it, its clock off by `clock_shift` milliseconds."""
-        command = [node(), str(SDK_FOLDER / "js_client.mjs")]
-        variables = {"CLOCK_SHIFT_MS": str(clock_shift), "SDK_BUILD": build}
-        return cls(await Channel.start(command, on_event, variables))
+        """Make one in a process of its own, its clock off by `clock_shift` milliseconds."""
+        process = await NodeProcess.start(clock_shift)
+        return cls(process, await process.open(build, on_event), alone=True)
 
     async def sdk(self, method: str, *params: Any) -> Any:
         """Call a method of the SDK in the process."""
-        return await self._channel.call("sdk", method, *params)
+        return await self._process.sdk(self._name, method, *params)
 
     async def close(self) -> None:
-        """End the process."""
-        await self._channel.close()
+        """End the client, and the process if it was its own."""
+        await (self._process.close() if self._alone else self._process.drop(self._name))

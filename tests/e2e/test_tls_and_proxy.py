@@ -301,8 +301,9 @@ async def test_sdks_chat_through_the_proxy(
 ) -> None:
     """By TLS and below a path: what the wasm SDK in Chromium and the JavaScript SDK in Node write to each other arrives, both ways."""
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(place.pair.certificate))
+    page = await browser.page(visiting)
     async with (
-        sdk_client(place, lambda note: WasmSeat.open(browser, visiting, note, 0)) as alice,
+        sdk_client(place, lambda note: WasmSeat.open(page, note)) as alice,
         sdk_client(place, lambda note: NodeSeat.open(note, 0, JAVASCRIPT_BUILDS["js"])) as bob,
     ):
         await alice.send_text(bob.user_id, "from Chromium")

@@ -13,11 +13,14 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 import { emit, serve } from "./channel.mjs";
-import { shiftClock } from "./clock.mjs";
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));
 const SDK_FOLDER = join(FOLDER, "node_modules/@openim/wasm-client-sdk");
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+const OWN_FILES = { "/": join(FOLDER, "wasm_page.html"), "/clock.mjs": join(FOLDER, "clock.mjs") };
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+
+// The SDK's database uses shared memory where the page is isolated from other origins.
+const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 let browser;
 let sdkServer;
@@ -39,7 +42,11 @@ async function launch(executablePath) {
 
 async function sendFile(request, response) {
   const { pathname } = new URL(request.url, "http://sdk");
-  const file = pathname === "/" ? join(FOLDER, "wasm_page.html") : join(SDK_FOLDER, normalize(pathname.replace(/^\/sdk\//, "/")));
+  if (pathname === "/empty") {
+    response.writeHead(200, { "Content-Type": "text/html", ...ISOLATED }).end("<!doctype html>");
+    return;
+  }
+  const file = OWN_FILES[pathname] ?? join(SDK_FOLDER, normalize(pathname.replace(/^\/sdk\//, "/")));
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) {
     response.writeHead(404).end();
@@ -49,9 +56,7 @@ async function sendFile(request, response) {
     "Content-Type": TYPES[extname(file)] ?? "application/octet-stream",
     "Content-Length": found.size,
     "Last-Modified": found.mtime.toUTCString(),
-    // The SDK's database uses shared memory where the page is isolated from other origins.
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
+    ...ISOLATED,
   });
   if (request.method === "HEAD") response.end();
   else createReadStream(file).pipe(response);
@@ -66,14 +71,13 @@ async function closeProfile(name) {
   profiles.delete(name);
 }
 
-async function newPage(name, profile, clockShift = 0) {
+async function newPage(name, profile) {
   const page = await profiles.get(profile).newPage();
   pages.set(name, page);
   page.on("console", (message) => emit("console", name, { type: message.type(), text: message.text() }));
   page.on("pageerror", (error) => emit("pageerror", name, { text: String(error.stack ?? error) }));
   page.on("response", (response) => void reportAnswer(name, response));
   await page.exposeFunction("report", (event, data) => emit(event, name, data));
-  if (clockShift) await page.addInitScript(shiftClock, clockShift);
 }
 
 async function reportAnswer(name, response) {
@@ -99,10 +103,16 @@ function isPlain(value) {
   return value === null || ["string", "number", "boolean"].includes(typeof value) || Array.isArray(value) || value?.constructor === Object;
 }
 
-async function openSdk(name) {
+/** The query says by how much the page is to shift its clock. */
+async function openSdk(name, clockShift) {
   const page = pages.get(name);
-  await page.goto(`http://127.0.0.1:${sdkServer.address().port}/`);
+  await page.goto(`http://127.0.0.1:${sdkServer.address().port}/?${clockShift}`);
   await page.waitForFunction(() => window.callSdk);
+}
+
+/** An empty page of the same origin: the process stays, and with it what it has compiled. */
+async function leaveSdk(name) {
+  await pages.get(name).goto(`http://127.0.0.1:${sdkServer.address().port}/empty`);
 }
 
 async function sdk(name, method, ...params) {
@@ -116,4 +126,4 @@ async function end() {
   sdkServer?.close();
 }
 
-serve({ launch, newProfile, closeProfile, newPage, closePage, page: onPage, openSdk, sdk }, end);
+serve({ launch, newProfile, closeProfile, newPage, closePage, page: onPage, openSdk, leaveSdk, sdk }, end);

@@ -6,8 +6,8 @@ import json
 import random
 import re
 import sqlite3
-from contextlib import asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import structlog
@@ -187,10 +187,11 @@ class Served:
         places = Places(folder)
         directory = await open_directory_store(places)
         try:
-            served = cls(MemoryWorld(directory=directory), lambda: _rows_in_file(folder))
-            served.world.add_users(*NAMES[:5])
-            await served.fill()
-            yield served
+            with _RowsInFile(folder) as rows:
+                served = cls(MemoryWorld(directory=directory), rows.dump)
+                served.world.add_users(*NAMES[:5])
+                await served.fill()
+                yield served
         finally:
             await directory.aclose()
 
@@ -243,10 +244,27 @@ def _rows_in_memory(world: MemoryWorld) -> str:
     return repr((kept, stepped))
 
 
-def _rows_in_file(folder: Path) -> list[str]:
-    (file,) = folder.glob("directory*.db")
-    with closing(sqlite3.connect(file)) as connection:
-        return list(connection.iterdump())
+class _RowsInFile:
+    """All rows of the directory in a folder, read again only when something was committed."""
+
+    def __init__(self, folder: Path) -> None:
+        (file,) = folder.glob("directory*.db")
+        self._connection = sqlite3.connect(file)
+        self._version = -1
+        self._rows: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self._connection.close()
+
+    def dump(self) -> list[str]:
+        """Return them, as statements."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version, self._rows = version, list(self._connection.iterdump())
+        return self._rows
 
 
 def path_of(route: Route[Any]) -> str:
