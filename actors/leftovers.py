@@ -26,6 +26,7 @@ OWNER_VARIABLE = "OPENIMRAY_OWNER"
 """Stands in the environment of every process that a server starts; its value says whose server."""
 
 SWEEP_SECONDS = 5.0
+REMOVALS_MAX = 3
 
 
 def owner_mark(data_dir: Path) -> str:
@@ -84,9 +85,17 @@ def sweep(data_dir: Path) -> bool:
     while time.monotonic() < deadline and (lingering := list(processes(data_dir))):
         crashed = True
         _end(lingering, deadline)
-    shutil.rmtree(private_folder(data_dir), ignore_errors=True)
+    _remove(private_folder(data_dir))
     remove_run_file(data_dir)
     return crashed
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which somebody who ends in this moment may still write."""
+    for _ in range(REMOVALS_MAX):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 def _end(pids: list[int], deadline: float) -> None:

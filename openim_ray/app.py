@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 NAMESAKE_SECONDS = 5.0
+HALT_SECONDS = 0.5
+"""So long the start may be somewhere where it does not notice a signal, before everything is ended beside it."""
+
 READY_CHECK_SECONDS = 0.05
 LIFE_CHECK_SECONDS = 1.0
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -348,19 +351,41 @@ def _ended_by_signals(data_dir: Path, stopped: StopFlag) -> Iterator[None]:
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    threading.Thread(target=_end_when_told, args=(told, data_dir), daemon=True).start()
+    halted = StopFlag()
+    threading.Thread(target=_end_when_told, args=(told, halted, data_dir), daemon=True).start()
     try:
         if stopped.is_set:  # by one that came before anybody listened
             raise SystemExit
-        yield
+        with _halted_by_signals(halted):
+            yield
     finally:
         signal.set_wakeup_fd(-1)
         os.close(tell)
 
 
-def _end_when_told(told: int, data_dir: Path) -> None:
+@contextlib.contextmanager
+def _halted_by_signals(halted: StopFlag) -> Iterator[None]:
+    """Let a signal stop the start where it is, or else it goes on to make what the thread has swept away already."""
+
+    def halt(*_: object) -> None:
+        halted.set()
+        while True:
+            time.sleep(STOP_SECONDS)
+
+    before = {number: handler for number in ENDING if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, halt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_when_told(told: int, halted: StopFlag, data_dir: Path) -> None:
     with os.fdopen(told, "rb", buffering=0) as numbers:
         while number := numbers.read(1):
             if number[0] in ENDING:
+                halted.wait(HALT_SECONDS)
                 sweep(data_dir)
                 os._exit(0)
