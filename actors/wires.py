@@ -229,7 +229,10 @@ async def open_wire(incarnation: str, make: Callable[[], Wire]) -> Wire | None:
     except OSError:
         connecting.close()
         return None
-    _, wire = await asyncio.get_running_loop().create_unix_connection(make, sock=connecting)
+    try:
+        _, wire = await asyncio.get_running_loop().create_unix_connection(make, sock=connecting)
+    except OSError:  # gone again
+        return None
     return wire
 
 
@@ -240,6 +243,9 @@ def _address_of(incarnation: str) -> str:
 
 def _is_ours(connected: socket.socket) -> bool:
     """Tell whether the process at the other end runs as the user of this one."""
-    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    try:
+        credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:  # gone again
+        return False
     _process, user, _group = _CREDENTIALS.unpack(credentials)
     return bool(user == os.geteuid())

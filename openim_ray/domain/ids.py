@@ -4,6 +4,7 @@ Identifiers, as types of their own so that one cannot be passed for another.
 
 from __future__ import annotations
 
+import re
 from typing import NewType
 from zlib import crc32
 
@@ -16,6 +17,8 @@ ServerMessageID = NewType("ServerMessageID", str)
 USER_ID_BYTES_MAX = 255
 CLIENT_MESSAGE_ID_BYTES_MAX = 255
 GROUP_ID_BYTES_MAX = 64
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 PARTITIONS = 1024
 """Logs and inboxes are placed by partition; the number is part of the stored data and never changes."""
@@ -41,7 +44,7 @@ def user_id_fault(user_id: str) -> str | None:
         return "userID contains ':'"
     if len(user_id.encode()) > USER_ID_BYTES_MAX:
         return f"userID is longer than {USER_ID_BYTES_MAX} bytes"
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in user_id):
+    if _CONTROL_CHARACTER.search(user_id):
         return "userID contains a control character"
     return None
 
@@ -58,6 +61,6 @@ def group_id_fault(group_id: str) -> str | None:
         return "groupID contains ':'"
     if len(group_id.encode()) > GROUP_ID_BYTES_MAX:
         return f"groupID is longer than {GROUP_ID_BYTES_MAX} bytes"
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in group_id):
+    if _CONTROL_CHARACTER.search(group_id):
         return "groupID contains a control character"
     return None

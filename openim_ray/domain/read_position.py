@@ -32,4 +32,5 @@ class ReadPosition(NamedTuple):
 
         A user has read what she wrote (OpenIM wire, §4.6 step 8): own messages never count as unread.
         """
-        return max(self.has_read_seq, sent_seq if sent_seq > self.sent_seen else 0)
+        read_seq = self.has_read_seq
+        return sent_seq if sent_seq > self.sent_seen and sent_seq > read_seq else read_seq

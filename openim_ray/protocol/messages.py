@@ -8,6 +8,7 @@ the same fields, so already encoded messages are put into them here by hand, wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -136,8 +137,14 @@ def presence_tips(states: Iterable[tuple[str, Iterable[int]]]) -> bytes:
     Never zero bytes: the pure-JavaScript client takes those for null, and most of its builds then fail in an unsubscription. A field that the
     message doesn't have is read over by everybody.
     """
-    elements = [SubUserOnlineStatusElem(userID=user_id, onlinePlatformIDs=platforms) for user_id, platforms in states]
-    return SubUserOnlineStatusTips(subscribers=elements).SerializeToString() or _TIPS_NOTHING
+    return b"".join([_subscriber(user_id, tuple(platforms)) for user_id, platforms in states]) or _TIPS_NOTHING
+
+
+@lru_cache(maxsize=16_384)
+def _subscriber(user_id: str, platforms: tuple[int, ...]) -> bytes:
+    """Return one user of SubUserOnlineStatusTips; kept, about 300 bytes each, as who is watched by many is encoded for each of them."""
+    element = SubUserOnlineStatusElem(userID=user_id, onlinePlatformIDs=platforms)
+    return SubUserOnlineStatusTips(subscribers=[element]).SerializeToString()
 
 
 def _pulled(pulled: PulledMessages) -> bytes:

@@ -52,7 +52,7 @@ class Lookup:
     def _values(self, parameters: Mapping[str, Any]) -> list[Any]:
         values = []
         for name, default, write in self._parameters:
-            value = parameters.get(name, default)
+            value = parameters[name] if default is None else parameters.get(name, default)
             values.append(value if write is None else write(value))
         refuse_nul_in(values)
         return values

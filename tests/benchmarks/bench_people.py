@@ -5,7 +5,7 @@ Run: python -m tests.benchmarks.bench_people [--databases] [--members 100000] [-
 
 - `create_and_invite`: a group of 1,000, made with 500 members and one invitation of the others.
 - `login_sync`: everything that a Go SDK asks at its first login, for a user with 1,000 friends, 100 groups and 1,100 conversations; and at a later one,
-  with nothing changed.
+  with nothing changed. `statements`: how many the stores are asked, looked at apart.
 - `large_group`: one text into a group with many members of whom some are connected.
 - `reconnects`: clients that connect again every 30 s with nothing new and ask what a Go SDK asks then, each of them watched by 50 others; and how
   long messages of others take meanwhile, and before.
@@ -21,8 +21,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ import aiohttp
 from openim_ray.protocol.identifiers import RequestIdentifier
 from openim_ray.protocol.pb.msg_pb2 import GetConversationsHasReadAndMaxSeqReq
 from openim_ray.protocol.pb.sdkws_pb2 import GetMaxSeqReq, GetMaxSeqResp, MsgData, SubUserOnlineStatus
+from tests.benchmarks.statements import Statements, counted_api
 from tests.e2e.server import Server
 from tests.integration.connection import NATIVE, Account, Connection, Push, connect, text_message
 from tests.servers.databases import database_servers
@@ -78,6 +79,7 @@ class People:
     def __init__(self, server: Server, session: aiohttp.ClientSession) -> None:
         self._server = server
         self._session = session
+        self.api_url = server.api_url
         self._admin = server.admin_token()
         self._room = asyncio.Semaphore(AT_ONCE)
         self.bytes_read = 0
@@ -85,13 +87,20 @@ class People:
     async def call(self, path: str, body: dict[str, Any], token: str = "") -> dict[str, Any]:
         """Call the API; RuntimeError if it refuses."""
         headers = {"operationID": uuid.uuid4().hex, "token": token or self._admin}
-        async with self._room, self._session.post(self._server.api_url + path, json=body, headers=headers) as response:
+        async with self._room, self._session.post(self.api_url + path, json=body, headers=headers) as response:
             data = await response.read()
         self.bytes_read += len(data)
         answer = json.loads(data)
         if answer["errCode"]:
             raise RuntimeError(f"{path}: {answer}")
         return dict(answer.get("data") or {})
+
+    @asynccontextmanager
+    async def counted(self) -> AsyncIterator[Statements]:
+        """Let calls go to an API over the same stores, which counts the statements; what is asked by WebSocket puts none, as inboxes know it."""
+        async with counted_api(self._server) as (self.api_url, statements):
+            yield statements
+        self.api_url = self._server.api_url
 
     async def register(self, count: int) -> list[str]:
         """Make accounts and return their ids."""
@@ -152,6 +161,10 @@ async def login_sync(people: People, usage: Usage) -> dict[str, Any]:
     first, versions = await _timed(people, usage, lambda: first_sync(people, me, token))
     later, _ = await _timed(people, usage, lambda: nothing_changed(people, token, connection, versions))
     lists, _ = await _timed(people, usage, lambda: lists_unchanged(people, me, token, versions))
+    async with people.counted() as statements:
+        first["statements"] = await _counted(statements, lambda: first_sync(people, me, token))
+        later["statements"] = await _counted(statements, lambda: nothing_changed(people, token, connection, versions))
+        lists["statements"] = await _counted(statements, lambda: lists_unchanged(people, me, token, versions))
     await connection.close()
     return {"first": first, "later": later, "of_these_the_three_incremental_lists": lists}
 
@@ -280,6 +293,14 @@ async def _timed(people: People, usage: Usage, work: Callable[[], Any]) -> tuple
         "cpu_ms": round((usage.cpu_seconds() - cpu) * 1000 / runs, 2),
         "bytes": round((people.bytes_read - read) / runs),
     }, result
+
+
+async def _counted(statements: Statements, work: Callable[[], Any]) -> int:
+    """Return how many statements something puts, which has run before."""
+    await work()
+    before = statements.count
+    await work()
+    return statements.count - before
 
 
 async def first_sync(people: People, me: str, token: str) -> dict[str, tuple[str, int]]:

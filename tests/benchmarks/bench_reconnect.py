@@ -1,7 +1,7 @@
 """
 Measure what each step of a reconnect with nothing new costs the server, by process: prints JSON.
 
-Run: python -m tests.benchmarks.bench_reconnect [--clients 100] [--times 300] [--seconds-before 0]
+Run: python -m tests.benchmarks.bench_reconnect [--clients 100] [--times 300]
 
 Each step is repeated by itself, one after the other, with nothing else to do; what the server costs while it idles is taken off.
 `whole` is all of them in the order of a Go SDK. CPU milliseconds for one.
@@ -127,7 +127,7 @@ class Steps:
         return await connect(self._server.ws_port, Account(me, self._tokens[me], int(NATIVE.platform)), NATIVE)
 
 
-async def measure(server: Server, clients: int, times: int, seconds_before: float) -> dict[str, Any]:
+async def measure(server: Server, clients: int, times: int) -> dict[str, Any]:
     """Return what each step costs."""
     async with aiohttp.ClientSession() as session:
         people = People(server, session)
@@ -141,10 +141,7 @@ async def measure(server: Server, clients: int, times: int, seconds_before: floa
         await asyncio.sleep(IDLE_SECONDS)
         idle = _each(processes.used(), before, time.monotonic() - began)
         figures: dict[str, Any] = {"idle_ms_per_second": _rounded(idle)}
-        if seconds_before:
-            sys.stderr.write(f"{processes._titles}\n")
         measured: list[Step] = [
-            steps.connect,
             steps.connect_and_ask,
             steps.newest,
             steps.read_seqs,
@@ -156,11 +153,6 @@ async def measure(server: Server, clients: int, times: int, seconds_before: floa
         ]
         for step in measured:
             figures[step.__name__] = await _cost(step, processes, idle, clients, times)
-        end = time.monotonic() + seconds_before
-        number = 0
-        while time.monotonic() < end:
-            number += 1
-            await steps.whole(number % clients)
         await steps.leave()
         return figures
 
@@ -206,10 +198,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_reconnect", description=__doc__)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--times", type=int, default=300)
-    parser.add_argument("--seconds-before", type=float, default=0.0)
     options = parser.parse_args()
     with started({}) as server:
-        figures = asyncio.run(measure(server, options.clients, options.times, options.seconds_before))
+        figures = asyncio.run(measure(server, options.clients, options.times))
     json.dump(figures, sys.stdout, indent=2)
     sys.stdout.write("\n")
 

@@ -122,11 +122,16 @@ class _Entry:
         return max(self.position.min_seq, self.cut.first, 1)
 
     def state(self) -> ConversationState:
+        cut = self.cut
+        if cut is NO_CUT and not self.skipped:  # nearly all of the thousands that a sync asks for
+            position, last = self.position, self.max_seq
+            read_seq = position.effective(self.sent_seq)
+            return ConversationState(position.min_seq or 1, last, min(last, read_seq), self.max_time)
         read_seq = min(self.position.effective(self.sent_seq), self.last)
         if self.skipped:  # clients count what lies between; seqs that no message ever had are not unread
             read_seq += skipped_above(read_seq, self.skipped)
-        if self.cut.first:  # nor are those that she does not see
-            read_seq = max(read_seq, min(self.cut.first - 1, self.last))
+        if cut.first:  # nor are those that she does not see
+            read_seq = max(read_seq, min(cut.first - 1, self.last))
         return ConversationState(self.first, self.last, read_seq, self.max_time)
 
 

@@ -314,3 +314,10 @@ def test_presence_is_never_zero_bytes() -> None:
     assert not SubUserOnlineStatusTips.FromString(presence_tips([])).subscribers
     (alice,) = SubUserOnlineStatusTips.FromString(presence_tips([("alice", (1, 5))])).subscribers
     assert (alice.userID, list(alice.onlinePlatformIDs)) == ("alice", [1, 5])
+
+
+def test_presence_of_several_users() -> None:
+    """Each as it is now, in their order, however often they were told before."""
+    for states in ([("alice", (1, 5)), ("bob", ())], [("bob", (2,)), ("alice", ()), ("é", (1,))]):
+        told = SubUserOnlineStatusTips.FromString(presence_tips(states)).subscribers
+        assert [(one.userID, tuple(one.onlinePlatformIDs)) for one in told] == states
