@@ -127,8 +127,8 @@ class MessageWriter:
         partitions = {write.partition for write in writes}
         current = self._epochs.current(partitions)
         home_keys = {write.home_key for write in writes if write.home_key not in self._participants}
-        logs, heads, rows, references = {}, {}, [], []
-        if len(current) < len(partitions) or home_keys or seqs or keys:
+        logs, heads, rows = {}, {}, []
+        if len(current) < len(partitions) or home_keys or seqs:
             read, logs, heads, rows, references = await together(
                 self._epochs.read(partitions - current.keys()),
                 self._load_logs(home_keys),
@@ -137,6 +137,8 @@ class MessageWriter:
                 find_any(self._database, list(_key_clauses(keys)), REFERENCE, BY_KEY),
             )
             current |= read
+        else:
+            references = await find_any(self._database, list(_key_clauses(keys)), REFERENCE, BY_KEY)
         for write in writes:
             if write.home_key in self._participants:
                 logs[write.home_key] = Log(self._participants[write.home_key])
