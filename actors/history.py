@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 UNUSABLE_SECONDS = 60.0
 
+COPIED_COMMITS = 4
+"""So many full commits of messages are copied in one: the history takes its rows less often than the message store."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,7 +44,7 @@ class HistoryKeeper:
     def __init__(self, config: Config, messages: OpenMessageStore, is_mine: Callable[[ConversationID], bool]) -> None:
         self._places = Places.of(config)
         settings, live = config.persistence, LiveConfig(config)
-        lane = HistoryLane(rows_max=settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
+        lane = HistoryLane(rows_max=COPIED_COMMITS * settings.batch_messages_max, bytes_max=settings.batch_bytes_max)
         self._copier = HistoryCopier(lane, messages, is_mine)
         self._retention = Retention(messages, lambda: live.now().storage.retention_days, is_mine)
 

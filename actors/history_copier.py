@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openim_ray.ports import HistoryStore, MessageReader
 
 RETRY_SECONDS = 1.0
-COLLECT_SECONDS = 0.25
+COLLECT_SECONDS = 0.5
 """So long rows collect before they are copied: a commit for each batch of messages takes the machine from the senders. Rows that don't fit
 meanwhile are read from the message store later."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import msgpack
+import msgspec
 
 from openim_ray.domain.message import StoredMessage
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _HEADER = struct.Struct(">BI")
+_encode = msgspec.msgpack.Encoder().encode
 
 Columns = tuple[int, str, str, str, int, int, bytes]
 """(seq, sender_id, client_id, server_id, send_time, rev, envelope) as they stand beside each other in a store."""
@@ -34,7 +36,7 @@ def seal(row: StoredMessage) -> bytes:
     """
     Return the envelope of a message.
     """
-    content: bytes = msgpack.packb((row.content_type, row.sender_sync, row.operation_id, row.body))
+    content = _encode((row.content_type, row.sender_sync, row.operation_id, row.body))
     columns = (row.seq, row.sender_id, row.client_id, row.server_id, row.send_time, row.rev)
     return _HEADER.pack(VERSION, _checksum(row.conversation_id, columns, content)) + content
 

@@ -74,13 +74,20 @@ class HistoryCopying:
         }
 
     async def work(self, history: HistoryStore) -> bool:
-        """Do what there is to do; False if something failed: then it is to be called again a little later."""
+        """
+        Do what there is to do; False if something failed: then it is to be called again a little later.
+
+        Rows that come meanwhile collect for the next call, unless conversations are behind.
+        """
         try:
             if self._lane.must_compare:
                 await self._compare(history)
+            last = self.rows_copied + self._lane.rows_waiting
             while (job := self._lane.take()) is not None:
                 await self._do(history, job)
                 self._works()
+                if self.rows_copied >= last and not self._lane.conversations_behind:
+                    break
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the copying
             self._lane.failed()
             self._fill_rows = max(self._fill_rows // 2, 1)  # perhaps it was too much at once

@@ -47,8 +47,9 @@ async def epochs(database: Database, partitions: Iterable[str]) -> dict[str, int
     wanted = list(partitions)
     if not wanted:
         return {}
-    found = database[PARTITIONS].find({"_id": {"$in": wanted}})
-    return {one["_id"]: int(one["epoch"]) async for one in found}
+    # Asked after every batch: in one piece, and for no more than is looked at.
+    found = database[PARTITIONS].find({"_id": {"$in": wanted}}, {"epoch": True}, batch_size=len(wanted) + 1)
+    return {one["_id"]: int(one["epoch"]) for one in await found.to_list()}
 
 
 async def _held(database: Database, partitions: Sequence[str], owner: str) -> dict[str, int]:

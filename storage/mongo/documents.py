@@ -2,7 +2,7 @@
 How rows stand in the collection `messages`.
 
 Text of users is never the name of a field. `stored_at` is set by the server's clock (an empty BSON timestamp in an insert says so): retention
-goes by it, and a writer whose clock is wrong must not decide what is old.
+goes by it, and a writer whose clock is wrong must not decide what is old. `_id` is given by the server, too: it begins with the time.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ WHOLE = {"_id": False, "conversation": True, "seq": True, "sender": True, "clien
 HEADLINE = {"_id": False, "conversation": True, "seq": True, "sender": True, "send_time": True, "read": True}
 """Fields of a row that heads, newest seqs of senders, and marks follow from."""
 
+_BY_THE_SERVER = Timestamp(0, 0)
+
 PLACE = {"_id": False, "conversation": True, "seq": True, "server": True}
 REFERENCE = PLACE | {"sender": True, "client": True, "send_time": True}
 
@@ -66,17 +68,14 @@ def encode_copy(conversation_id: str, columns: Columns, stored_ms: int) -> RawBS
     Raises: as `encode_row`.
     """
     seconds = max(stored_ms // 1000, 1)
-    document = _document(conversation_id, columns)
     # Retention looks at the oldest ids first.
-    document["_id"] = ObjectId(struct.pack(">I", seconds) + ObjectId().binary[4:])
-    document["stored_at"] = Timestamp(seconds, 1)
-    return _encoded(document)
+    oldest = {"_id": ObjectId(struct.pack(">I", seconds) + ObjectId().binary[4:])}
+    return _encoded(oldest | _document(conversation_id, columns) | {"stored_at": Timestamp(seconds, 1)})
 
 
 def _document(conversation_id: str, columns: Columns) -> dict[str, Any]:
     seq, sender_id, client_id, server_id, send_time, rev, envelope = columns
     return {
-        "_id": ObjectId(),
         "conversation": conversation_id,
         "seq": seq,
         "sender": sender_id,
@@ -84,7 +83,7 @@ def _document(conversation_id: str, columns: Columns) -> dict[str, Any]:
         "server": server_id,
         "send_time": send_time,
         "rev": rev,
-        "stored_at": Timestamp(0, 0),
+        "stored_at": _BY_THE_SERVER,
         "envelope": envelope,
     }
 

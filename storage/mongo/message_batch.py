@@ -13,11 +13,14 @@ from openim_ray.domain.message import LogWrite, MessageRef, Outcome, StoredMessa
 from openim_ray.storage.mongo.documents import encode_marks, encode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bson.raw_bson import RawBSONDocument
 
     from openim_ray.domain.ids import ConversationID
+
+
+STORED = WriteResult(Outcome.STORED, {})
 
 
 class Log:
@@ -43,11 +46,13 @@ class Stream:
     What is known of a stream, as far as a batch is concerned: its head, and the rows at the seqs that the batch names.
     """
 
-    __slots__ = ("head", "highest", "is_new", "keys", "rows")
+    __slots__ = ("end", "head", "highest", "is_new", "keys", "rows")
 
     def __init__(self, head: int, *, is_new: bool = False) -> None:
         self.head = head
         """Every seq up to it is taken."""
+        self.end = head
+        """The head, and what this batch appends to it."""
         self.rows: dict[int, str] = {}
         """Server ids by seq, above the head and below it."""
         self.keys: dict[tuple[str, str], MessageRef] = {}
@@ -59,6 +64,13 @@ class Stream:
     def stands(self, seq: int) -> bool:
         """Tell whether a seq is taken; 0, on which the first row stands, is."""
         return seq <= self.head or seq in self.rows
+
+    def append(self, row: StoredMessage) -> None:
+        """Note a row that this batch adds."""
+        if row.seq == self.end + 1:
+            self.end = row.seq
+        self.rows[row.seq] = row.server_id
+        self.keys[row.sender_id, row.client_id] = MessageRef(row.seq, row.server_id, row.send_time)
 
     def take_row(self, seq: int, server_id: str) -> None:
         """Note a row that was read by its place."""
@@ -124,6 +136,9 @@ class Batch:
         log = self._known.logs.get(write.home_key)
         if log is not None and log.belongs_to_others(write.participants):
             return WriteResult(Outcome.CONFLICT, {})
+        if self._is_news(write.rows):
+            self._accept(write, write.rows, log)
+            return STORED
         if not self._continues(write):
             return WriteResult(Outcome.CONFLICT, {})
         self._note_leftovers(write)
@@ -132,10 +147,21 @@ class Batch:
         existing = self._existing(write)
         if any(reference.seq != write.rows[index].seq for index, reference in existing.items()):
             return WriteResult(Outcome.DUPLICATE, existing)
-        self._accept(write, log)
-        return WriteResult(Outcome.STORED, {})
+        self._accept(write, list(self._new_rows(write)), log)
+        return STORED
 
     # --- checks
+
+    def _is_news(self, rows: Sequence[StoredMessage]) -> bool:
+        """Tell whether rows continue their streams, and nothing that was read is like one of them: nearly always, and then nothing else is to be checked."""
+        ends: dict[ConversationID, int] = {}
+        for row in rows:
+            stream = self._known.streams[row.conversation_id]
+            end = ends.get(row.conversation_id, stream.end)
+            if row.seq != end + 1 or row.seq <= stream.highest or (row.sender_id, row.client_id) in stream.keys:
+                return False
+            ends[row.conversation_id] = row.seq
+        return True
 
     def _continues(self, write: LogWrite) -> bool:
         first = {row.conversation_id: row.seq for row in reversed(write.rows)}
@@ -159,7 +185,7 @@ class Batch:
 
     # --- accepting
 
-    def _accept(self, write: LogWrite, log: Log | None) -> None:
+    def _accept(self, write: LogWrite, new_rows: Sequence[StoredMessage], log: Log | None) -> None:
         if log is None:
             log = self._known.logs[write.home_key] = Log(write.participants, is_new=True)
         elif write.participants and not log.participants:
@@ -168,7 +194,7 @@ class Batch:
         if write.read or log.is_new or log.is_named:
             # What is written beside the rows must not turn out to be unfit when some of them stand already.
             bson.encode({"participants": write.participants, "read": encode_marks(write.read)})
-        rows = sorted(self._new_rows(write), key=_is_notification)
+        rows = in_order(new_rows)
         for row in rows:
             self._append(row, write.read if row is rows[-1] else {})
         self._take_marks(write, self.riding if rows else self.marks)
@@ -177,11 +203,11 @@ class Batch:
         return (row for row in write.rows if not self._known.streams[row.conversation_id].stands(row.seq))
 
     def _append(self, row: StoredMessage, read: Mapping[str, int]) -> None:
-        stream = self._known.streams[row.conversation_id]
         self.documents.append(encode_row(row, read))
-        stream.rows[row.seq] = row.server_id
-        stream.keys[row.sender_id, row.client_id] = MessageRef(row.seq, row.server_id, row.send_time)
-        appended = self.appended.setdefault(row.conversation_id, Appended(row.seq))
+        self._known.streams[row.conversation_id].append(row)
+        appended = self.appended.get(row.conversation_id)
+        if appended is None:
+            appended = self.appended[row.conversation_id] = Appended(row.seq)
         appended.last, appended.last_time = row.seq, row.send_time
         self.sent[row.conversation_id, row.sender_id] = row.seq
 
@@ -189,6 +215,13 @@ class Batch:
         for reader, seq in write.read.items():
             key = (write.home_key, reader)
             marks[key] = max(marks.get(key, 0), seq)
+
+
+def in_order(rows: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+    """
+    Return rows of a write in the order in which they have to be inserted: its chat before its `n_` stream.
+    """
+    return rows if len(rows) < 2 else sorted(rows, key=_is_notification)
 
 
 def _is_notification(row: StoredMessage) -> bool:

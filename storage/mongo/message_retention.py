@@ -24,8 +24,8 @@ async def expired(database: Database, age_ms: int, limit: int, skip: int) -> dic
     """
     Return the streams of the oldest rows that were stored longer ago than `age_ms`, each with the highest such seq.
 
-    The ids of documents begin with the time at their writer, so the oldest come first, or nearly so; whether they are old is judged by the
-    server's clock alone.
+    The ids of documents begin with the time (before the server gave them, that at their writer), so the oldest come first, or nearly so; whether
+    they are old is judged by the server's clock alone.
     """
     now = (await database.client.admin.command("hello"))["localTime"]
     before_ms = int(now.replace(tzinfo=UTC).timestamp() * 1000) - age_ms

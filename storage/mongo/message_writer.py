@@ -16,15 +16,15 @@ from pymongo.errors import BulkWriteError
 
 from openim_ray.domain.conversation import home_key
 from openim_ray.domain.errors import ArgsError, Unavailable
-from openim_ray.domain.message import LogWrite, Outcome, WriteResult
+from openim_ray.domain.message import LogWrite, Outcome, StoredMessage, WriteResult
 from openim_ray.storage.mongo.claims import epochs
 from openim_ray.storage.mongo.connection import together
 from openim_ray.storage.mongo.documents import PLACE, REFERENCE, reference_of
 from openim_ray.storage.mongo.followers import raise_marks
 from openim_ray.storage.mongo.leftovers import clear_leftovers
-from openim_ray.storage.mongo.message_batch import Batch, Known, Log, Stream
+from openim_ray.storage.mongo.message_batch import Batch, Known, Log, Stream, in_order
 from openim_ray.storage.mongo.message_queries import find_any, origin, stored_heads
-from openim_ray.storage.mongo.schema import LOGS, MESSAGES, STREAMS
+from openim_ray.storage.mongo.schema import BY_KEY, BY_PLACE, LOGS, MESSAGES, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -121,20 +121,24 @@ class MessageWriter:
     async def _load(self, writes: Sequence[LogWrite], *, look_up_all: bool) -> Known:
         continued = self._continued(writes)
         seqs = _seqs(writes, continued)
-        keys = _keys(write for write in writes if look_up_all or len(write.rows) > 1)
+        keys = _keys(
+            row for write in writes for row in (write.rows if look_up_all else _behind_others(write, continued))
+        )
         partitions = {write.partition for write in writes}
         current = self._epochs.current(partitions)
         home_keys = {write.home_key for write in writes if write.home_key not in self._participants}
-        logs, heads, rows, references = {}, {}, [], []
-        if len(current) < len(partitions) or home_keys or seqs or keys:
+        logs, heads, rows = {}, {}, []
+        if len(current) < len(partitions) or home_keys or seqs:
             read, logs, heads, rows, references = await together(
                 self._epochs.read(partitions - current.keys()),
                 self._load_logs(home_keys),
                 stored_heads(self._database, seqs),
-                find_any(self._database, list(_places(seqs)), PLACE),
-                find_any(self._database, list(_key_clauses(keys)), REFERENCE),
+                find_any(self._database, list(_places(seqs)), PLACE, BY_PLACE),
+                find_any(self._database, list(_key_clauses(keys)), REFERENCE, BY_KEY),
             )
             current |= read
+        else:
+            references = await find_any(self._database, list(_key_clauses(keys)), REFERENCE, BY_KEY)
         for write in writes:
             if write.home_key in self._participants:
                 logs[write.home_key] = Log(self._participants[write.home_key])
@@ -291,17 +295,26 @@ def _places(seqs: Mapping[ConversationID, set[int]]) -> Iterator[Mapping[str, An
         }
 
 
-def _keys(writes: Iterable[LogWrite]) -> dict[tuple[ConversationID, str], list[str]]:
+def _behind_others(write: LogWrite, continued: Collection[ConversationID]) -> Sequence[StoredMessage]:
     """
-    Return the clientMsgIDs that have to be looked up, by (conversation, sender).
+    Return the rows whose clientMsgIDs have to be looked up.
 
-    A write of one row needs no look: the unique index refuses it at the insert, and nothing of it was written. Of several rows, those before the
-    refused one would stand.
+    The first row that is inserted needs no look: the unique index refuses it, and nothing of its write was written. Were one behind it refused,
+    those before would stand. Where a write doesn't continue from here, its first rows may stand already, and another is the first.
+    """
+    if len(write.rows) < 2:
+        return ()
+    rows = in_order(write.rows)
+    return rows[1:] if rows[0].conversation_id in continued else rows
+
+
+def _keys(rows: Iterable[StoredMessage]) -> dict[tuple[ConversationID, str], list[str]]:
+    """
+    Return clientMsgIDs by (conversation, sender).
     """
     keys: dict[tuple[ConversationID, str], list[str]] = {}
-    for write in writes:
-        for row in write.rows:
-            keys.setdefault((row.conversation_id, row.sender_id), []).append(row.client_id)
+    for row in rows:
+        keys.setdefault((row.conversation_id, row.sender_id), []).append(row.client_id)
     return keys
 
 

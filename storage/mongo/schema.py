@@ -15,6 +15,8 @@ from openim_ray.domain.errors import SchemaTooNew, SchemaTooOld, UnsuitableStore
 from openim_ray.storage.mongo.connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openim_ray.storage.mongo.connection import Database
 
 VERSION = 1
@@ -36,10 +38,14 @@ TRANSFER = "transfer"
 """A field of the document `schema`: which migration from SQLite files is not finished yet."""
 
 
+BY_PLACE = ("conversation", "seq")
+BY_KEY = ("conversation", "sender", "client")
+"""The indexes of messages."""
+
 INDEXES = {
     MESSAGES: (
-        (("conversation", "seq"), True),
-        (("conversation", "sender", "client"), True),
+        (BY_PLACE, True),
+        (BY_KEY, True),
     ),
     STREAMS: ((("home_key",), False),),
     SENT: ((("conversation", "sender"), True),),
@@ -122,5 +128,12 @@ async def make_indexes(database: Database) -> None:
     """
     for collection, indexes in INDEXES.items():
         await database[collection].create_indexes(
-            [IndexModel([(field, ASCENDING) for field in fields], unique=unique) for fields, unique in indexes]
+            [IndexModel(index_keys(fields), unique=unique) for fields, unique in indexes]
         )
+
+
+def index_keys(fields: Sequence[str]) -> list[tuple[str, int]]:
+    """
+    Return an index on fields as the driver names it.
+    """
+    return [(field, ASCENDING) for field in fields]

@@ -18,6 +18,7 @@ from openim_ray.storage.mongo import connection as connections
 from openim_ray.storage.mongo.followers import catch_up
 from openim_ray.storage.mongo.leftovers import clear_leftovers
 from openim_ray.storage.mongo.messages import MongoMessageStore
+from openim_ray.storage.mongo.schema import BY_KEY, index_keys
 from openim_ray.storage.open import open_message_store
 from openim_ray.storage.places import Places
 from tests.contract.rows import CHAT, KEY, STREAM, message, write
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
 
 EXPLAINED = {
-    "find": ("filter", "projection", "sort", "limit"),
+    "find": ("filter", "projection", "sort", "limit", "hint"),
     "aggregate": ("pipeline", "cursor"),
     "findAndModify": ("query", "update", "upsert", "new"),
 }
@@ -44,6 +45,9 @@ NO_QUERIES = {
     "ismaster",
     "ping",
 }
+
+WHOLE_RANGE = "['[MinKey, MaxKey]']"
+WHOLE_INDEX = "whole index"
 
 
 class Recorder(CommandListener):
@@ -86,10 +90,12 @@ def explainable(command: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def stages(plan: Any) -> Iterator[str]:
-    """Return the names of all stages of a plan, those of rejected plans left out."""
+    """Return the names of all stages of a plan, those of rejected plans left out; `WHOLE_INDEX` besides where one is read from end to end."""
     if isinstance(plan, dict):
         if "stage" in plan:
             yield plan["stage"]
+            if set(map(str, plan.get("indexBounds", {}).values())) == {WHOLE_RANGE}:
+                yield WHOLE_INDEX
         for key, part in plan.items():
             if key != "rejectedPlans":
                 yield from stages(part)
@@ -156,6 +162,9 @@ async def test_no_request_reads_a_whole_collection(mongo_url: str, tmp_path: Pat
     assert all("IXSCAN" in names or names & {"IDHACK", "COUNT_SCAN", "EOF"} for names in found.values()), found
     whole = {one: names for one, names in found.items() if "COLLSCAN" in names}
     assert whole == {}
+    hinted = [names for one, names in found.items() if "'hint'" in one]
+    assert hinted
+    assert not any(WHOLE_INDEX in names for names in hinted)
     sorted_ = [one for one, names in found.items() if "SORT" in names and "'messages'" in one]
     assert sorted_ == []
 
@@ -167,9 +176,12 @@ async def test_a_whole_reading_would_be_seen(mongo_url: str, tmp_path: Path, rec
     await store.write([write(message(1))])
     recorder.commands.clear()
     await store._database["messages"].find({"server": "x"}).to_list()
+    await store._database["messages"].find({"server": "x"}, hint=index_keys(BY_KEY)).to_list()
     await store.aclose()
 
-    assert any("COLLSCAN" in names for names in plans(mongo_url, recorder).values())
+    found = plans(mongo_url, recorder).values()
+    assert any("COLLSCAN" in names for names in found)
+    assert any(WHOLE_INDEX in names for names in found)
 
 
 async def test_a_store_that_goes_on_reads_nothing_but_epochs(
@@ -186,5 +198,23 @@ async def test_a_store_that_goes_on_reads_nothing_but_epochs(
     assert [(next(iter(one)), next(iter(one.values()))) for one in recorder.commands] == [
         ("insert", "messages"),
         ("find", "partitions"),
+    ]
+    await store.aclose()
+
+
+async def test_the_first_message_of_a_write_is_not_looked_up(
+    mongo_url: str, tmp_path: Path, recorder: Recorder
+) -> None:
+    """Of a write that goes on, only those are asked for that would be refused behind others; asked for with the index that answers it."""
+    store = await open_message_store(Places(tmp_path, mongo_url))
+    await store.write([write(message(1))])
+    recorder.commands.clear()
+
+    await store.write([write(message(2, "c2"), message(3, "c3"), message(4, "c4", sender="bob"))])
+
+    (asked,) = [one for one in recorder.commands if next(iter(one.values())) == "messages" and "find" in one]
+    assert asked["filter"]["$or"] == [
+        {"conversation": CHAT, "sender": "alice", "client": {"$in": ["c3"]}},
+        {"conversation": CHAT, "sender": "bob", "client": {"$in": ["c4"]}},
     ]
     await store.aclose()
