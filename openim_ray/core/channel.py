@@ -114,6 +114,8 @@ class OutboundChannel:
 
     def take(self, now: float, sender: str, incarnation: str) -> Batch | None:
         """Take the next batch if its time has come."""
+        if not self._queue:
+            return None
         ready_at = self.ready_at()
         if ready_at is None or now < ready_at:
             return None
@@ -130,7 +132,7 @@ class OutboundChannel:
         """
         if not self._queue or not self.receiver_incarnation:
             return None
-        items = self._take_items()
+        items = self._take_items() if len(self._queue) > 1 else [self._take_item()]
         # A full batch leaves more behind: it must not wait for the window.
         self._last_taken = float("-inf") if self._queue else now
         self.number += 1
@@ -158,6 +160,11 @@ class OutboundChannel:
             self._room.leave(size)
             items.append(item)
         return items
+
+    def _take_item(self) -> AnyItem:
+        item, size = self._queue.popleft()
+        self._room.leave(size)
+        return item
 
 
 class InboundChannel:

@@ -101,14 +101,16 @@ class MessageTables:
         self._clock_ms = clock_ms
         self._logs: dict[str, _Log] = {}
         self._epochs: dict[str, tuple[int, str]] = {}
+        self._highest_epoch = 0
 
     def claim(self, partitions: Sequence[str], owner: str) -> dict[str, int]:
         """Raise epochs, unless they are the owner's already, and return them."""
-        raised = 1 + max((epoch for epoch, _ in self._epochs.values()), default=0)
+        epochs, raised = self._epochs, (self._highest_epoch + 1, owner)
         for partition in partitions:
-            if partition not in self._epochs or self._epochs[partition][1] != owner:
-                self._epochs[partition] = (raised, owner)
-        return {partition: self._epochs[partition][0] for partition in partitions}
+            if partition not in epochs or epochs[partition][1] != owner:
+                epochs[partition] = raised
+                self._highest_epoch = raised[0]
+        return {partition: epochs[partition][0] for partition in partitions}
 
     def write(self, writes: Sequence[LogWrite]) -> list[WriteResult]:
         """Write each LogWrite or say why not; ValueError before anything is written if one contradicts itself."""

@@ -58,23 +58,36 @@ class Future(Generic[T]):
         return self.result()
 
 
+class _Running(Future[T]):
+    """
+    A coroutine on its way to its result.
+    """
+
+    __slots__ = ("_alive", "_send")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], alive: Callable[[], bool]) -> None:
+        super().__init__()
+        self._send = coroutine.send
+        self._alive = alive
+
+    def step(self) -> None:
+        """Go on as far as possible."""
+        if not self._alive():
+            return
+        try:
+            awaited = self._send(None)
+        except StopIteration as end:
+            self.resolve(end.value)
+        except Exception as error:  # noqa: BLE001 - whoever awaits the result hears it
+            self.fail(error)
+        else:
+            awaited.when_done(self.step)
+
+
 def start(coroutine: Coroutine[Any, Any, T], alive: Callable[[], bool]) -> Future[T]:
     """
     Run a coroutine as far as it goes, and on whenever what it waits for is there, as long as its owner is alive.
     """
-    result: Future[T] = Future()
-
-    def step() -> None:
-        if not alive():
-            return
-        try:
-            awaited = coroutine.send(None)
-        except StopIteration as end:
-            result.resolve(end.value)
-        except Exception as error:  # noqa: BLE001 - whoever awaits the result hears it
-            result.fail(error)
-        else:
-            awaited.when_done(step)
-
-    step()
-    return result
+    running = _Running(coroutine, alive)
+    running.step()
+    return running

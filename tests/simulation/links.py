@@ -48,6 +48,8 @@ class Links:
     def __init__(self, process: Process) -> None:
         self.resets = 0
         self._process = process
+        self._network = process.world.network
+        self._holds = process.world.holds
         self._peers: dict[str, _Peer] = {}
         self._to_flush: dict[str, _Peer] = {}
 
@@ -75,13 +77,15 @@ class Links:
         receipt = self._take(batch)
         if receipt is not Receipt.TAKEN:
             return receipt.value
-        peer, process = self._peers[batch.sender], self._process
-        if not peer.held and peer.outbound.waiting and peer.outbound.connected:
+        peer = self._peers[batch.sender]
+        waits = peer.outbound.waiting
+        if waits and not peer.held and peer.outbound.connected:
             return self._batch_back(peer)
         answer: Future[str | bytes] = Future()
-        timeout = process.world.holds.begin(partial(process.run, partial(answer.resolve, TAKEN)))
+        timeout = self._holds.begin(partial(self._process.run, partial(answer.resolve, TAKEN)))
         peer.held.append((answer, timeout))
-        self._ride_back(peer)
+        if waits or peer.held[0][0].done:
+            self._ride_back(peer)
         return answer
 
     def tick(self) -> None:
@@ -165,16 +169,20 @@ class Links:
                 peer.connecting = True
                 self._connect(peer)
             return
-        if not peer.outbound.waiting:
+        outbound = peer.outbound
+        if not outbound.waiting:
             return
         if peer.held:
             self._ride_back(peer)
-        while (batch := peer.outbound.take(process.now, process.name, process.incarnation)) is not None:
+        now = process.now
+        while (batch := outbound.take(now, process.name, process.incarnation)) is not None:
             self._carry(peer, self._stamped(peer, batch))
-        ready_at = peer.outbound.ready_at()
-        if ready_at is not None and not peer.timer:
+        if peer.timer or not outbound.waiting:
+            return
+        ready_at = outbound.ready_at()
+        if ready_at is not None:
             peer.timer = True
-            process.later(max(0.0, ready_at - process.now) + 1e-6, lambda: self._on_timer(peer))
+            process.later(max(0.0, ready_at - now) + 1e-6, lambda: self._on_timer(peer))
 
     def _on_timer(self, peer: _Peer) -> None:
         peer.timer = False
@@ -182,8 +190,7 @@ class Links:
 
     def _carry(self, peer: _Peer, batch: items.Batch) -> None:
         data = items.encode_batch(batch)
-        network = self._process.world.network
-        network.call(
+        self._network.call(
             self._process,
             peer.target,
             lambda target: target.links.receive(data),

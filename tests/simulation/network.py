@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 CALL_SECONDS_MAX = 10.0
+HALF = 0.5
 
 
 class Network:
@@ -25,6 +26,7 @@ class Network:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._scheduler = world.scheduler
         self._clogged: dict[frozenset[str], float] = {}
         self.timeouts = Timeouts(world.scheduler, CALL_SECONDS_MAX)
 
@@ -48,30 +50,30 @@ class Network:
 
         An action that returns a future is answered when that is done.
         """
-        world, scheduler = self._world, self._world.scheduler
+        world, scheduler = self._world, self._scheduler
         call = _Call(world, caller, target, action, on_result)
         if target is None:
             call.fail(scheduler.between(0.001, 0.05))
             return
         call.timeout = self.timeouts.begin(call.fail_now)
         loss = world.weather.loss
-        if loss and scheduler.chance(loss / 2):
+        if loss and scheduler.draw() < loss / 2:
             call.maybe_fail_early()
             return
-        call.dies_with_caller = scheduler.chance(0.5)
+        call.dies_with_caller = scheduler.draw() < HALF
         scheduler.later(self.delay(caller, target), call.arrive)
 
     def delay(self, one: Process, other: Process) -> float:
         """Return how long something takes from one process to another now."""
-        scheduler, weather = self._world.scheduler, self._world.weather
-        if weather.slow and scheduler.chance(weather.slow):
-            delay = scheduler.between(0, weather.slow_seconds)
+        draw, weather = self._scheduler.draw, self._world.weather
+        if weather.slow and draw() < weather.slow:
+            delay = weather.slow_seconds * draw()
         else:
-            delay = weather.delay + scheduler.between(0, weather.jitter)
+            delay = weather.delay + weather.jitter * draw()
         if not self._clogged:
             return delay
         clogged_until = self._clogged.get(frozenset((one.name, other.name)), 0.0)
-        return delay + max(0.0, clogged_until - scheduler.now)
+        return delay + max(0.0, clogged_until - self._scheduler.now)
 
 
 class _Call:
@@ -112,21 +114,25 @@ class _Call:
         target = self._target
         assert target is not None
         result = self._action(target)
-        self._result = result
-        if isinstance(result, Future) and not result.done:
-            target.on_death[self] = self._fail_soon
-            result.when_done(self._answer)
+        if not isinstance(result, Future):
+            self._answer(target, result)
+        elif result.done:
+            self._answer(target, result.result())
         else:
-            self._answer()
+            self._result = result
+            target.on_death[self] = self._fail_soon
+            result.when_done(self._resolved)
 
-    def _answer(self) -> None:
-        world, target, result = self._world, self._target, self._result
+    def _resolved(self) -> None:
+        target = self._target
         assert target is not None
-        if isinstance(result, Future):
-            target.on_death.pop(self, None)
-            self._result = result.result()
+        target.on_death.pop(self, None)
+        self._answer(target, self._result.result())
+
+    def _answer(self, target: Process, result: Any) -> None:
+        world, self._result = self._world, result
         scheduler, loss = world.scheduler, world.weather.loss
-        if loss and scheduler.chance(loss / 2):
+        if loss and scheduler.draw() < loss / 2:
             self.maybe_fail_early()
             return
         scheduler.later(world.network.delay(target, self._caller), self._arrive_back)

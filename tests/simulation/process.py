@@ -42,6 +42,9 @@ class Process:
         self._scheduler = world.scheduler
         self._offset_ms = world.clock_offset_ms(name)
         self._monotonic = world.scheduler.between(0.0, 1_000.0)
+        self._later = world.scheduler.later
+        self._run = self.run
+        self._next_tick = partial(self.run, self._tick)
         self.links = Links(self)
 
     # --- time
@@ -58,7 +61,7 @@ class Process:
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Do something later, if still alive."""
-        self._scheduler.later(delay, partial(self.run, action))
+        self._later(delay, partial(self._run, action))
 
     def run(self, action: Callable[[], None]) -> None:
         """Do something now; a paused process does it when it goes on, a dead one never."""
@@ -109,9 +112,12 @@ class Process:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
         """Run a coroutine that lives as long as this process; an error that it does not handle fails the world."""
-        done = start(coroutine, lambda: self.up)
+        done = start(coroutine, self._is_up)
         done.when_done(done.result)
         return done
+
+    def _is_up(self) -> bool:
+        return self.up
 
     def sleep(self, seconds: float) -> Future[None]:
         """Return something to await."""
@@ -142,7 +148,7 @@ class Process:
         raise NotImplementedError
 
     def _tick(self) -> None:
-        self.later(self.tick_seconds, self._tick)
+        self._later(self.tick_seconds, self._next_tick)
         self.links.tick()
         self.on_tick()
 

@@ -24,14 +24,15 @@ class Scheduler:
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.random = Random(seed)
-        self._draw = self.random.random
+        self.draw = self.random.random
+        """Return the next number of 0 to 1: for who draws so often that `chance` and `between` would cost too much."""
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._planned = 0
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Plan an action."""
-        self._planned += 1
-        heappush(self._heap, (self.now + delay, self._planned, action))
+        self._planned = planned = self._planned + 1
+        heappush(self._heap, (self.now + delay, planned, action))
 
     def run_until(self, time: float) -> None:
         """Do what is due until then."""
@@ -43,11 +44,11 @@ class Scheduler:
 
     def chance(self, probability: float) -> bool:
         """Throw a coin."""
-        return probability > 0 and self._draw() < probability
+        return probability > 0 and self.draw() < probability
 
     def between(self, low: float, high: float) -> float:
         """Return a number of that range."""
-        return low + (high - low) * self._draw()
+        return low + (high - low) * self.draw()
 
 
 class Timeout:
@@ -78,10 +79,11 @@ class Timeouts:
 
     def begin(self, action: Callable[[], object]) -> Timeout:
         """Plan an action for the end of the duration."""
-        timeout = Timeout(self._scheduler.now + self._seconds, action)
-        self._standing.append(timeout)
-        if len(self._standing) == 1:
-            self._scheduler.later(self._seconds, self._next)
+        scheduler, standing = self._scheduler, self._standing
+        timeout = Timeout(scheduler.now + self._seconds, action)
+        if not standing:
+            scheduler.later(self._seconds, self._next)
+        standing.append(timeout)
         return timeout
 
     def _next(self) -> None:

@@ -139,11 +139,11 @@ class ShardProcess(Process):
             self._perform()
 
     def _perform(self) -> None:
-        shard = self.serving_shard()
-        assert not (failures := shard.outbox.failures.take()), failures
-        for load in shard.outbox.take_loads():
+        outbox = self.serving_shard().outbox
+        assert not (failures := outbox.failures.take()), failures
+        for load in outbox.take_loads():
             self.spawn(self._load(load))
-        for peer, item in shard.outbox.take_items():
+        for peer, item in outbox.take_items():
             if self.traced:
                 self.world.trace(self, f"> {peer}", item)
             if isinstance(item, items.Reply) and item.code and item.call in self._to_group:

@@ -131,8 +131,9 @@ class Stores:
         future: Future[T] = Future()
         in_history = store == HISTORY
         slowness = weather.history_slow if in_history else weather.store_slow
-        slow = scheduler.between(0.2, 3.0) if scheduler.chance(slowness) else 0.0
-        fails = scheduler.chance(weather.history_errors if in_history else weather.store_errors)
+        errors = weather.history_errors if in_history else weather.store_errors
+        slow = scheduler.between(0.2, 3.0) if slowness and scheduler.chance(slowness) else 0.0
+        fails = bool(errors) and scheduler.chance(errors)
         has_effect = not fails or scheduler.chance(0.3)
 
         def act() -> None:
