@@ -18,7 +18,7 @@ import sys
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -157,7 +157,11 @@ async def _bomb(stranger: Stranger, chance: random.Random, account: Account) -> 
         pass
 
 
-WAYS: Final[tuple[Way, ...]] = (_nothing, _half, _noise, _bad_token, _hasty, _upgraded, _bomb)
+WAYS: Final[Mapping[Way, int]] = {_nothing: 4, _half: 4, _noise: 4, _bad_token: 2, _hasty: 2, _upgraded: 2, _bomb: 1}
+"""How often each of them is gone: those that are dear to both sides seldom."""
+
+TEXT_PAUSE_SECONDS: Final = 0.05
+"""Between two texts of a chat beside: it shall go on, and not be what the machine is busy with."""
 
 
 class Storm:
@@ -180,7 +184,7 @@ class Storm:
         await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
     async def _one(self) -> None:
-        way = self._random.choice(WAYS)
+        (way,) = self._random.choices(list(WAYS), list(WAYS.values()))
         self.ways[way.__name__.lstrip("_")] += 1
         stranger = Stranger(self._port)
         try:
@@ -218,6 +222,7 @@ class Chat:
             for sender, receiver in ((self._alice, self._bob), (self._bob, self._alice)):
                 count += 1
                 await sender.send_text(receiver.user_id, str(count))
+            await asyncio.sleep(TEXT_PAUSE_SECONDS)
         return count
 
 

@@ -59,7 +59,7 @@ DISTANCES: Final = (1, 1, 2, 5)
 """How far apart in the circle of clients those stand who write to each other, the nearest twice as often."""
 
 WINDOW: Final = 6
-"""Messages of one client that are on their way at once."""
+"""Messages of one client that are on their way at once, where nothing else is said."""
 
 KILL_WITHIN_SECONDS: Final = 0.5
 """When in a round the kill comes, at the latest."""
@@ -107,9 +107,16 @@ class KillTest:
     """A running server, its clients, and the books."""
 
     def __init__(
-        self, server: Server, clients: int, seed: int, databases: DatabaseServers | None = None, circles: int = 0
+        self,
+        server: Server,
+        clients: int,
+        seed: int,
+        databases: DatabaseServers | None = None,
+        circles: int = 0,
+        window: int = WINDOW,
     ) -> None:
         self._server = server
+        self._window = window
         self._databases = databases
         self._circles = circles
         self._changing: Changing | None = None
@@ -151,7 +158,7 @@ class KillTest:
         begin = loop.time()
         ends_before = self._ends()
         writers = [
-            asyncio.create_task(self._write(index)) for index in range(len(self._clients)) for _ in range(WINDOW)
+            asyncio.create_task(self._write(index)) for index in range(len(self._clients)) for _ in range(self._window)
         ]
         callers = self._changing.callers if self._changing is not None else 0
         writers += [asyncio.create_task(self._change(caller)) for caller in range(callers)]
@@ -319,13 +326,15 @@ async def run(
     databases: DatabaseServers | None = None,
     circles: int = 0,
     aimed: Sequence[str] = (),
+    window: int = WINDOW,
     is_over: asyncio.Event | None = None,
 ) -> Report:
     """
     Run on a server that is up; `kills` of each actor and database server, `pairs` of each two actors at once, `stops` of each, in
-    seeded order. With `circles` groups and relations are changed meanwhile, and `aimed` names kills at their moments. Set, `is_over` ends it after the round that it is in.
+    seeded order. With `circles` groups and relations are changed meanwhile, and `aimed` names kills at their moments. Each client has `window`
+    messages on their way. Set, `is_over` ends it after the round that it is in.
     """
-    test = KillTest(server, clients, seed, databases, circles)
+    test = KillTest(server, clients, seed, databases, circles, window)
     victims = [actor for actor in ACTORS for _ in range(kills)] + [EVERYTHING] * everything
     victims += [database for database in (databases.names if databases else ()) for _ in range(kills)]
     victims += [BOTH.join(two) for two in itertools.combinations(ACTORS, 2) for _ in range(pairs)]

@@ -30,37 +30,44 @@ def metric(server: Server, name: str) -> int:
     return int(sum(float(value) for _, value in lines))
 
 
-async def describe(server: Server, user_id: str) -> dict[str, Any]:
-    """Ask the actor that hosts a user's inbox, as an operator does."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "scripts" / "inbox.py"),
-        user_id,
-        "--json",
-        "--data-dir",
-        str(server.data_dir),
-        stdout=subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    return dict(json.loads(output))
-
-
-_ASK_ALL: Final = """
+_ASK: Final = """
 import json, sys
 import ray
 from openim_ray.actors import connect, inbox
 connect(sys.argv[1])
-print(json.dumps([ray.get(inbox(one).describe.remote(), timeout=20)["actor"] for one in sys.argv[2:]]))
+for line in sys.stdin:
+    print(json.dumps(ray.get([inbox(one).describe.remote() for one in json.loads(line)], timeout=20)), flush=True)
 """
 
 
-async def hosts_of(server: Server, *user_ids: str) -> list[str]:
-    """Ask for the actors that host users' inboxes, in a script that asks for all of them: it takes longer to start than to ask."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _ASK_ALL, str(server.data_dir), *user_ids, cwd=ROOT, stdout=subprocess.PIPE
-    )
-    output, _ = await process.communicate()
-    return list(json.loads(output))
+class Operator:
+    """
+    Asks for inboxes in three lines of Python, as an operator may. It stays: to connect to Ray costs more than all questions. Blocks.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _ASK, str(server.data_dir)],
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def describe(self, *user_ids: str) -> list[dict[str, Any]]:
+        """Return what the actors that host users' inboxes say of them."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(user_ids) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the operator's script has failed"
+        return list(json.loads(answer))
+
+    def close(self) -> None:
+        """End the script."""
+        self._process.kill()
+        self._process.communicate()
 
 
 def descriptors(pid: int) -> int:

@@ -23,13 +23,15 @@ DESCRIPTORS_MORE: Final = 4
 LEAK_KILOBYTES_MAX: Final = 12_000
 """Memory that may stay in a process: 0.6 kB for each aborted connection, less than the smallest object a session has."""
 
+TEXTS_AT_ONCE: Final = 10
 LARGE_TEXT: Final = "x" * 37_000
 
 
 @pytest.fixture(scope="module")
 def storm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that nobody else uses."""
-    server = Server(tmp_path_factory.mktemp("storm"))
+    """A server that nobody else uses, with small queues, so that not much must be written until one is full."""
+    environment = {"OPENIM_GATEWAY_SEND_QUEUE_BYTES_MAX": str(1 << 20)}
+    server = Server(tmp_path_factory.mktemp("storm"), environment=environment)
     server.start()
     yield server
     server.stop()
@@ -63,7 +65,7 @@ async def until_cut_off(people: People, writer: Connection, reader: Account) -> 
     cut_before = await asyncio.to_thread(metric, server, "openim_slow_clients")
     await asyncio.gather(*(people.connect_deaf(reader) for _ in range(NEVER_READING)))
     while await asyncio.to_thread(metric, server, "openim_slow_clients") < cut_before + NEVER_READING:
-        await writer.send_text(reader.user_id, LARGE_TEXT)
+        await asyncio.gather(*(writer.send_text(reader.user_id, LARGE_TEXT) for _ in range(TEXTS_AT_ONCE)))
 
 
 @pytest.mark.timeout(300)

