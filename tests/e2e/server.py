@@ -172,7 +172,7 @@ class Server:
 
     def actors(self, kind: str) -> list[int]:
         """Return the process ids of the actors of a class: `GatewayActor`, `InboxActor`, `PersistenceActor`, `SupervisorActor`."""
-        return [pid for pid, title in self.processes().items() if title.startswith(f"ray::{kind}")]
+        return list(processes_of(self.data_dir, f"ray::{kind}"))
 
     def kill_actor(self, kind: str, number: int = 0) -> int:
         """End one actor's process by `kill -9`; Ray starts it again. Returns the process id."""

@@ -160,7 +160,7 @@ async def _bomb(stranger: Stranger, chance: random.Random, account: Account) -> 
 WAYS: Final[Mapping[Way, int]] = {_nothing: 4, _half: 4, _noise: 4, _bad_token: 2, _hasty: 2, _upgraded: 2, _bomb: 1}
 """How often each of them is gone: those that are dear to both sides seldom."""
 
-TEXT_PAUSE_SECONDS: Final = 0.02
+TEXT_PAUSE_SECONDS: Final = 0.05
 """Between two texts of a chat beside: it shall go on, and not be what the machine is busy with."""
 
 

@@ -179,9 +179,14 @@ class KillTest:
     async def _pid_of(self, victim: str) -> int:
         if victim == EVERYTHING or victim in DATABASES:
             return self._server.pid
-        pids = self._server.actors
-        await until(lambda: len(pids(victim)), lambda count: count > 0, f"{victim} that runs")
-        return self._random.choice(pids(victim))
+        pids: list[int] = []
+
+        def look() -> int:
+            pids[:] = self._server.actors(victim)
+            return len(pids)
+
+        await until(look, lambda count: count > 0, f"{victim} that runs")
+        return self._random.choice(pids)
 
     async def _write(self, index: int) -> None:
         """Send to neighbours, one after the other, until the kill and once more."""
