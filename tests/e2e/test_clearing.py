@@ -92,18 +92,18 @@ async def test_who_clears_a_chat_starts_anew(clients: Clients, server: Server, k
     assert await texts(alice, bob.user_id) == ["one", "two", "three", "four"]
 
 
-async def test_a_chat_can_be_cleared_for_both(clients: Clients, server: Server) -> None:
-    """Devices of both are told, and show nothing any more; what comes then is unread for who is written to."""
+async def test_chats_are_cleared_for_both_and_all_at_once(clients: Clients, server: Server) -> None:
+    """Devices of both are told, and show nothing any more; groups are cleared with the rest, and their other members keep everything."""
     alice = await clients.native(clients.user("alice"))
     bob: SdkClient = await clients.open("wasm", clients.user("bob"))
     peer, chat = alice.user_id, alice.chat_with(bob.user_id)
     for text in ("one", "two"):
         await alice.send_text(bob.user_id, text)
     await bob.received("two")
-    both = Told(server, peer), Told(server, bob.user_id)
+    hers, his = both = Told(server, peer), Told(server, bob.user_id)
     for_both = {"IsSyncSelf": True, "IsSyncOther": True}
 
-    await both[0].call("/msg/clear_conversation_msg", conversationIDs=[chat], deleteSyncOpt=for_both)
+    await hers.call("/msg/clear_conversation_msg", conversationIDs=[chat], deleteSyncOpt=for_both)
 
     told = await alice.events.wait(
         lambda event: event.name == "unstored" and event.data[0].contentType == ContentType.CLEAR_CONVERSATION, "1703"
@@ -118,34 +118,25 @@ async def test_a_chat_can_be_cleared_for_both(clients: Clients, server: Server) 
     assert await texts(bob, peer) == ["three"]
     assert [await one.seqs(chat) for one in both] == [(3, 3), (3, 2)]
 
-
-async def test_all_chats_are_cleared_at_once(clients: Clients, server: Server) -> None:
-    """Groups, too; their other members keep everything."""
-    alice = clients.user("alice")
-    bob: SdkClient = await clients.open("wasm", clients.user("bob"))
-    phone = await clients.native(alice)
-    info = {"groupName": "G", "groupType": 2}
-    made = await asyncio.to_thread(
-        server.data,
-        "/group/create_group",
-        {"groupInfo": info, "ownerUserID": alice, "memberUserIDs": [bob.user_id]},
-        server.admin_token(),
-    )
-    group = made["groupInfo"]["groupID"]
-    await phone.send_text(bob.user_id, "to you")
-    await bob.received("to you")
+    group = await group_of(server, peer, bob.user_id)
     message = await bob.sdk("createTextMessage", "to all")
     await bob.sdk("sendMessage", {"recvID": "", "groupID": group, "message": message})
-    chats = (f"sg_{group}", bob.chat_with(alice))
-    his, hers = Told(server, bob.user_id), Told(server, alice)
-    assert [await his.rows(chat) for chat in chats] == [[1, 2], [1]]
+    chats = (f"sg_{group}", chat)
+    assert [await his.rows(one) for one in chats] == [[1, 2], [3]]
 
     await bob.sdk("deleteAllMsgFromLocalAndSvr")
 
-    assert [await his.seqs(chat) for chat in chats] == [(2, 2), (1, 1)]
-    assert [await his.rows(chat) for chat in chats] == [[], []]
-    assert [await hers.rows(chat) for chat in chats] == [[1, 2], [1]]
-    await phone.send_text(bob.user_id, "again")
+    assert [await his.seqs(one) for one in chats] == [(2, 2), (3, 3)]
+    assert [await his.rows(one) for one in chats] == [[], []]
+    assert [await hers.rows(one) for one in chats] == [[1, 2], [3]]
+    await alice.send_text(bob.user_id, "again")
     await bob.received("again")
-    await bob.shows_unread(alice, 1)
-    assert [await his.rows(chat) for chat in chats] == [[], [2]]
+    await bob.shows_unread(peer, 1)
+    assert [await his.rows(one) for one in chats] == [[], [4]]
+
+
+async def group_of(server: Server, owner: str, member: str) -> str:
+    """Make a group of two; its first message says so."""
+    body = {"groupInfo": {"groupName": "G", "groupType": 2}, "ownerUserID": owner, "memberUserIDs": [member]}
+    made = await asyncio.to_thread(server.data, "/group/create_group", body)
+    return str(made["groupInfo"]["groupID"])

@@ -6,6 +6,16 @@ import pytest
 
 from openim_ray.domain import errors
 from openim_ray.domain.ids import UserID
+from openim_ray.protocol.identifiers import PullOrder
+from openim_ray.protocol.pb.msg_pb2 import (
+    ConversationSeqs,
+    GetConversationsHasReadAndMaxSeqReq,
+    GetConversationsHasReadAndMaxSeqResp,
+    GetLastMessageReq,
+    GetSeqMessageReq,
+    GetSeqMessageResp,
+)
+from openim_ray.protocol.pb.sdkws_pb2 import PullMessageBySeqsReq, SeqRange
 from openim_ray.services import clearing
 from openim_ray.services.clearing import Reach
 from openim_ray.services.groups.lookups import Operator
@@ -68,6 +78,24 @@ async def test_clearing_again_clears_what_has_come_since(world: MemoryWorld) -> 
     await use.clear(by("alice"), "alice", ["si_alice_bob"], FOR_HERSELF)
     assert await firsts(world, "alice") == {"si_alice_bob": 5}
     assert await version(world, "alice") == before + 1
+
+
+async def test_every_request_answers_as_recorded(world: MemoryWorld) -> None:
+    """1006 still tells the newest seq, read; 1002 gives nothing, 1005 says where the chat begins, 1007 leaves it out."""
+    await world.services.clearing.clear(by("alice"), "alice", ["si_alice_bob"], FOR_HERSELF)
+    use, chat = world.services.messages, "si_alice_bob"
+    asked = GetConversationsHasReadAndMaxSeqReq(userID="alice").SerializeToString()
+    state = GetConversationsHasReadAndMaxSeqResp.FromString(await use.has_read_and_max_seqs("alice", asked)).seqs[chat]
+    assert (state.maxSeq, state.hasReadSeq) == (3, 3)
+    run = PullMessageBySeqsReq(userID="alice", seqRanges=[SeqRange(conversationID=chat, end=3, num=1)])
+    assert await use.pull_by_ranges("alice", run.SerializeToString()) == b""
+    pick = GetSeqMessageReq(
+        userID="alice", conversations=[ConversationSeqs(conversationID=chat, seqs=[2, 3])], order=PullOrder.DESCENDING
+    )
+    found = GetSeqMessageResp.FromString(await use.pull_by_seqs("alice", pick.SerializeToString())).msgs[chat]
+    assert (list(found.Msgs), found.isEnd, found.endSeq) == ([], True, 4)
+    last = GetLastMessageReq(userID="alice", conversationIDs=[chat])
+    assert await use.last_messages("alice", last.SerializeToString()) == b""
 
 
 async def test_her_other_devices_are_told(world: MemoryWorld) -> None:
