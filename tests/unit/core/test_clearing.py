@@ -111,6 +111,20 @@ def test_an_inbox_that_is_read_while_he_clears_is_read_again() -> None:
     assert bob.state == (5, 4, 0)
 
 
+def test_one_that_looks_for_what_it_missed_while_he_clears_is_read_again() -> None:
+    """What is being read for it may be older than the clear."""
+    bob = Bob(4)
+    bob.load()
+    bob.outbox.take_loads()
+    bob.say(6)
+    assert bob.outbox.take_loads() == [LoadInbox("bob")]
+    bob.clear(7)
+    bob.load()
+    assert bob.outbox.take_loads() == [LoadInbox("bob")]
+    bob.load(first=7)
+    assert bob.state == (7, 6, 0)
+
+
 def test_a_chat_that_is_not_known_here_yet_is_looked_for() -> None:
     """Its first message is on its way still."""
     bob = Bob(1)
