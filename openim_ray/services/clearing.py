@@ -77,7 +77,8 @@ class Clearing:
             raise errors.ArgsError("conversationIDs is empty")
         at_once = 1 if reach.clears_others else CLEARED_AT_ONCE  # a group's rows may be many
         for begin in range(0, len(asked), at_once):
-            await self._clear(operator, user_id, asked[begin : begin + at_once], reach)
+            rows = await self._conversations.conversations(UserID(user_id), asked[begin : begin + at_once])
+            await self._clear(operator, user_id, [row.conversation_id for row in rows], reach)
 
     async def clear_all(self, operator: Operator, user_id: str, reach: Reach) -> None:
         """
@@ -91,9 +92,13 @@ class Clearing:
             await self._clear(operator, user_id, chats, reach)
             await self._clear(operator, user_id, groups, Reach(tells_self=reach.tells_self or reach.clears_others))
 
-    async def _clear(self, operator: Operator, user_id: str, conversation_ids: Sequence[str], reach: Reach) -> None:
+    async def _clear(
+        self, operator: Operator, user_id: str, conversation_ids: Sequence[ConversationID], reach: Reach
+    ) -> None:
+        if not conversation_ids:
+            return
         # Whatever was answered as durable before the call is seen by this read, and heads never fall: the cut is at most one above.
-        heads = await self._messages.heads([ConversationID(one) for one in conversation_ids])
+        heads = await self._messages.heads(conversation_ids)
         firsts = {one: head.max_seq + 1 for one, head in heads.items() if head.belongs_to(user_id)}
         if firsts:
             await self._changes.commit(partial(_clear, operator, user_id, firsts, reach))

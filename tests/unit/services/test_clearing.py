@@ -122,7 +122,7 @@ async def test_both_lose_what_one_clears_for_both(world: MemoryWorld) -> None:
 async def test_what_she_does_not_have_is_passed_over(world: MemoryWorld) -> None:
     """A chat of others, one that only her SDK knows, a notification stream, one without messages."""
     world.add_chat("alice", "carol")
-    asked = ["si_bob_carol", "si_alice_nobody", "n_alice_bob", "si_alice_carol", "si_alice_bob"]
+    asked = ["si_bob_carol", "si_alice_nobody", "n_alice_bob", "si_alice_carol", "", "a\0", "si_alice_bob"]
     world.send("bob", "carol", "not for her")
     await world.services.clearing.clear(by("alice"), "alice", asked, FOR_ALL)
     assert await firsts(world, "alice") == {"si_alice_bob": 4, "si_alice_carol": 0}
