@@ -351,6 +351,8 @@ class _Users:
             accounts.update(await self._directory.users(named))
         newest = await self._max_seqs([row.conversation_id for row in rows])
         faults = audit.strangers(rows, accounts)
+        if above := audit.cuts_above_head(rows, newest, origin=0):
+            faults += audit.lasting(above, audit.cuts_above_head(rows, newest, await self._messages.origin()))
         for row in rows:
             if row.conversation_id not in newest:
                 faults += await self._without_head(row.conversation_id)

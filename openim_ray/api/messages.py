@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from openim_ray.api.groups import operator_of
 from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.msg_pb2 import (
+    ClearConversationsMsgReq,
+    DeleteSyncOpt,
     GetConversationsHasReadAndMaxSeqReq,
     GetConversationsHasReadAndMaxSeqResp,
     GetServerTimeReq,
@@ -16,6 +19,7 @@ from openim_ray.protocol.pb.msg_pb2 import (
     MarkMsgsAsReadReq,
     SendMsgResp,
     SetConversationHasReadSeqReq,
+    UserClearAllMsgReq,
 )
 from openim_ray.protocol.pb.sdkws_pb2 import (
     GetMaxSeqReq,
@@ -31,6 +35,8 @@ from openim_ray.protocol.pb.sending_pb2 import (
     SendMessageReq,
 )
 from openim_ray.services.authority import Authority
+from openim_ray.services.clearing import Reach
+from openim_ray.services.groups.authority import Action
 
 
 async def newest_seq(call: Call, request: GetMaxSeqReq) -> GetMaxSeqResp:
@@ -77,6 +83,22 @@ async def set_conversation_has_read_seq(call: Call, request: SetConversationHasR
         call.operation_id,
         notify=not request.noNotification,
     )
+
+
+async def clear_conversation_msg(call: Call, request: ClearConversationsMsgReq) -> None:
+    """Let a user see nothing any more of what some conversations held."""
+    await call.services.clearing.clear(
+        operator_of(call), request.userID, request.conversationIDs, _reach(request.deleteSyncOpt)
+    )
+
+
+async def user_clear_all_msg(call: Call, request: UserClearAllMsgReq) -> None:
+    """Let a user see nothing any more of what all her conversations held."""
+    await call.services.clearing.clear_all(operator_of(call), request.userID, _reach(request.deleteSyncOpt))
+
+
+def _reach(option: DeleteSyncOpt) -> Reach:
+    return Reach(tells_self=option.IsSyncSelf, clears_others=option.IsSyncOther)
 
 
 async def get_server_time(call: Call, _request: GetServerTimeReq) -> GetServerTimeResp:
@@ -132,6 +154,15 @@ ROUTES: tuple[Route[Any], ...] = (
         Authority.OWNER,
         "userID",
     ),
+    Route(
+        "/msg/clear_conversation_msg",
+        ClearConversationsMsgReq,
+        clear_conversation_msg,
+        Authority.OWNER,
+        "userID",
+        actions=(Action.CLEAR,),
+    ),
+    Route("/msg/user_clear_all_msg", UserClearAllMsgReq, user_clear_all_msg, Authority.OWNER, "userID"),
     Route("/msg/send_msg", SendMessageReq, send_msg, Authority.ADMIN),
     Route("/msg/batch_send_msg", BatchSendMessageReq, batch_send_msg, Authority.ADMIN),
     Route("/msg/send_business_notification", SendBusinessNotificationReq, send_business_notification, Authority.ADMIN),

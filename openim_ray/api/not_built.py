@@ -18,8 +18,6 @@ NOT_BUILT: Final = (
     "/conversation/update_conversations_by_user",
     "/msg/revoke_msg",
     "/msg/delete_msgs",
-    "/msg/clear_conversation_msg",
-    "/msg/user_clear_all_msg",
     "/msg/delete_msg_phsical_by_seq",
     "/msg/delete_msg_physical",
     "/msg/send_simple_msg",

@@ -46,7 +46,8 @@ class Route(Generic[Request]):
     `owner` is the field of the body (dotted, if inside another) that names the user whose data is asked for; it counts where the
     authority is OWNER. `or_owner` is a second such field, where the data belongs to two users. `takes_protobuf` allows bodies as
     protobuf besides JSON (OpenIM wire, §10.2); `if_empty` is then sent for an answer of zero bytes. A handler answers None for
-    messages without fields, and a list where the data is a bare array. `actions`: where the authority is ROLE, what the group's rules are asked.
+    messages without fields, and a list where the data is a bare array. `actions`: what the group's rules are asked; where the authority is OWNER,
+    only if the call reaches other members.
     """
 
     path: str

@@ -34,7 +34,10 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, g
         dissolved: the group is over: nobody is delivered to any more after this effect.
         sender_sync: the sender's own devices get it, too.
         stored: the notification gets a seq of its stream (reliability level 2, OpenIM wire, §5.2).
-        cut_at: the first seq behind the cut of who joins or leaves without a clone, once some owner of the log has written it.
+        cut_at: the first seq behind the cut of who joins or leaves without a clone, once some owner of the log has written it. Of who
+            cleared: the first seq that she sees.
+        cleared: users who see nothing any more of what `clears` held; their rows have said so since the commit.
+        clears: the conversation that they cleared.
     """
 
     sender_id: str = ""
@@ -55,6 +58,8 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, g
     sender_sync: bool = True
     stored: bool = False
     cut_at: int = 0
+    cleared: list[str] = []
+    clears: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -427,12 +427,15 @@ class Membership(Item, tag=32, frozen=True, array_like=True, gc=False):
 class RowsChanged(Item, tag=33, frozen=True, array_like=True, gc=False):
     """
     These users' rows of a conversation changed; to every shard. Each who is active hears an unstored 1300 (OpenIM wire, §5.4).
+
+    `first`: they cleared it, and see nothing below this seq any more; 0 = what they see is as before.
     """
 
     user_ids: list[str]
     conversation_id: str
     operation_id: str
     command_id: str
+    first: int = 0
 
 
 # --- shard to persistence ---------------------------------------------------------------------------------------------

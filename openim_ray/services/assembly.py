@@ -15,6 +15,7 @@ from openim_ray.services.auth import TokenService
 from openim_ray.services.black_lists import BlackListService
 from openim_ray.services.business_notifications import BusinessNotifications
 from openim_ray.services.changes import DirectoryChanges
+from openim_ray.services.clearing import Clearing
 from openim_ray.services.client_configs import ClientConfigService
 from openim_ray.services.conversations import ConversationService
 from openim_ray.services.friend_requests import FriendRequestService
@@ -56,6 +57,7 @@ class Services:
     conversations: ConversationService
     messages: MessageReading
     read_marks: ReadMarks
+    clearing: Clearing
     system_messages: SystemMessages
     business_notifications: BusinessNotifications
     presence: PresenceService
@@ -111,6 +113,7 @@ def build_services(
         conversations=conversations,
         messages=reading,
         read_marks=ReadMarks(broker),
+        clearing=Clearing(changes, directory, messages),
         system_messages=SystemMessages(broker, directory, now_ms),
         business_notifications=BusinessNotifications(changes),
         presence=PresenceService(broker),

@@ -309,6 +309,21 @@ def positions_above_head(
     return faults
 
 
+def cuts_above_head(rows: Iterable[Conversation], newest: Mapping[ConversationID, int], origin: int) -> list[Fault]:
+    """
+    Return a fault for each row that shows its owner nothing of what comes next: it must begin behind the newest seq, which was read after it, at most.
+
+    `origin` is behind what a stream begins that isn't there yet (`ports.MessageReader.origin`).
+    """
+    faults = []
+    for row in rows:
+        seq = newest.get(row.conversation_id, 0)
+        if row.min_seq > max(seq, origin) + 1:
+            what = f"the row of {row.owner_user_id} shows only from {row.min_seq} on"
+            faults.append(Fault(POSITION, row.conversation_id, what, f"newest seq is {seq}"))
+    return faults
+
+
 def marks_above_head(conversation_id: ConversationID, marks: Mapping[str, int], max_seq: int) -> list[Fault]:
     """
     Return a fault for each reader whose mark, by which her peer sees what she has read, is beyond the newest seq.

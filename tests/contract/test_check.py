@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import pytest
@@ -76,6 +76,12 @@ class Stores:
         state = await open_state_store(self.places)
         await state.save(positions=[(UserID(user), {conversation_id: position})])
         await state.aclose()
+
+    async def save_row(self, row: Conversation) -> None:
+        """Save a row as it is."""
+        directory = await open_directory_store(self.places)
+        await directory.change(lambda tx: tx.put_conversation(row))
+        await directory.aclose()
 
 
 def chat_row(seq: int) -> StoredMessage:
@@ -159,10 +165,13 @@ async def test_a_position_above_the_newest_seq_is_found(stores: Stores) -> None:
     await stores.save_position("alice", CHAT, ReadPosition(ROWS + 1, ROWS + 2, ROWS + 3))
     nowhere = ConversationID("si_alice_dave")
     await stores.save_position("bob", nowhere, ReadPosition(1))
+    await stores.save_row(replace(_conversation("alice", "bob"), min_seq=ROWS + 2))
+    await stores.save_row(replace(_conversation("alice", "carol"), min_seq=2))
     assert await stores.found() == [
         f"position {CHAT}: alice has read up to {ROWS + 1}, newest seq is {ROWS}",
         f"position {CHAT}: own messages of alice are seen up to {ROWS + 2}, newest seq is {ROWS}",
         f"position {CHAT}: alice sees only from {ROWS + 3} on, newest seq is {ROWS}",
+        f"position {CHAT}: the row of alice shows only from {ROWS + 2} on, newest seq is {ROWS}",
         f"position {nowhere}: bob has read up to 1, newest seq is 0",
     ]
 

@@ -43,7 +43,8 @@ def _routes() -> str:
 def _who(route: Route[Any]) -> str:
     if route.authority is Authority.OWNER:
         named = " or ".join(f"`{name}`" for name in (route.owner, route.or_owner) if name)
-        return f"the user in {named}, or an administrator"
+        rules = "".join(f"; in a group, who may {action.value}" for action in route.actions)
+        return f"the user in {named}, or an administrator{rules}"
     if route.authority is Authority.ROLE:
         return "in a group, who may " + ", or ".join(action.value for action in route.actions)
     return route.authority.value

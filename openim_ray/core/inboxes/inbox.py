@@ -220,7 +220,7 @@ class Inbox:
         """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = what she could)."""
         entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
         entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
-        entry.cut = RowCut(first or entry.cut.first, 0)
+        entry.cut = RowCut(max(first, entry.cut.first), 0)  # never lower: what she has cleared stays so
         entry.came_at = newest + 1
         self.groups.add(group_id)
 
@@ -237,6 +237,24 @@ class Inbox:
         self._entries.pop(notification_stream_id(chat), None)
         self.groups.add(group_id)
         return saw_less
+
+    def clear(self, conversation_id: str, first: int) -> bool:
+        """
+        Let her see nothing below `first` any more, all of which was durable; unread is what comes from there on.
+
+        False if she has no such conversation yet, as far as is known here: it is to be looked for.
+        """
+        entry = self._entries.get(conversation_id)
+        if entry is None:
+            return False
+        entry.merge(first - 1, entry.max_time, 0, entry.learnt_ms)
+        entry.cut = RowCut(max(first, entry.cut.first), entry.cut.last)
+        return True
+
+    def has_cleared(self, conversation_id: str, seq: int) -> bool:
+        """Tell whether a message comes late, after she has cleared what it belongs to."""
+        entry = self._entries.get(conversation_id)
+        return entry is not None and seq < entry.cut.first
 
     def has_left(self, group_id: str) -> bool:
         """Tell whether what is not stored, and the notification stream, are no longer for her."""

@@ -367,6 +367,8 @@ class InboxShard:
                 self._count(inbox, fanout, wall_ms)
             if user_id == fanout.sender_id and not fanout.sender_sync:
                 continue
+            if fanout.seq and inbox.has_cleared(fanout.conversation_id, fanout.seq):
+                continue
             for session in inbox.sessions.values():
                 if not session.quiet:
                     by_gateway.setdefault(session.gateway, []).append(session.connection)
@@ -464,11 +466,24 @@ class InboxShard:
             self._look_again(user_id, wall_ms)
 
     def tell_rows_changed(self, change: items.RowsChanged, wall_ms: int) -> None:
-        """Send a 1300 to the devices of each user who is active."""
+        """Send a 1300 to the devices of each user who is active; who cleared sees no more what she has cleared, nor do they."""
         for user_id in change.user_ids:
+            if change.first:
+                self._clear(user_id, change)
             inbox = self._inboxes.get(user_id)
             if inbox is not None and inbox.sessions:
                 self.deliver(rows_changed(user_id, change, wall_ms), [user_id], inbox.last_used, wall_ms)
+
+    def _clear(self, user_id: str, change: items.RowsChanged) -> None:
+        inbox = self._changing(user_id)
+        if inbox is None:
+            return
+        if not inbox.clear(change.conversation_id, change.first):
+            self._load(user_id)
+        place = {change.conversation_id: change.first}
+        hidden = {change.conversation_id: change.first - 1}
+        for session in inbox.sessions.values():  # what is held for one, or being read, is not written any more
+            self._outbox.send(session.gateway, items.Repair(session.connection, hidden, place, place))
 
     def _count(self, inbox: Inbox, fanout: items.Fanout | items.GroupFanout, wall_ms: int) -> None:
         if inbox.loaded and not inbox.continues(fanout.conversation_id, fanout.seq):

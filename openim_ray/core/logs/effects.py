@@ -445,6 +445,9 @@ class Effects:
     def _pass_on(self, key: str, application: _Application) -> None:
         effect = application.effect
         after = [] if effect.stored else self._unstored(key, application)
+        if effect.cleared:
+            # Before devices are told: then nothing of it is written to them any more.
+            after = [_cleared(effect), *after]
         if _needs_membership(effect):
             self._say_membership(key, application, after)
         else:
@@ -522,6 +525,12 @@ class Effects:
 
 def _needs_membership(effect: Effect) -> bool:
     return bool(effect.left or effect.joined or effect.dissolved)
+
+
+def _cleared(effect: Effect) -> items.RowsChanged:
+    return items.RowsChanged(
+        effect.cleared, effect.clears, effect.operation_id, effect.client_id, max(effect.cut_at, 1)
+    )
 
 
 def _without_messages(effect: Effect) -> Effect:

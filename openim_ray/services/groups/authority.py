@@ -50,6 +50,7 @@ class Action(Enum):
     SET_ROLE = "change the role of a member"
     TRANSFER = "hand the group to another owner"
     DISMISS = "dismiss the group"
+    CLEAR = "clear its chat for everybody"
 
 
 _NOBODY: Final[frozenset[Standing]] = frozenset()
@@ -78,6 +79,7 @@ ALLOWED: Final[Mapping[Action, frozenset[Standing]]] = MappingProxyType(
         Action.SET_ROLE: _OWNER,
         Action.TRANSFER: _OWNER,
         Action.DISMISS: _OWNER,
+        Action.CLEAR: _OWNER,
     }
 )
 """Who may do what. What isn't here is open to everybody: to apply, to leave (not for the owner), to read `GroupInfo`."""

@@ -108,7 +108,8 @@ def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]
 
 def _still_true(cut: Cut, row: Conversation | None, *, is_member: bool) -> Cut | None:
     if not cut.max_seq:
-        return replace(cut, max_seq=0 if is_member or row is None else row.max_seq)
+        min_seq = max(cut.min_seq, row.min_seq if row else 0)  # she may have cleared it since
+        return replace(cut, min_seq=min_seq, max_seq=0 if is_member or row is None else row.max_seq)
     came_back = row is not None and not row.max_seq
     if is_member or came_back:
         return None

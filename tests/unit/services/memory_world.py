@@ -189,7 +189,10 @@ class MemoryBroker:
         ids += [*(notification_stream_id(one) for one in ids), self_stream_id(user_id)]
         heads = self._tables.messages.heads(ids)
         positions = self._tables.state.read_positions(UserID(user_id))
-        return {one: _state(user_id, heads.get(one), positions.get(one, ReadPosition())) for one in ids}
+        cleared = {row.conversation_id: row.min_seq for row in rows}
+        return {
+            one: _state(user_id, heads.get(one), positions.get(one, ReadPosition()), cleared.get(one, 0)) for one in ids
+        }
 
     def _set(self, user_id: str, conversation_id: str, seq: int) -> None:
         head = self._tables.messages.heads([ConversationID(conversation_id)]).get(ConversationID(conversation_id))
@@ -331,11 +334,11 @@ class MemoryWorld:
         self.tables.state.save([], [(UserID(user_id), {ConversationID(conversation_id): changed})], 0)
 
 
-def _state(user_id: str, head: StreamHead | None, position: ReadPosition) -> ConversationState:
-    min_seq = max(position.min_seq, 1)
+def _state(user_id: str, head: StreamHead | None, position: ReadPosition, first: int) -> ConversationState:
+    min_seq = max(position.min_seq, first, 1)
     if head is None:
         return ConversationState(min_seq, 0, 0, 0)
-    read_seq = position.effective(head.sent.get(user_id, 0))
+    read_seq = max(position.effective(head.sent.get(user_id, 0)), first - 1)
     return ConversationState(min_seq, head.max_seq, min(read_seq, head.max_seq), head.max_time)
 
 

@@ -63,4 +63,5 @@ async def forget(world: MemoryWorld) -> None:
 def _read(payload: bytes) -> Waiting:
     effect = decode_effect(payload)
     message = MsgData.FromString(effect.notification)
-    return Waiting(effect, message, json.loads(json.loads(message.content)["detail"]))
+    detail = json.loads(message.content)["detail"] if effect.notification else "{}"
+    return Waiting(effect, message, json.loads(detail))

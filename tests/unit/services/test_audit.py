@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from openim_ray.domain.conversation import Conversation
+from openim_ray.domain.conversation import Conversation, single_chat_rows
 from openim_ray.domain.ids import ClientMessageID, ConversationID, ServerMessageID, UserID
 from openim_ray.domain.message import DamagedRow, StoredMessage, StreamHead
 from openim_ray.domain.read_position import ReadPosition
@@ -243,6 +243,17 @@ def test_positions_reach_up_to_the_newest_seq() -> None:
         "bob sees only from 7 on",
     ]
     assert audit.positions_above_head("bob", {CHAT: ReadPosition(1)}, {}) != []
+
+
+def test_a_row_shows_what_comes_next() -> None:
+    """It begins behind the newest seq at most, or behind where the first one will be after a restore."""
+    (row, *_) = single_chat_rows("alice", "bob")
+    chat = row.conversation_id
+    for min_seq, is_fault in ((0, False), (6, False), (7, True)):
+        faults = audit.cuts_above_head([replace(row, min_seq=min_seq)], {chat: 5}, 0)
+        assert [fault.what for fault in faults] == [f"the row of alice shows only from {min_seq} on"] * is_fault
+    assert audit.cuts_above_head([replace(row, min_seq=8)], {}, 7) == []
+    assert audit.cuts_above_head([replace(row, min_seq=9)], {}, 7) != []
 
 
 def test_read_marks_reach_up_to_the_newest_seq() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from openim_ray.domain import errors
-from openim_ray.domain.group import Verification
+from openim_ray.domain.group import Cut, Verification
+from openim_ray.domain.ids import UserID
+from openim_ray.services.clearing import Reach
 from openim_ray.services.groups.applications import Verdict
 from openim_ray.services.groups.authority import ALLOWED, Action, Standing
 from openim_ray.services.groups.information import GroupChange
@@ -62,6 +64,14 @@ async def invite_past_approval(world: GroupWorld, by: Operator) -> None:
         raise errors.NoPermission
 
 
+async def clear(world: GroupWorld, by: Operator) -> None:
+    """Clear the chat for everybody; an administrator acts for the member whom she names."""
+    world.write("text")
+    user_id = "max" if by.is_app_admin else by.user_id
+    world.tables.directory.change(lambda tx: tx.cut(f"sg_{GROUP}", GROUP, [Cut(user_id=UserID(user_id))]))
+    await world.services.clearing.clear(by, user_id, [f"sg_{GROUP}"], Reach(clears_others=True))
+
+
 DO: dict[Action, Callable[[GroupWorld, Operator], Awaitable[Any]]] = {
     Action.READ_MEMBERS: lambda world, by: world.use.queries.member_ids(by, GROUP),
     Action.INVITE: lambda world, by: world.use.membership.invite(by, Invitation(group_id=GROUP, user_ids=["sid"])),
@@ -84,6 +94,7 @@ DO: dict[Action, Callable[[GroupWorld, Operator], Awaitable[Any]]] = {
     Action.SET_ROLE: change("max", role_level=60),
     Action.TRANSFER: lambda world, by: world.use.roles.transfer(by, GROUP, "olga", "max"),
     Action.DISMISS: lambda world, by: world.use.information.dismiss(by, GROUP, silently=False),
+    Action.CLEAR: clear,
 }
 
 

@@ -7,6 +7,7 @@ from openim_ray.core.shard_loads import WriteCuts
 from openim_ray.domain.conversation import group_chat_id
 from openim_ray.domain.group import Cut, Verification
 from openim_ray.domain.ids import UserID
+from openim_ray.services.clearing import Reach
 from openim_ray.services.groups.membership import Application
 from openim_ray.services.groups.seats import cut_exactly, write_cuts
 from tests.unit.services.groups.group_world import GROUP, GroupWorld
@@ -95,3 +96,17 @@ async def test_who_left_is_not_let_in_by_an_older_cut() -> None:
     await world.use.membership.quit(world.by("sue"), GROUP, "sue")
     cut(world, sue=(3, 0))
     assert bounds(world, "sue") == (3, 1)
+
+
+async def test_an_older_cut_shows_nothing_that_was_cleared_since() -> None:
+    """The log's owner was away while she came without history, and cleared the chat."""
+    world = GroupWorld(GroupsSection(history_for_new_members=False))
+    await world.make(need_verification=Verification.ALL_DIRECTLY)
+    await join(world, "sue")
+    world.write("one", "two")
+    await world.services.clearing.clear(world.by("sue"), "sue", [group_chat_id(GROUP)], Reach())
+    assert bounds(world, "sue") == (3, 0)
+    cut(world, sue=(1, 0))
+    assert bounds(world, "sue") == (3, 0)
+    cut(world, sue=(4, 0))
+    assert bounds(world, "sue") == (4, 0)
