@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -20,24 +20,36 @@ from tests.e2e.client import Client, Message
 from tests.e2e.clients import Clients
 from tests.e2e.native_connection import RequestError
 from tests.e2e.program import refusal, run
-from tests.e2e.server import ApiError, Server
+from tests.e2e.server import READY_MARK, START_SECONDS, ApiError, Server
+from tests.integration.people import People
+from tests.integration.test_check_beside_server import check_beside_chats
 from tests.servers.databases import HISTORY, MONGOD, POSTGRES, DatabaseServers, database_servers
 
 WAIT_SECONDS = 30.0
+AWAITED = {MONGOD: "message", POSTGRES: "state"}
+"""Database servers without which ours doesn't start, in the order in which it looks for them, and how it calls what they hold."""
 
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServers]:
-    """MongoDB and PostgreSQL."""
-    with database_servers(tmp_path_factory.mktemp("databases")) as servers:
+    """MongoDB and PostgreSQL, in which nothing is yet, not even tables."""
+    with database_servers(tmp_path_factory.mktemp("databases"), migrated=False) as servers:
         yield servers
 
 
 @pytest.fixture(scope="module")
 def served(databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of ours that keeps everything in them."""
+    """A server of ours that keeps everything in them; it is started before them, and waits for one after the other."""
     server = Server(tmp_path_factory.mktemp("served"), environment=databases.environment)
-    server.start()
+    for name in AWAITED:
+        databases.kill(name)
+    with ThreadPoolExecutor(1) as starter:
+        started = starter.submit(server.start)
+        for name, store in AWAITED.items():
+            waits = f"waiting for the {store} store: "
+            until(lambda: waits in server.log_tail(), waits, START_SECONDS)  # noqa: B023 - waited for
+            databases.start(name)
+        started.result()
     yield server
     server.stop()
 
@@ -48,11 +60,11 @@ def server(served: Server) -> Server:
     return served
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
     """Wait for something that servers bring about and that gives no event."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not in {WAIT_SECONDS:g} s: {what}"
+        assert time.monotonic() < deadline, f"not in {seconds:g} s: {what}"
         time.sleep(0.1)
 
 
@@ -63,6 +75,17 @@ def history_of(databases: DatabaseServers, chat: str) -> list[int]:
             "SELECT seq FROM history_messages WHERE conversation_id = %s ORDER BY seq", [chat]
         ).fetchall()
     return [seq for (seq,) in found]
+
+
+def test_it_waits_for_its_stores(databases: DatabaseServers, served: Server) -> None:
+    """In any order, saying for which, without a password; ready when the last one has come."""
+    said, is_ready, _ = served.log_file.read_text().partition(READY_MARK)
+    assert is_ready
+    messages, state, *_ = (line for line in said.splitlines() if line.startswith("waiting for the "))
+    assert messages.startswith(f"waiting for the message store: mongodb://127.0.0.1:{databases.mongod.port}/openim: ")
+    assert state.startswith(f"waiting for the state store: postgresql at 127.0.0.1:{databases.postgres.port}")
+    assert "***" not in said
+    assert "tester" not in said
 
 
 def test_nothing_is_kept_in_files(served: Server) -> None:
@@ -115,6 +138,13 @@ SCENARIOS: dict[str, Scenario] = {
 async def test_people_and_groups_are_the_same_here(clients: Clients, served: Server, scenario: Scenario) -> None:
     """What SDKs show of friends, groups and presence doesn't depend on the stores."""
     await scenario(clients, served)
+
+
+async def test_a_check_beside_busy_databases_finds_nothing(served: Server) -> None:
+    """While it reads MongoDB and PostgreSQL, heads and the history follow the messages."""
+    people = People(served)
+    await check_beside_chats(people)
+    await people.close()
 
 
 async def test_everything_survives_a_kill_of_everything(clients: Clients, served: Server) -> None:
@@ -208,10 +238,10 @@ async def test_old_messages_are_shown_from_the_history(
             await alice.send_text(bob, text)
     for chat in chats:
         await asyncio.to_thread(until, lambda: history_of(databases, chat) == list(range(1, 61)), "history")  # noqa: B023 - waited for
-    await asyncio.to_thread(served.stop)
     for chat in chats:
+        await asyncio.to_thread(until, lambda: head_of(databases, chat) == 60, "head")  # noqa: B023 - waited for
         age(databases, chat, 50)
-    await asyncio.to_thread(served.start)
+    served.kill_actor("PersistenceActor")  # a look for old messages follows its start
     for chat in chats:
         await asyncio.to_thread(until, lambda: recent(databases, chat) == list(range(51, 61)), "retention")  # noqa: B023 - waited for
 
@@ -248,38 +278,17 @@ def age(databases: DatabaseServers, chat: str, count: int) -> None:
         )
 
 
+def head_of(databases: DatabaseServers, chat: str) -> int:
+    """Return the newest seq that is noted of a chat; it follows the rows, and nothing above it is deleted."""
+    with databases.mongod.client() as client:
+        stream = client.openim.streams.find_one({"_id": chat})
+        return int(stream["max_seq"]) if stream else 0
+
+
 def recent(databases: DatabaseServers, chat: str) -> list[int]:
     """Return the seqs of a chat that the message store holds."""
     with databases.mongod.client() as client:
         return [int(row["seq"]) for row in client.openim.messages.find({"conversation": chat}).sort("seq", 1)]
-
-
-def test_it_waits_for_its_stores(tmp_path: Path) -> None:
-    """In any order, saying for which, without a password; ready when the last one has come."""
-    with database_servers(tmp_path) as databases:
-        for name in (MONGOD, POSTGRES):
-            databases.kill(name)
-        server = Server(tmp_path / "waiting", environment=databases.environment)
-        command = server.command("up", "--ws-port", "0", "--api-port", "0")
-        with subprocess.Popen(command, env=server.variables(), stdout=subprocess.PIPE, text=True) as up:
-            assert up.stdout is not None
-            try:
-                said = [up.stdout.readline()]
-                databases.start(MONGOD)
-                said.append(up.stdout.readline())
-                databases.start(POSTGRES)
-                while not said[-1].endswith("is ready\n"):  # it may have something more to say: "is starting up"
-                    said.append(up.stdout.readline())
-                    assert said[-1], said
-            finally:
-                up.terminate()
-                up.wait(WAIT_SECONDS)
-        assert up.returncode == 0
-        mongod = f"127.0.0.1:{databases.mongod.port}"
-        assert said[0].startswith(f"waiting for the message store: mongodb://{mongod}/openim: "), said
-        postgres = f"127.0.0.1:{databases.postgres.port}"
-        assert said[1].startswith(f"waiting for the state store: postgresql at {postgres}"), said
-        assert not any("***" in line or "tester" in line for line in said)
 
 
 def test_a_database_that_can_not_be_used_is_one_line(databases: DatabaseServers, tmp_path: Path) -> None:

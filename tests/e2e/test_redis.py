@@ -34,7 +34,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def served(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of ours that uses it."""
+    """A server of ours that is to use it, and starts without it."""
+    redis.process.kill()
     server = Server(tmp_path_factory.mktemp("served"), environment={"OPENIM_STORAGE_TOKENS_URL": redis.url})
     server.start()
     yield server
@@ -42,8 +43,11 @@ def served(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def clients(served: Server, browser_slot: BrowserSlot, tmp_path: Path) -> AsyncIterator[Clients]:
-    """Users and devices of that server."""
+async def clients(
+    redis: RedisServer, served: Server, browser_slot: BrowserSlot, tmp_path: Path
+) -> AsyncIterator[Clients]:
+    """Users and devices of that server, which has its Redis."""
+    make_well(redis)
     clients = Clients(served, browser_slot, tmp_path)
     yield clients
     await clients.close()
@@ -109,6 +113,19 @@ def make_well(redis: RedisServer) -> None:
         redis.start()
 
 
+def test_a_server_starts_without_its_redis(redis: RedisServer, served: Server) -> None:
+    """Nobody waits for it, and it is used when it comes."""
+    assert not redis.process.running
+    user = served.add_user("carol")
+    token = served.token(user, 5)
+    assert not is_kicked(served, user, token)
+
+    redis.start()
+    until(lambda: metric(served, "hot_copy_lease_held") == 1, "copies in use")
+    hits = metric(served, "hot_copy_hits")
+    until(lambda: not is_kicked(served, user, token) and metric(served, "hot_copy_hits") > hits, "a copy that is used")
+
+
 @pytest.mark.parametrize("fault", [killed, hanging, emptied_and_filled, put_back])
 async def test_nobody_notices_what_becomes_of_redis(
     clients: Clients, served: Server, redis: RedisServer, fault: Callable[[RedisServer], None]
@@ -147,18 +164,3 @@ async def test_nobody_notices_what_becomes_of_redis(
     await again.send_text(bob.user_id, "three")
     await device.received("three")
     await device.shows_unread(alice.user_id, 1)
-
-
-def test_a_server_starts_without_its_redis(redis: RedisServer, served: Server) -> None:
-    """Nobody waits for it, and it is used when it comes."""
-    served.stop()
-    redis.process.kill()
-    served.start()
-    user = served.add_user("carol")
-    token = served.token(user, 5)
-    assert not is_kicked(served, user, token)
-
-    redis.start()
-    until(lambda: metric(served, "hot_copy_lease_held") == 1, "copies in use")
-    hits = metric(served, "hot_copy_hits")
-    until(lambda: not is_kicked(served, user, token) and metric(served, "hot_copy_hits") > hits, "a copy that is used")

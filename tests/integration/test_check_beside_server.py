@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from openim_ray.check import look
 from openim_ray.domain.conversation import single_chat_id
 from tests.e2e.program import run
-from tests.e2e.server import Server
 from tests.integration.connection import Connection
 from tests.integration.people import People
-from tests.servers.databases import database_servers
 
 PAIRS = 4
 LOOKS = 5
@@ -76,17 +73,6 @@ async def check_beside_chats(people: People) -> None:
 async def test_a_check_beside_a_busy_server_finds_nothing(people: People) -> None:
     """New conversations, messages and positions come while it reads files."""
     await check_beside_chats(people)
-
-
-async def test_a_check_beside_busy_databases_finds_nothing(tmp_path: Path) -> None:
-    """The same while it reads MongoDB and PostgreSQL, where heads and the history follow the messages."""
-    with database_servers(tmp_path) as databases:
-        server = Server(tmp_path / "served", environment=databases.environment)
-        server.start()
-        people = People(server)
-        await check_beside_chats(people)
-        await people.close()
-        server.stop()
 
 
 async def test_the_command_beside_a_running_server(people: People) -> None:
