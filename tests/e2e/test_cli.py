@@ -95,14 +95,14 @@ def test_users_and_tokens_are_made_from_the_command_line(server: Server) -> None
 def test_accounts_are_disabled_and_enabled_from_the_command_line(server: Server) -> None:
     """A disabled user's token ends and she gets no new one; whom there isn't is said."""
     user = server.add_user("gina")
-    token = run(server, "user", "token", user).out.strip()
+    token = server.token(user)
     assert run(server, "user", "disable", user).status == 0
     assert "disabled" in refusal(run(server, "user", "token", user))
     with pytest.raises(ApiError) as refused:
         server.call("/user/get_users_info", {"userIDs": [user]}, token=token)
     assert refused.value.code == 1506
     assert run(server, "user", "enable", user) == (0, f"user {user} enabled\n", "")
-    assert run(server, "user", "token", user).status == 0
+    assert server.token(user)
     for command in ("disable", "enable"):
         assert f"no user {user}-gone" in refusal(run(server, "user", command, f"{user}-gone"))
 

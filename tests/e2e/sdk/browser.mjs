@@ -83,7 +83,7 @@ async function newPage(name, profile) {
 async function reportAnswer(name, response) {
   const { pathname, port, protocol } = new URL(response.url());
   const isAnswer = protocol === "http:" && Number(port) !== sdkServer.address().port;
-  if (!isAnswer || response.request().method() === "OPTIONS") return;
+  if (!isAnswer || response.request().method() !== "POST") return; // all calls are; files of the chat page need not be read once more
   const body = await response.text().catch(() => null);
   if (body !== null) emit("http", name, { path: pathname, status: response.status(), body }); // otherwise the page is gone
 }
