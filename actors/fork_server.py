@@ -17,15 +17,14 @@ import runpy
 import select
 import signal
 import socket
-import ssl
 import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 WORKER = "ray._private.workers.default_worker"
 PRELOADED = (
@@ -218,28 +217,11 @@ def _import_from(root: str, raylet: int) -> None:
 
 def _import_all(after_each: Callable[[], None]) -> None:
     gc.disable()  # it would find nothing: modules stay
-    with _no_authorities():
-        for name in PRELOADED:
-            importlib.import_module(name)
-            after_each()
+    for name in PRELOADED:
+        importlib.import_module(name)
+        after_each()
     gc.freeze()  # a look through it would copy it in every actor
     gc.enable()
-
-
-@contextlib.contextmanager
-def _no_authorities() -> Iterator[None]:
-    """
-    Let nobody read the system's certificates of authorities while modules are imported.
-
-    The client of aiohttp does, for a tenth of a second, and nobody here uses it. Who did would find that it trusts nobody.
-    """
-    owner: Any = ssl.SSLContext
-    load = owner.load_default_certs
-    owner.load_default_certs = lambda *_: None
-    try:
-        yield
-    finally:
-        owner.load_default_certs = load
 
 
 def _serve(listening: socket.socket, life: int) -> Request | None:

@@ -77,6 +77,11 @@ def get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def parent(pid: int) -> int:
+    """Return the process that a process was started by."""
+    return int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+
+
 # --- start and end
 
 
@@ -103,8 +108,15 @@ def own(spare: list[OwnSession], tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 async def test_ctrl_c_drains_and_kill_9_leaves_nothing_in_the_way(own: OwnSession) -> None:
-    """Clients are hung up on so that they come back; nothing but the announcement and the end is printed; a new `up` works at once."""
+    """
+    Clients are hung up on so that they come back; nothing but the announcement and the end is printed; a new `up` works at once.
+
+    No actor has imported anything itself: each is forked from a process that was forked from `up`.
+    """
     server, before = own, len(printed(own))
+    actors = server.actors("")
+    assert len(actors) == 4
+    assert {parent(parent(pid)) for pid in actors} == {server.pid}
     people = People(server)
     alice, bob = await people.connect("alice"), await people.connect("bob", JS)
     await alice.send_text(bob.user_id, "before the end")
