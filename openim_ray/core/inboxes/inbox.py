@@ -220,7 +220,7 @@ class Inbox:
         """Become a member: `newest` is the seq before the message that says so, `first` the first one she may see (0 = what she could)."""
         entry = self._entries.setdefault(group_chat_id(GroupID(group_id)), _Entry())
         entry.merge(newest, entry.max_time, sent_seq, entry.learnt_ms)
-        entry.cut = RowCut(max(first, entry.cut.first), 0)  # never lower: what she has cleared stays so
+        entry.cut = RowCut(first or entry.cut.first, 0)
         entry.came_at = newest + 1
         self.groups.add(group_id)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from openim_ray.core.effects import Effect, decode_effect
 from openim_ray.core.shard_loads import WriteCuts
 from openim_ray.domain import errors
 from openim_ray.domain.conversation import Conversation, group_chat_id
@@ -17,6 +18,9 @@ from openim_ray.domain.group import Cut, Member
 from openim_ray.domain.ids import GroupID, UserID
 from openim_ray.ports import MessageReader
 from openim_ray.transactions import DirectoryTransaction
+
+WAITING_MAX: Final = 1_000
+"""So many effects that wait for a group's log are looked at for clears; what a clear behind them has hidden is shown again."""
 
 
 class LogEnd(NamedTuple):
@@ -84,11 +88,31 @@ def unseat(tx: DirectoryTransaction, group_id: GroupID, members: Sequence[Member
 def write_cuts(tx: DirectoryTransaction, load: WriteCuts) -> bool:
     """
     Write the cuts of an effect, as far as they still hold; False, and nothing is written, if another owner of the log is at it.
+
+    Who came without history, and has cleared the chat since, still sees nothing of what she cleared.
     """
     if not tx.replace_effect(load.home_key, load.number, load.before, load.after):
         return False
-    cut_exactly(tx, GroupID(load.home_key), load.cuts)
+    cleared = _cleared_since(tx, load) if any(cut.min_seq for cut in load.cuts) else {}
+    cuts = [replace(cut, min_seq=cut.min_seq and max(cut.min_seq, cleared.get(cut.user_id, 0))) for cut in load.cuts]
+    cut_exactly(tx, GroupID(load.home_key), cuts)
     return True
+
+
+def _cleared_since(tx: DirectoryTransaction, load: WriteCuts) -> dict[str, int]:
+    """Return who has cleared the chat after an effect, with the first seq that she sees: that still waits behind it in the outbox."""
+    firsts: dict[str, int] = {}
+    for waiting in tx.waiting_effects(load.home_key, WAITING_MAX):
+        if waiting.number > load.number and (effect := _readable(waiting.payload)) is not None:
+            firsts.update({user_id: max(effect.cut_at, firsts.get(user_id, 0)) for user_id in effect.cleared})
+    return firsts
+
+
+def _readable(payload: bytes) -> Effect | None:
+    try:
+        return decode_effect(payload)
+    except ValueError:  # its owner passes over it, too
+        return None
 
 
 def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]) -> None:
@@ -108,8 +132,7 @@ def cut_exactly(tx: DirectoryTransaction, group_id: GroupID, cuts: Sequence[Cut]
 
 def _still_true(cut: Cut, row: Conversation | None, *, is_member: bool) -> Cut | None:
     if not cut.max_seq:
-        min_seq = max(cut.min_seq, row.min_seq if row else 0)  # she may have cleared it since
-        return replace(cut, min_seq=min_seq, max_seq=0 if is_member or row is None else row.max_seq)
+        return replace(cut, max_seq=0 if is_member or row is None else row.max_seq)
     came_back = row is not None and not row.max_seq
     if is_member or came_back:
         return None

@@ -9,7 +9,7 @@ import pytest
 from openim_ray.core import items
 from openim_ray.core.effects import Effect
 from openim_ray.core.gateway.session import ClientKind, Session, Verdict
-from openim_ray.core.inboxes.inbox import Inbox, RowCut
+from openim_ray.core.inboxes.inbox import RowCut
 from openim_ray.core.inboxes.inbox_shard import InboxShard
 from openim_ray.core.shard_loads import LoadInbox
 from openim_ray.core.shard_outbox import Outbox
@@ -137,16 +137,11 @@ def test_a_chat_that_is_not_known_here_yet_is_looked_for() -> None:
 
 
 def test_an_older_clear_that_is_said_late_lowers_nothing() -> None:
-    """Nor does a coming back to a group that shows what was before."""
+    """It was known from the row already."""
     bob = Bob(9)
     bob.load(first=8)
     bob.clear(5)
     assert bob.state == (8, 9, 2)
-    inbox = Inbox("bob", 1, 0)
-    inbox.join("g", 3, 0, 0)
-    assert inbox.clear("sg_g", 4)
-    inbox.join("g", 3, 2, 0)
-    assert inbox.states()["sg_g"].min_seq == 4
 
 
 def test_whoever_read_set_or_wrote_what_0_le_unread_le_what_she_may_see() -> None:
