@@ -4,6 +4,9 @@ Routes that change friends and black lists (OpenIM wire, §6.4).
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from openim_ray.api.route import Call, Route
 from openim_ray.protocol.pb.relation_pb2 import (
     addBlackReq,
@@ -17,6 +20,13 @@ from openim_ray.protocol.pb.relation_pb2 import (
 )
 from openim_ray.services.authority import Authority
 from openim_ray.services.friendships import Application, FriendChanges, Verdict
+
+PUSH_AHEAD_SECONDS: Final = 0.2
+"""
+How long the answer about a new entry waits after its notification has gone out. At either of them the wasm SDK (3.8.5) reads its black
+list anew and inserts what is missing; when both come at once the second insert fails, and with it the call (one in five, measured). The
+official server keeps the two 60 to 80 ms apart, the other way around.
+"""
 
 
 async def add_friend(call: Call, request: applyToAddFriendReq) -> None:
@@ -58,8 +68,10 @@ async def import_friend(call: Call, request: importFriendReq) -> None:
 
 
 async def add_black(call: Call, request: addBlackReq) -> None:
-    """Put a user on the black list."""
+    """Put a user on the black list; answered a moment after the owner's own devices have heard of it."""
     await call.services.black_lists.block(call.cause, request.ownerUserID, request.blackUserID, request.ex)
+    if call.cause.user_id == request.ownerUserID:
+        await asyncio.sleep(PUSH_AHEAD_SECONDS)
 
 
 async def remove_black(call: Call, request: removeBlackReq) -> None:

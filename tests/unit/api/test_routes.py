@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from openim_ray.api import friend_changes
 from openim_ray.protocol.identifiers import ContentType
 from tests.unit.api.api_client import ApiClient, api_client
 from tests.unit.services.memory_world import MemoryWorld
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 CHAT = "si_alice_bob"
 
@@ -36,6 +38,30 @@ async def test_black_lists_are_fetched_whole(api: ApiClient) -> None:
     answer = await api.call("/friend/get_incremental_blacks", body, await api.user_token("alice"))
     assert (answer.data["full"], answer.data["version"], answer.data["versionID"]) == (True, 0, "")
     assert answer.data["insert"] is None
+
+
+async def test_the_owner_hears_of_a_new_entry_before_the_answer(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wasm SDK syncs at both, and fails if it does so at once; who is no such SDK, as an administrator, waits for nothing."""
+    happened: list[str] = []
+    apply_effects = api.world.broker.apply_effects
+
+    async def applied(home_keys: Sequence[str]) -> None:
+        await apply_effects(home_keys)
+        happened.append("told")
+
+    async def slept(seconds: float) -> None:
+        assert seconds == friend_changes.PUSH_AHEAD_SECONDS
+        happened.append("slept")
+
+    monkeypatch.setattr(api.world.broker, "apply_effects", applied)
+    monkeypatch.setattr(friend_changes, "asyncio", SimpleNamespace(sleep=slept))
+    body = {"ownerUserID": "alice", "blackUserID": "bob"}
+    for token, order in ((await api.user_token("alice"), ["told", "slept"]), (await api.admin_token(), ["told"])):
+        happened.clear()
+        assert (await api.call("/friend/add_black", body, token)).code == 0
+        assert happened == order
 
 
 @pytest.mark.parametrize(
