@@ -115,6 +115,32 @@ async def test_rows_of_several_batches_are_copied_together(
     assert history.copies == 2
 
 
+async def test_rows_that_come_while_others_are_copied_collect_for_the_next_time(
+    messages: MemoryMessageStore, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a busy server would commit one small copy after the other, and never collect."""
+    copying = HistoryCopying(HistoryLane(rows_max=3, bytes_max=10_000), messages, lambda _: True)
+    assert await copying.work(history)
+    await store(messages, [message(seq) for seq in range(1, 5)])
+    copy = history.copy
+
+    async def copy_slowly(spans: Sequence[Span]) -> dict[ConversationID, ConversationSeq]:
+        if history.copies == 0:
+            copying.stored([message(4)])
+        return await copy(spans)
+
+    monkeypatch.setattr(history, "copy", copy_slowly)
+    copying.stored([message(seq) for seq in range(1, 4)])
+
+    assert await copying.work(history)
+    assert history.copies == 1
+    assert copying.has_work
+
+    assert await copying.work(history)
+    assert history.tables.confirmed([CHAT]) == {CHAT: 4}
+    assert not copying.has_work
+
+
 async def test_an_empty_history_is_filled(
     messages: MemoryMessageStore, history: History, copier: HistoryCopier
 ) -> None:
