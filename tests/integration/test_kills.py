@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,17 @@ AIMED_ON_SERVERS: Final = (f"InboxActor{BEHIND}{APPEND}", f"{EVERYTHING}{BEHIND}
 CIRCLES: Final = 2
 
 
+@contextlib.contextmanager
+def started(server: Server) -> Iterator[Server]:
+    """Start a server; if the test fails it is left to nobody."""
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.running:
+            server.kill_everything()
+
+
 @pytest.mark.timeout(600)
 async def test_nothing_answered_is_lost_or_doubled(tmp_path: Path) -> None:
     """
@@ -46,13 +59,20 @@ async def test_nothing_answered_is_lost_or_doubled(tmp_path: Path) -> None:
     nothing was repeated or skipped, and no connection ended but with its gateway. Every answered change of groups and relations is in the
     directory, its line in the chat once, in the order of the commits, and seen by every member; nothing is left in the outbox.
     """
-    server = Server(tmp_path)
-    server.start()
-    report = await kill_test.run(
-        server, clients=50, kills=KILLS, everything=0, seed=1, pairs=PAIRS, circles=CIRCLES, aimed=AIMED, window=WINDOW
-    )
-    assert not report.faults, "\n".join([*report.faults, server.log_tail(), server.actor_logs()])
-    server.stop()
+    with started(Server(tmp_path)) as server:
+        report = await kill_test.run(
+            server,
+            clients=50,
+            kills=KILLS,
+            everything=0,
+            seed=1,
+            pairs=PAIRS,
+            circles=CIRCLES,
+            aimed=AIMED,
+            window=WINDOW,
+        )
+        assert not report.faults, "\n".join([*report.faults, server.log_tail(), server.actor_logs()])
+        server.stop()
     assert {victim: len(counts) for victim, counts in report.unanswered_at_kill.items()} == {
         **dict.fromkeys(ACTORS, KILLS),
         **{BOTH.join(two): PAIRS for two in itertools.combinations(ACTORS, 2)},
@@ -74,9 +94,10 @@ def assert_all_is_there(report: Report) -> None:
 @pytest.mark.timeout(600)
 async def test_nothing_answered_is_lost_or_doubled_on_database_servers(tmp_path: Path) -> None:
     """The same with MongoDB, PostgreSQL and Redis, which are killed as well and come back after a while."""
-    with database_servers(tmp_path) as databases:
-        server = Server(tmp_path / "server", environment=databases.environment)
-        server.start()
+    with (
+        database_servers(tmp_path) as databases,
+        started(Server(tmp_path / "server", environment=databases.environment)) as server,
+    ):
         report = await kill_test.run(
             server,
             clients=50,
