@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEED = 7
 END = 9.0
+NEVER = 1 << 40
 RETENTION_SECONDS = 1.0
 
 
@@ -56,6 +57,17 @@ def live_through(point: str, number: int, trace: Callable[[str], None] | None = 
     """
     Play the scenario with a crash at the n-th point of a kind; False if it has fewer.
     """
+    return _live(point, number, trace).crashed
+
+
+def count_points(point: str) -> int:
+    """
+    Play the scenario without a crash, and return how many points of a kind it has.
+    """
+    return _live(point, NEVER).reached_count
+
+
+def _live(point: str, number: int, trace: Callable[[str], None] | None = None) -> CrashAt:
     settings = WorldSettings(
         users=("alice", "bob"), shards=2, restart_seconds=1.0, history=True, retention_seconds=RETENTION_SECONDS
     )
@@ -66,7 +78,7 @@ def live_through(point: str, number: int, trace: Callable[[str], None] | None = 
     _play(world)
     world.scheduler.run_until(END)
     settle(world)
-    return crash.crashed
+    return crash
 
 
 def _play(world: World) -> None:

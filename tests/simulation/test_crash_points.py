@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.crashes import live_through
+from tests.simulation.crashes import count_points, live_through
 from tests.simulation.sweep import collect_seldom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.pool import Pool
-
-POINTS_MAX = 5_000
-AT_ONCE = 32
 
 
 def _crashed(point: str, number: int) -> bool:
@@ -34,23 +31,22 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-def _count_points(pool: Pool, point: str) -> int:
-    """Crash at the first, the second … point of a kind, until the scenario passes without a crash."""
-    for first in range(1, POINTS_MAX, AT_ONCE):
-        crashes = pool.map(partial(_crashed, point), range(first, first + AT_ONCE), chunksize=4)
-        if not all(crashes):
-            return first - 1 + crashes.index(False)
-    raise AssertionError(f"more than {POINTS_MAX} points")
+def _crash_at_all(pool: Pool, point: str) -> int:
+    """Crash at the first, the second … and the last point of a kind; returns how many there are."""
+    count = count_points(point)
+    crashes = pool.imap_unordered(partial(_crashed, point), range(1, count + 1), chunksize=4)
+    assert all(crashes)
+    return count
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", ["before store", "after store"])
 def test_a_crash_around_any_store_call_breaks_no_promise(point: str, pool: Pool) -> None:
     """The process that calls a store may die before the call has effect, or after that and before it hears so."""
-    assert _count_points(pool, point) > 80
+    assert _crash_at_all(pool, point) > 80
 
 
 @pytest.mark.timeout(300)
 def test_a_crash_between_any_two_steps_breaks_no_promise(pool: Pool) -> None:
     """Any process may die between any two things it does."""
-    assert _count_points(pool, "step") > 300
+    assert _crash_at_all(pool, "step") > 300
