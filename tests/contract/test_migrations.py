@@ -53,9 +53,7 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from pathlib import Path
-from openim_ray.storage.sqlite.migrate import ensure_schema, migrate_apart, run_revisions
-from openim_ray.storage.sqlite.new_files import schema
-from openim_ray.storage.sqlite.write_schemas import dump
+from openim_ray.storage.sqlite.migrate import ensure_schema
 sys.stdin.read()
 ensure_schema(Path(sys.argv[1]), "directory")
 """

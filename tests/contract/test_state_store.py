@@ -56,16 +56,17 @@ async def test_a_token_that_was_looked_at_before_is_looked_at_again(
     state: OpenStateStore, state_reader: OpenStateReader
 ) -> None:
     """What a save has changed is seen by the next look, in the process that saved and in others, whatever is remembered there."""
+    # Stores in memory share one place in Redis: the copies of the test before stand until this store has taken its lease.
     readers = (state, state_reader)
     for reader in readers:
-        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [None, None]
-    await state.save([token("d")])
+        assert [await reader.token_state("alice", 5, "seen") for _ in range(2)] == [None, None]
+    await state.save([token("seen")])
     for reader in readers:
-        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [0, 0]
+        assert [await reader.token_state("alice", 5, "seen") for _ in range(2)] == [0, 0]
     await state.save([token("e", user="bob")])
-    await state.save([token("d", 2)])
+    await state.save([token("seen", 2)])
     for reader in readers:
-        assert [await reader.token_state("alice", 5, "d") for _ in range(2)] == [2, 2]
+        assert [await reader.token_state("alice", 5, "seen") for _ in range(2)] == [2, 2]
 
 
 async def test_a_kicked_token_stays_kicked(state: OpenStateStore, state_reader: OpenStateReader) -> None:

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openim_ray.storage.sqlite.migrate import migrate_apart
+from openim_ray.storage.sqlite.migrate import ensure_schema
 from tests.servers.once import made_once
+
+DATABASES = ("messages", "state", "directory", "history")
 
 
 def empty_files() -> Path:
-    """Return the folder of the files that this run has made once: their migration costs a tenth of a start. Those who test first starts call `up` themselves."""
+    """Return the folder of the files that this run has made once."""
     return made_once("files", _make)
 
 
 def _make(folder: Path) -> None:
-    migrate_apart(folder, ["messages", "state", "directory", "history"])
+    for database in DATABASES:
+        ensure_schema(folder / f"{database}.db", database)

@@ -7,6 +7,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +25,10 @@ COMMAND = [sys.executable, "-c", "import sys; print('itself', *sys.argv[1:])", "
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> str:
-    """The path of the fork server's socket."""
-    return str(tmp_path / "fork-server")
+def place() -> Iterator[str]:
+    """The path of the fork server's socket: a short one, for there is a limit of 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="fork-", dir="/tmp") as folder:
+        yield str(Path(folder, "fork-server"))
 
 
 @pytest.fixture
