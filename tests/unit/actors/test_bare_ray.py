@@ -15,7 +15,7 @@ from openim_ray.actors.bare_ray import left_for_later
 
 IMPORTING = """
 import os, sys
-import openim_ray.actors
+import openim_ray.app
 from openim_ray.actors import bare_ray
 print([name for name in (*bare_ray.UNUSED, "urllib3", "rich.traceback") if name in sys.modules], len(os.listdir("/proc/self/task")))
 print([name for name in os.environ if name in (bare_ray.RAYLET_PID, bare_ray.JOB_ID)])
@@ -56,7 +56,7 @@ def test_a_module_that_is_used_at_once_is_imported_at_once(module: str, monkeypa
 
 
 def test_ray_is_imported_bare() -> None:
-    """In one thread, so that actors can be forked, and without a trace in the environment that Ray's own processes inherit."""
+    """By `up`: in one thread, so that actors can be forked, and without a trace in the environment that Ray's own processes inherit."""
     environment = {
         name: value for name, value in os.environ.items() if name not in (bare_ray.RAYLET_PID, bare_ray.JOB_ID)
     }
