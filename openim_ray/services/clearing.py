@@ -82,7 +82,7 @@ class Clearing:
 
     async def clear_all(self, operator: Operator, user_id: str, reach: Reach) -> None:
         """
-        Clear all conversations of a user; for everybody, as far as she may: groups of others are cleared for her alone.
+        Clear all conversations of a user; with `clears_others` chats of two for both, but groups, her own too, for her alone.
         """
         rows = await self._conversations.conversations(UserID(user_id))
         for begin in range(0, len(rows), CLEARED_AT_ONCE):
