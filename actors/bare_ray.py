@@ -13,15 +13,13 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from openim_ray.actors.fork_server import worker_flags
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNUSED = ("jsonschema", "requests", "yaml")
 """For runtime environments, cloud accelerators and usage reports: a fifth of what importing Ray costs."""
-
-RAYLET_PID = "RAY_RAYLET_PID"
-JOB_ID = "RAY_JOB_ID"
-NO_JOB = "ffffffff"
 
 
 class _Later(ModuleType):
@@ -58,7 +56,7 @@ def _forkable() -> Iterator[None]:
     """
     Let Ray's native code, which reads it only once, know of workers what those that are forked from this process will be: they end with it.
     """
-    flags = {RAYLET_PID: str(os.getpid()), JOB_ID: NO_JOB}
+    flags = worker_flags(os.getpid())
     added = {name: value for name, value in flags.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -72,4 +70,4 @@ with left_for_later(*UNUSED), _forkable():
     import ray
     import ray._common.usage.usage_lib
 
-__all__ = ["JOB_ID", "NO_JOB", "RAYLET_PID", "left_for_later", "ray"]
+__all__ = ["left_for_later", "ray"]

@@ -42,6 +42,8 @@ PRELOADED = (
     # What Ray imports when a process joins it.
     "ray._private.arrow_serialization",
 )
+RAYLET_PID = "RAY_RAYLET_PID"
+JOB_ID = "RAY_JOB_ID"
 NO_JOB = "ffffffff"
 OUT_OF_MEMORY_FIRST = "1000"
 REQUEST_SECONDS = 5.0
@@ -66,6 +68,13 @@ class Request(NamedTuple):
     arguments: list[str]
     environment: dict[str, str]
     connection: socket.socket
+
+
+def worker_flags(parent: int) -> dict[str, str]:
+    """
+    Return what Ray's native code reads from the environment once, when it is loaded: with whom actors end, and that they belong to no job yet.
+    """
+    return {RAYLET_PID: str(parent), JOB_ID: NO_JOB}
 
 
 class Beginning:
@@ -207,8 +216,7 @@ def _stand_in_for_agent() -> None:
 
 
 def _import_from(root: str, raylet: int) -> None:
-    # Ray's native code reads these once, when it is loaded: whose children the actors are, and that they belong to no job yet.
-    os.environ.update(RAY_RAYLET_PID=str(raylet), RAY_JOB_ID=NO_JOB)
+    os.environ.update(worker_flags(raylet))
     # As in the process that started this server, and later in every actor; not from the folder of this file.
     sys.path[:] = [root, *(folder for folder in sys.path if folder != str(Path(__file__).parent))]
     _import_all(lambda: None)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from openim_ray.actors import bare_ray
+from openim_ray.actors import fork_server
 from openim_ray.actors.bare_ray import left_for_later
 
 IMPORTING = """
 import os, sys
 import openim_ray.app
-from openim_ray.actors import bare_ray
+from openim_ray.actors import bare_ray, fork_server
 print([name for name in (*bare_ray.UNUSED, "urllib3", "rich.traceback") if name in sys.modules], len(os.listdir("/proc/self/task")))
-print([name for name in os.environ if name in (bare_ray.RAYLET_PID, bare_ray.JOB_ID)])
+print([name for name in os.environ if name in (fork_server.RAYLET_PID, fork_server.JOB_ID)])
 import ray._private.label_utils
 print(ray._private.label_utils.yaml.safe_load("a: 1"))
 """
@@ -58,7 +58,7 @@ def test_a_module_that_is_used_at_once_is_imported_at_once(module: str, monkeypa
 def test_ray_is_imported_bare() -> None:
     """By `up`: in one thread, so that actors can be forked, and without a trace in the environment that Ray's own processes inherit."""
     environment = {
-        name: value for name, value in os.environ.items() if name not in (bare_ray.RAYLET_PID, bare_ray.JOB_ID)
+        name: value for name, value in os.environ.items() if name not in (fork_server.RAYLET_PID, fork_server.JOB_ID)
     }
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING], env=environment, capture_output=True, text=True, check=True
