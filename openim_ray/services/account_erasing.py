@@ -19,6 +19,7 @@ from openim_ray.transactions import DirectoryTransaction, DirectoryView
 
 if TYPE_CHECKING:
     from openim_ray.services.auth import TokenService
+    from openim_ray.services.profiles import Receivers
 
 LOGS_MAX: Final = 1_000
 EFFECTS_MAX: Final = 1_000
@@ -30,6 +31,7 @@ class AccountErasing:
     Begins erasures, and tells how far they have come; a persistence actor does the rest (`services.erasing`).
 
     Guarantee: when `begin` has returned, the account has no name, no token and no connection any more, nobody can log in with it or take its id,
+    the next message to her is refused (if the owner of a log could not be reached in time, within ten seconds),
     and the erasure of what she wrote goes on by itself after whatever crash. When it has raised Unavailable, the erasure may have begun: then tokens
     and connections end by themselves, too, before anything is erased.
 
@@ -37,6 +39,7 @@ class AccountErasing:
         changes: runs changes.
         directory: where erasures are looked up.
         tokens: ends tokens.
+        receivers: are told that she receives nothing any more.
         settings: of it, the administrators: these can't be erased.
         now_ms: wall clock in Unix milliseconds.
     """
@@ -46,12 +49,14 @@ class AccountErasing:
         changes: DirectoryChanges,
         directory: DirectoryStore,
         tokens: TokenService,
+        receivers: Receivers,
         settings: AuthSection,
         now_ms: Callable[[], int],
     ) -> None:
         self._changes = changes
         self._directory = directory
         self._tokens = tokens
+        self._receivers = receivers
         self._admin_ids = settings.admin_user_ids
         self._now_ms = now_ms
 
@@ -71,6 +76,7 @@ class AccountErasing:
         erasure = await self._changes.commit(partial(_begin, user_id, self._now_ms()))
         if erasure.phase != ErasurePhase.TOKENS and await self._tokens.has_valid(user_id):
             erasure = await self._changes.commit(partial(_begin_anew, erasure, self._now_ms()))
+        await self._receivers.forget_receiver(user_id)
         await self._tokens.end_all(user_id)
         return await self._changes.commit(partial(logins_ended, erasure, self._now_ms()))
 

@@ -101,7 +101,7 @@ def build_services(
         profiles=profiles,
         announcements=announcements,
         accounts=AccountService(changes, issued, config.auth),
-        account_erasing=AccountErasing(changes, directory, issued, config.auth, now_ms),
+        account_erasing=AccountErasing(changes, directory, issued, broker, config.auth, now_ms),
         notification_accounts=NotificationAccountService(users, profiles, directory),
         user_commands=UserCommandService(changes, directory),
         client_configs=ClientConfigService(changes, directory),

@@ -58,6 +58,7 @@ async def test_an_erased_account_has_no_name_and_no_token(world: GroupWorld) -> 
     with pytest.raises(errors.TokenKicked):
         await tokens.authenticate(old)
     assert sorted(world.broker.kicked) == [("mia", platform) for platform in sorted(Platform)]
+    assert world.broker.forgotten == ["mia"], "or what is written to her is taken for a while"
     with pytest.raises(errors.NoPermission):
         await tokens.issue_user_token("mia", Platform.WEB)
     with pytest.raises(errors.RegisteredAlready):
