@@ -20,6 +20,9 @@ CHUNK_BYTES = 1 << 16
 CHUNKS_MAX = 64
 """So much of one direction is under way while it is slow or silent; then nothing more is read from the sender."""
 
+SETTLE_SECONDS = 0.01
+"""Until a connection that was taken just now is one of the open ones: asyncio (3.11) would leave it for ever if its listener were closed before."""
+
 CALL_SECONDS = 10.0
 
 
@@ -107,6 +110,9 @@ class Proxy:
     async def _refuse(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
+            for one in listener.sockets:
+                self._loop.remove_reader(one.fileno())
+            await asyncio.sleep(SETTLE_SECONDS)
             listener.close()
         await self._cut()
 
