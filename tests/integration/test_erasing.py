@@ -32,8 +32,8 @@ from tests.integration.people import People
 from tests.servers.databases import DatabaseServers, database_servers
 
 DELETED, SUCCESS = 4, 2
-MESSAGES = 1100
-"""More than are erased at once: between the two it is killed."""
+MESSAGES = 2100
+"""More than twice as many as are erased at once: behind the first of them it is killed, and it must be seen in time."""
 
 WAIT_SECONDS = 60.0
 
